@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * console: the socket through which runsc hands over a terminal's master.
+ *
+ * A listening socket in a private directory (0700, made for it, removed with
+ * it); one connection; one message "pty-master" with exactly one descriptor
+ * (go-runc console.go, runsc/console/console.go).  Anything else is refused
+ * with an error.
+ */
+#ifndef CONSOLE_H
+#define CONSOLE_H
+
+#include "err.h"
+
+struct console;
+
+/*
+ * Listen.  received(arg, fd, e) is called once from the loop, with the master
+ * (the callee's, O_CLOEXEC) or with fd -1 and the reason; not after
+ * console_free().
+ */
+struct console *console_new(void (*received)(void *arg, int fd,
+	const struct err *e), void *arg, struct err *e);
+/* Path to give to runsc; at most 107 bytes, without the substring "detach". */
+const char *console_path(const struct console *c);
+/* Close, remove socket and directory.  Safe from received().  NULL is
+ * nothing. */
+void console_free(struct console *c);
+
+#endif

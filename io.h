@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * io: stdio of one process: pipes on the container's side, FIFOs, files or a
+ * logging binary on the client's, bytes moved between them by splice(2).
+ *
+ * Invariants.  Nothing here blocks: every descriptor is non-blocking, a FIFO
+ * without a reader or writer is waited for by notification.  Back-pressure
+ * stalls exactly the stream whose client stalls.  The container never sees
+ * EPIPE because a client went away: the shim keeps a reader of its own on
+ * each output FIFO.  An output FIFO is closed as soon as everything has been
+ * delivered, not only at Delete, since clients wait for its end before they
+ * call Delete.  Buffers are fixed; a stalled stream costs no memory.
+ */
+#ifndef IO_H
+#define IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+struct io_config {
+	const char *in;		/* path or URI as containerd names it; NULL or "" for none */
+	const char *out;
+	const char *err;
+	bool terminal;		/* no pipes: the console's master comes later */
+	uid_t uid;		/* owner of the container's pipe ends */
+	gid_t gid;
+	const char *id;		/* container id: for logging binaries and log lines */
+	const char *exec_id;	/* "" for init; log lines */
+	const char *ns;		/* containerd namespace: for logging binaries */
+};
+
+struct io;
+
+/*
+ * Open both sides.  The strings are copied.  On failure nothing stays open
+ * (ERR_NOT_FOUND for a FIFO path that does not exist, ...).
+ */
+struct io *io_new(const struct io_config *c, struct err *e);
+/*
+ * The container's ends, to be made descriptors 0, 1 and 2 of a runsc command:
+ * pipe ends, or /dev/null (O_RDWR) where there is no stream, or -1 for all
+ * three with a terminal.  They stay io's; io_child_done() closes them.
+ */
+void io_child_fds(const struct io *io, int fds[3]);
+/* The command that carries the container's ends has been started, or never
+ * will be: close our copies, so that end of file can arrive. */
+void io_child_done(struct io *io);
+/* The console's master (taken over): start copying to and from it. */
+int io_attach_master(struct io *io, int master_fd, struct err *e);
+/* TIOCSWINSZ; kept for later if the master has not come yet.  Without a
+ * terminal: nothing, success. */
+int io_resize(struct io *io, unsigned width, unsigned height, struct err *e);
+/* CloseIO: close the container's stdin once what is in the FIFO has been
+ * delivered.  Again, or without stdin: nothing. */
+void io_close_stdin(struct io *io);
+/*
+ * The process is gone.  Call done(arg) once, from the loop, when everything
+ * it wrote has been handed to the client: end of file on every output, or its
+ * pipe is empty although somebody still holds it (a background child); or
+ * when a client takes nothing for IO_STALL_NS or in total IO_DRAIN_NS have
+ * passed.  Copying goes on afterwards until io_free().
+ */
+#define IO_STALL_NS (5 * 1000000000LL)
+#define IO_DRAIN_NS (10 * 1000000000LL)
+void io_drain(struct io *io, void (*done)(void *arg), void *arg);
+/* Everything delivered and closed, or never opened? */
+bool io_finished(const struct io *io);
+/* Close and release; what is still in the pipes is dropped, counted and
+ * logged.  Safe from done().  NULL is nothing. */
+void io_free(struct io *io);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json: strict tokens over the caller's text; a writer; edits that leave the
+ * rest of the text alone.
+ *
+ * RFC 8259 to the letter: no comments, no trailing commas, no leading zeros,
+ * valid UTF-8, valid escapes, duplicate keys refused in json_parse_doc.  A
+ * token is offsets into the text.  Depth and size are capped.  Leaf module,
+ * uses err only.
+ */
+#ifndef JSON_H
+#define JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define JSON_DEPTH_MAX 64
+#define JSON_TEXT_MAX (16u << 20)
+
+enum json_type {
+	JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE,
+	JSON_FALSE, JSON_NULL,
+};
+
+struct json_tok {
+	enum json_type type;
+	uint32_t start;		/* first byte; a string's opening quote */
+	uint32_t end;		/* one past the last byte */
+	uint32_t size;		/* members of an object, elements of an array */
+	uint32_t next;		/* index of the token after this value's last */
+};
+
+/* A parsed text.  toks[0] is the root; an object's children alternate key,
+ * value. */
+struct json {
+	const char *text;	/* the caller's, must outlive this */
+	size_t len;
+	struct json_tok *toks;	/* ours */
+	uint32_t ntoks;
+};
+
+/* One JSON value and nothing but white space after it. */
+int json_parse(struct json *j, const char *text, size_t len, struct err *e);
+/*
+ * The first JSON value of a stream of values glued together or separated by
+ * white space (runsc's log, its control socket).  *used gets the bytes taken.
+ * Returns 1 for a value, 0 when the text ends before the value does, -1 on
+ * malformed text.
+ */
+int json_parse_prefix(struct json *j, const char *text, size_t len,
+	size_t *used, struct err *e);
+void json_free(struct json *j);
+
+/* Index of the value of key in object obj, or -1 (also if obj is no object).
+ * obj -1 gives -1, so look-ups chain. */
+int json_get(const struct json *j, int obj, const char *key);
+/* Index of element i of array arr, or -1. */
+int json_at(const struct json *j, int arr, uint32_t i);
+/* Does the string token say exactly s, escapes decoded? */
+bool json_is(const struct json *j, int tok, const char *s);
+/*
+ * Decode a string token into out (NUL-terminated).  Returns its length, or -1
+ * if tok is no string, holds a NUL, or does not fit.
+ */
+long json_str(const struct json *j, int tok, char *out, size_t cap);
+/* The same, allocated; NULL if no string, holds a NUL, or no memory. */
+char *json_strdup(const struct json *j, int tok);
+/* An integer that fits; false for anything else (fractions, exponents). */
+bool json_int(const struct json *j, int tok, int64_t *v);
+bool json_uint(const struct json *j, int tok, uint64_t *v);
+/* true/false; false return for anything else. */
+bool json_bool(const struct json *j, int tok, bool *v);
+
+/* A text that grows, for writing.  Zeroed is empty. */
+struct json_out {
+	char *p;
+	size_t len;
+	size_t cap;
+	bool bad;		/* out of memory or past JSON_TEXT_MAX */
+};
+void json_out_free(struct json_out *o);
+void json_put_raw(struct json_out *o, const char *p, size_t n);
+/* s as a JSON string with its quotes, escapes where needed. */
+void json_put_str(struct json_out *o, const char *s);
+void json_put_fmt(struct json_out *o, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Edits: collected against a parsed text, then applied in one pass.  The
+ * bytes outside the edited ranges are kept as they are. */
+struct json_edits {
+	struct json_edit *list;	/* ours */
+	size_t n;
+	size_t cap;
+	bool bad;
+};
+void json_edits_free(struct json_edits *ed);
+/* Replace the value tok by the JSON text value (copied). */
+void json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
+	const char *value);
+/* Set key of object obj to the JSON text value: replaces or appends. */
+void json_edit_set(struct json_edits *ed, const struct json *j, int obj,
+	const char *key, const char *value);
+/* Remove element tok of array arr, or member with value tok of object arr,
+ * with its comma. */
+void json_edit_remove(struct json_edits *ed, const struct json *j, int arr,
+	int tok);
+/* The edited text into out.  -1 if edits overlap or memory ran out. */
+int json_edit_apply(const struct json_edits *ed, const struct json *j,
+	struct json_out *out, struct err *e);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* log: see log.h. */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A write of at most PIPE_BUF (4096) bytes to a FIFO is all or nothing. */
+#define LINE_MAX_BYTES 4096
+
+static int log_fd = STDERR_FILENO;
+static enum log_level log_max = LOG_INFO;
+static unsigned long dropped;		/* since the start */
+static unsigned long dropped_untold;	/* since a line last got through */
+
+int
+log_open(const char *path)
+{
+	int fd;
+
+	/*
+	 * O_RDWR: opening a FIFO for writing only fails while nobody reads
+	 * it, and containerd may be away.  A descriptor that is also a reader
+	 * means writes fill the FIFO and then drop, never SIGPIPE.
+	 */
+	fd = open(path, O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -1;
+	log_fd = fd;
+	return 0;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	log_max = level;
+}
+
+unsigned long
+log_dropped(void)
+{
+	return dropped;
+}
+
+/* Copy s quoted as Go's %q would: what containerd's readers expect. */
+static size_t
+put_quoted(char *out, size_t cap, const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+	unsigned char c;
+
+	if (cap < 8)
+		return 0;
+	out[n++] = '"';
+	for (; *s && n + 6 < cap; s++) {
+		c = (unsigned char)*s;
+		if (c == '"' || c == '\\') {
+			out[n++] = '\\';
+			out[n++] = (char)c;
+		} else if (c == '\n') {
+			out[n++] = '\\';
+			out[n++] = 'n';
+		} else if (c == '\t') {
+			out[n++] = '\\';
+			out[n++] = 't';
+		} else if (c < 0x20 || c == 0x7f) {
+			out[n++] = '\\';
+			out[n++] = 'x';
+			out[n++] = hex[c >> 4];
+			out[n++] = hex[c & 15];
+		} else {
+			out[n++] = (char)c;
+		}
+	}
+	out[n++] = '"';
+	return n;
+}
+
+static void
+write_line(const char *level, const char *text)
+{
+	static const char tail[] = " runtime=io.containerd.runsc.v1\n";
+	char line[LINE_MAX_BYTES];
+	struct timespec ts;
+	struct tm tm;
+	size_t n;
+	ssize_t r;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	n = strftime(line, sizeof(line), "time=\"%Y-%m-%dT%H:%M:%S", &tm);
+	n += (size_t)snprintf(line + n, sizeof(line) - n,
+	    ".%09ldZ\" level=%s msg=", ts.tv_nsec, level);
+	n += put_quoted(line + n, sizeof(line) - n - sizeof(tail), text);
+	memcpy(line + n, tail, sizeof(tail) - 1);
+	n += sizeof(tail) - 1;
+	do {
+		r = write(log_fd, line, n);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0) {
+		dropped++;
+		dropped_untold++;
+	}
+}
+
+static void
+vlog(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char *const names[] = {
+		[LOG_ERR] = "error", [LOG_WARN] = "warning",
+		[LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+	};
+	char text[LINE_MAX_BYTES];
+	unsigned long lost;
+
+	if (level > log_max)
+		return;
+	if (dropped_untold) {
+		lost = dropped_untold;
+		dropped_untold = 0;
+		snprintf(text, sizeof(text), "log: %lu lines dropped", lost);
+		write_line("warning", text);
+		if (dropped_untold)	/* still full: tell it later */
+			dropped_untold += lost;
+	}
+	vsnprintf(text, sizeof(text), fmt, ap);
+	write_line(names[level], text);
+}
+
+#define LOG_FN(name, level)			\
+void						\
+name(const char *fmt, ...)			\
+{						\
+	va_list ap;				\
+						\
+	va_start(ap, fmt);			\
+	vlog(level, fmt, ap);			\
+	va_end(ap);				\
+}
+
+LOG_FN(log_err, LOG_ERR)
+LOG_FN(log_warn, LOG_WARN)
+LOG_FN(log_info, LOG_INFO)
+LOG_FN(log_debug, LOG_DEBUG)

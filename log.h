@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log: the shim's words to containerd's log.
+ *
+ * One line a call, in the text form that containerd's own loggers write
+ * (logrus: time="..." level=info msg="..." runtime=io.containerd.runsc.v1),
+ * because containerd copies the bundle's `log` FIFO to its stderr as it is.
+ * Never blocks: the descriptor is non-blocking, a line that does not fit is
+ * dropped and counted, and the count is told by the next line that fits.
+ * Leaf module, uses nothing of ours.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/*
+ * Open path (the bundle's FIFO `log`, or a plain file) for writing without
+ * waiting for a reader; -1 leaves standard error in use.  The descriptor is
+ * kept for good: a containerd that restarts reads the same FIFO again.
+ */
+int log_open(const char *path);
+/* Lines above this level are not written.  Default LOG_INFO. */
+void log_set_level(enum log_level level);
+/* Lines dropped since the start because nobody took them. */
+unsigned long log_dropped(void);
+
+void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
