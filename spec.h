@@ -8,6 +8,7 @@
 #define SPEC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "err.h"
 
