@@ -22,6 +22,7 @@
 
 /* Status of a process whose end was seen but not its status. */
 #define CHILD_STATUS_UNKNOWN (-1)
+#define CHILD_INIT { .pidfd = -1, .watch = { .fd = -1 }, .exec_fd = -1 }
 
 struct child {
 	pid_t pid;		/* 0: none */
@@ -31,6 +32,8 @@ struct child {
 	struct child **pprev;	/* NULL: not listed */
 	struct defer defer;
 	int status;		/* wait(2) status, or CHILD_STATUS_UNKNOWN */
+	int exec_fd;		/* carries errno if exec failed; -1 */
+	int exec_errno;		/* valid in exited(): 0, or why exec failed */
 	void (*exited)(struct child *c, int status);
 };
 
@@ -47,7 +50,8 @@ struct child_spawn {
  * SIGINT, SIGUSR1 from the loop. */
 int child_init(void (*on_signal)(int sig), struct err *e);
 void child_close(void);
-/* Fork and exec.  exited is called once from the loop, never before this
+/* Fork and exec; an exec that fails ends with status 127 and exec_errno set,
+ * seen in exited like any other end.  exited is called once from the loop, never before this
  * returns.  *c is the caller's and must live until then or child_forget(). */
 int child_start(struct child *c, const struct child_spawn *s,
 	void (*exited)(struct child *c, int status), struct err *e);
