@@ -50,17 +50,15 @@ list_add(struct child *c)
 static void
 list_del(struct child *c)
 {
-	int fd = c->watch.fd;
-
 	if (!c->pprev)
 		return;
+	timer_stop(&c->late);
 	*c->pprev = c->next;
 	if (c->next)
 		c->next->pprev = c->pprev;
 	c->pprev = NULL;
 	c->next = NULL;
-	if (fd >= 0)
-		loop_del(&c->watch);
+	loop_del(&c->watch);
 	if (c->pidfd >= 0)
 		close(c->pidfd);
 	c->pidfd = -1;
@@ -272,23 +270,27 @@ child_start(struct child *c, const struct child_spawn *s,
 static void
 on_pidfd(struct watch *w, uint32_t revents)
 {
-	struct child *c = container_of(w, struct child, watch);
+	struct child *c;
 
 	(void)revents;
 	/* The SIGCHLD that belongs to this may be later in the batch; its
-	 * pid must not be told unknown before everything is reaped. */
+	 * pid must not be told unknown before everything is reaped.  After
+	 * that w may be gone: only look for it. */
 	reap();
-	if (w->fd >= 0)
-		tell_exit(c, CHILD_STATUS_UNKNOWN);
+	for (c = children; c; c = c->next) {
+		if (&c->watch == w) {
+			tell_exit(c, CHILD_STATUS_UNKNOWN);
+			return;
+		}
+	}
 }
 
 static void
-tell_past_exit(struct defer *d)
+tell_late(struct timer *t)
 {
-	struct child *c = container_of(d, struct child, defer);
+	struct child *c = container_of(t, struct child, late);
 
-	if (c->pprev)
-		tell_exit(c, c->status);
+	tell_exit(c, c->status);
 }
 
 int
@@ -301,20 +303,19 @@ child_adopt(struct child *c, pid_t pid,
 	c->pid = pid;
 	c->exited = exited;
 	c->status = CHILD_STATUS_UNKNOWN;
-	reap();
 	for (i = 0; i < unclaimed_len; i++) {
 		if (unclaimed[i].pid != pid)
 			continue;
 		c->status = unclaimed[i].status;
 		unclaimed[i] = unclaimed[--unclaimed_len];
 		list_add(c);
-		loop_defer(&c->defer, tell_past_exit);
+		timer_start(&c->late, 0, tell_late);
 		return 0;
 	}
 	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (c->pidfd < 0 && errno == ESRCH) {
 		list_add(c);
-		loop_defer(&c->defer, tell_past_exit);
+		timer_start(&c->late, 0, tell_late);
 		return 0;
 	}
 	if (c->pidfd < 0)

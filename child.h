@@ -30,7 +30,7 @@ struct child {
 	struct watch watch;	/* of pidfd */
 	struct child *next;
 	struct child **pprev;	/* NULL: not listed */
-	struct defer defer;
+	struct timer late;	/* tells an exit that was kept */
 	int status;		/* wait(2) status, or CHILD_STATUS_UNKNOWN */
 	int exec_fd;		/* carries errno if exec failed; -1 */
 	int exec_errno;		/* valid in exited(): 0, or why exec failed */
