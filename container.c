@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* container: see container.h. */
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "log.h"
+#include "publish.h"
+
+#define ROOTFS_MODE 0711
+
+static struct container *containers;
+static unsigned ncontainers;
+static const char *ns;
+static void (*on_empty)(void);
+
+void
+state_init(const char *namespace, void (*empty)(void))
+{
+	ns = namespace;
+	on_empty = empty;
+}
+
+struct container *
+state_find_container(const char *id)
+{
+	struct container *ct;
+
+	for (ct = containers; ct; ct = ct->next) {
+		if (strcmp(ct->id, id) == 0)
+			return ct;
+	}
+	return NULL;
+}
+
+struct process *
+state_find(const char *id, const char *exec_id, struct err *e)
+{
+	struct container *ct = state_find_container(id);
+	struct process *p;
+
+	if (!ct) {
+		err_set(e, ERR_NOT_FOUND, "container %s not created", id);
+		return NULL;
+	}
+	if (!exec_id[0])
+		return &ct->init;
+	for (p = ct->execs; p; p = p->next) {
+		if (strcmp(p->exec_id, exec_id) == 0)
+			return p;
+	}
+	err_set(e, ERR_NOT_FOUND, "process %s does not exist in container %s",
+	    exec_id, id);
+	return NULL;
+}
+
+unsigned
+state_containers(void)
+{
+	return ncontainers;
+}
+
+struct container *
+state_next(const struct container *ct)
+{
+	return ct ? ct->next : containers;
+}
+
+/* -- processes ------------------------------------------------------------ */
+
+static char *
+copy(const char *s)
+{
+	return strdup(s ? s : "");
+}
+
+static int
+process_fill(struct process *p, struct container *ct, enum proc_kind kind,
+    const char *exec_id, const struct io_config *io)
+{
+	p->kind = kind;
+	p->ct = ct;
+	p->child = (struct child)CHILD_INIT;
+	p->state = kind == PROC_INIT ? STATE_CREATING : STATE_CREATED;
+	p->terminal = io->terminal;
+	p->exec_id = copy(exec_id);
+	p->in = copy(io->in);
+	p->out = copy(io->out);
+	p->err = copy(io->err);
+	return p->exec_id && p->in && p->out && p->err ? 0 : -1;
+}
+
+/* Let go of all that p holds; the struct itself is the caller's. */
+static void
+process_clear(struct process *p)
+{
+	child_forget(&p->child);
+	timer_stop(&p->end_timer);
+	runsc_cancel(p->wait_cmd);
+	runsc_cancel(p->end_cmd);
+	io_free(p->io);
+	console_free(p->console);
+	free(p->exec_id);
+	free(p->in);
+	free(p->out);
+	free(p->err);
+	free(p->process_json);
+}
+
+struct process *
+container_add_exec(struct container *ct, const struct request *r,
+    struct err *e)
+{
+	struct process *p;
+
+	if (ct->nexecs >= EXECS_MAX) {
+		err_set(e, ERR_EXHAUSTED, "container %s: %u execs exist already",
+		    ct->id, ct->nexecs);
+		return NULL;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		goto nomem;
+	if (process_fill(p, ct, PROC_EXEC, r->new_exec_id, &r->stdio) < 0)
+		goto nomem;
+	if (spec_exec_process(r->process_json, r->process_len,
+	    r->stdio.terminal, &p->process_json, &p->process_len, e) < 0) {
+		err_prefix(e, "exec %s in container %s", r->new_exec_id,
+		    ct->id);
+		goto fail;
+	}
+	p->next = ct->execs;
+	ct->execs = p;
+	ct->nexecs++;
+	return p;
+nomem:
+	err_set(e, ERR_EXHAUSTED, "exec %s in container %s: out of memory",
+	    r->new_exec_id, ct->id);
+fail:
+	if (p)
+		process_clear(p);
+	free(p);
+	return NULL;
+}
+
+static void
+free_process(struct defer *d)
+{
+	free(container_of(d, struct process, freed));
+}
+
+void
+container_remove_exec(struct process *p)
+{
+	struct process **pp = &p->ct->execs;
+
+	while (*pp != p)
+		pp = &(*pp)->next;
+	*pp = p->next;
+	p->ct->nexecs--;
+	process_clear(p);
+	loop_defer(&p->freed, free_process);
+}
+
+static void
+on_master(void *arg, int fd, const struct err *why)
+{
+	struct process *p = arg;
+	struct err e;
+
+	if (fd < 0)
+		log_err("%s %s: no terminal: %s", p->ct->id, p->exec_id,
+		    why->msg);
+	else if (io_attach_master(p->io, fd, &e) < 0)
+		log_err("%s %s: terminal: %s", p->ct->id, p->exec_id, e.msg);
+	console_free(p->console);
+	p->console = NULL;
+}
+
+int
+process_open_stdio(struct process *p, struct err *e)
+{
+	struct io_config c = {
+		.in = p->in, .out = p->out, .err = p->err,
+		.terminal = p->terminal,
+		.uid = p->ct->config.io_uid, .gid = p->ct->config.io_gid,
+		.id = p->ct->id, .exec_id = p->exec_id, .ns = ns,
+	};
+
+	p->io = io_new(&c, e);
+	if (!p->io)
+		return -1;
+	if (!p->terminal)
+		return 0;
+	p->console = console_new(on_master, p, e);
+	if (p->console)
+		return 0;
+	io_free(p->io);
+	p->io = NULL;
+	return -1;
+}
+
+const char *
+process_console_path(const struct process *p)
+{
+	return p->console ? console_path(p->console) : NULL;
+}
+
+/* -- containers ----------------------------------------------------------- */
+
+static void
+free_container(struct defer *d)
+{
+	free(container_of(d, struct container, init.freed));
+}
+
+void
+container_free(struct container *ct)
+{
+	struct container **pp = &containers;
+	struct err e;
+
+	while (ct->execs)
+		container_remove_exec(ct->execs);
+	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
+		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
+	while (*pp && *pp != ct)
+		pp = &(*pp)->next;
+	if (*pp) {
+		*pp = ct->next;
+		ncontainers--;
+	}
+	process_clear(&ct->init);
+	pb_out_free(&ct->create_event);
+	config_free(&ct->config);
+	spec_free(&ct->spec);
+	if (ct->env.bundle_fd >= 0)
+		close(ct->env.bundle_fd);
+	free(ct->create_err);
+	free(ct->runsc_root);
+	free(ct->rootfs);
+	free(ct->bundle);
+	free(ct->id);
+	loop_defer(&ct->init.freed, free_container);
+	if (!containers && on_empty)
+		on_empty();
+}
+
+/* Ids become file names: the rule of containerd's identifiers. */
+static int
+check_id(const char *id, struct err *e)
+{
+	size_t i, n = strlen(id);
+	bool alnum, was_alnum = false;
+
+	if (n == 0 || n > ID_MAX_BYTES)
+		return err_set(e, ERR_INVALID,
+		    "container id of %zu bytes: 1 to %d are allowed", n,
+		    ID_MAX_BYTES);
+	for (i = 0; i < n; i++) {
+		alnum = (id[i] >= '0' && id[i] <= '9') ||
+		    (id[i] >= 'a' && id[i] <= 'z') ||
+		    (id[i] >= 'A' && id[i] <= 'Z');
+		if (!alnum && (!strchr("._-", id[i]) || !was_alnum))
+			break;
+		was_alnum = alnum;
+	}
+	if (i < n || !was_alnum)
+		return err_set(e, ERR_INVALID, "container id \"%s\" is not "
+		    "made of letters and digits with single . _ - between",
+		    id);
+	return 0;
+}
+
+static char *
+join(const char *dir, const char *name)
+{
+	char *p;
+
+	return asprintf(&p, "%s/%s", dir, name) < 0 ? NULL : p;
+}
+
+static struct container *
+container_new(const struct create_request *c, struct err *e)
+{
+	struct container *ct = calloc(1, sizeof(*ct));
+	struct io_config io = { .in = c->in, .out = c->out, .err = c->err,
+		.terminal = c->terminal };
+
+	if (!ct) {
+		err_set(e, ERR_EXHAUSTED, "create %s: out of memory", c->id);
+		return NULL;
+	}
+	ct->env.bundle_fd = -1;
+	ct->id = copy(c->id);
+	ct->bundle = copy(c->bundle);
+	ct->rootfs = join(c->bundle, "rootfs");
+	if (process_fill(&ct->init, ct, PROC_INIT, "", &io) < 0 || !ct->id ||
+	    !ct->bundle || !ct->rootfs) {
+		err_set(e, ERR_EXHAUSTED, "create %s: out of memory", c->id);
+		container_free(ct);
+		return NULL;
+	}
+	ct->created = c->created;
+	ct->created_arg = c->arg;
+	return ct;
+}
+
+static int
+fill_env(struct container *ct, struct err *e)
+{
+	struct runsc_env *env = &ct->env;
+
+	ct->runsc_root = join(ct->config.root, ns);
+	if (!ct->runsc_root)
+		return err_set(e, ERR_EXHAUSTED, "out of memory");
+	env->binary = ct->config.binary_name;
+	env->root = ct->runsc_root;
+	env->flags = ct->config.flags;
+	env->id = ct->id;
+	env->bundle = ct->bundle;
+	env->log_directory = ct->spec.log_directory;
+	env->create_timeout_ns = ct->config.create_timeout_ns;
+	env->start_timeout_ns = ct->config.start_timeout_ns;
+	env->command_timeout_ns = ct->config.command_timeout_ns;
+	env->bundle_fd = open(ct->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (env->bundle_fd < 0)
+		return err_sys(e, "open bundle %s", ct->bundle);
+	return 0;
+}
+
+/*
+ * state.json in the bundle: what the `delete` verb needs when this process is
+ * no more.  The members that it has in common with gVisor's own shim
+ * (shim/runsc/state.go) are named as there.
+ */
+static int
+save_state(const struct container *ct, struct err *e)
+{
+	struct json_out o = { 0 };
+	int fd, ret = -1;
+
+	json_put_fmt(&o, "{\"rootfs\":");
+	json_put_str(&o, ct->rootfs);
+	json_put_fmt(&o, ",\"options\":{\"binaryName\":");
+	json_put_str(&o, ct->config.binary_name);
+	json_put_fmt(&o, ",\"root\":");
+	json_put_str(&o, ct->config.root);
+	json_put_fmt(&o, "}}");
+	if (o.bad) {
+		err_set(e, ERR_EXHAUSTED, "save state.json: out of memory");
+		goto out;
+	}
+	unlinkat(ct->env.bundle_fd, "state.json", 0);
+	fd = openat(ct->env.bundle_fd, "state.json",
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		err_sys(e, "create %s/state.json", ct->bundle);
+		goto out;
+	}
+	ret = write(fd, o.p, o.len) == (ssize_t)o.len ? 0 :
+	    err_sys(e, "write %s/state.json", ct->bundle);
+	close(fd);
+out:
+	json_out_free(&o);
+	return ret;
+}
+
+static int
+mount_rootfs(struct container *ct, const struct create_request *c,
+    struct err *e)
+{
+	if (c->nrootfs == 0)
+		return 0;
+	if (mkdir(ct->rootfs, ROOTFS_MODE) < 0 && errno != EEXIST)
+		return err_sys(e, "create %s", ct->rootfs);
+	/* Even a failed mount_all may have left something: undo it anyway. */
+	ct->mounted = true;
+	return mount_all(c->rootfs, c->nrootfs, ct->rootfs, e);
+}
+
+/* -- creating ------------------------------------------------------------- */
+
+/* Creation has come to its end, well or not. */
+static void
+answer_create(struct container *ct, pid_t pid, const struct err *e)
+{
+	void (*created)(void *, pid_t, const struct err *) = ct->created;
+
+	ct->created = NULL;
+	if (created)
+		created(ct->created_arg, pid, e);
+}
+
+/* The failed container is gone from runsc: forget it, then answer. */
+static void
+finish_failed(struct container *ct)
+{
+	struct request *r = ct->delete_after;
+	struct err *e = ct->create_err;
+	struct err gone;
+
+	if (ct->env.bundle_fd >= 0)
+		runsc_kill_leftovers(ct->bundle);
+	ct->create_err = NULL;
+	log_warn("create %s: %s", ct->id, e->msg);
+	err_set(&gone, ERR_NOT_FOUND, "container %s not created", ct->id);
+	answer_create(ct, 0, e);
+	free(e);
+	container_free(ct);
+	if (r)
+		r->done(r, &gone);
+}
+
+static void
+on_failed_deleted(void *arg, const struct runsc_result *r)
+{
+	struct container *ct = arg;
+
+	ct->create_cmd = NULL;
+	if (r->err.code != ERR_OK && !r->gone)
+		log_err("%s: delete after failed create: %s", ct->id,
+		    r->err.msg);
+	finish_failed(ct);
+}
+
+/*
+ * Undo what has been done and answer with *e.  ran: runsc create was started,
+ * so what runsc has under this id is ours to delete.
+ */
+static void
+fail_create(struct container *ct, const struct err *e, bool ran)
+{
+	struct err e2;
+
+	ct->create_err = malloc(sizeof(*e));
+	if (!ct->create_err) {
+		answer_create(ct, 0, e);
+		container_free(ct);
+		return;
+	}
+	*ct->create_err = *e;
+	if (ran) {
+		/* Sandbox and gofer first: `delete` waits for them to go. */
+		runsc_kill_leftovers(ct->bundle);
+		ct->create_cmd = runsc_delete(&ct->env, true,
+		    on_failed_deleted, ct, &e2);
+		if (ct->create_cmd)
+			return;
+		log_err("%s: delete after failed create: %s", ct->id, e2.msg);
+	}
+	finish_failed(ct);
+}
+
+static void
+on_runsc_created(void *arg, const struct runsc_result *r)
+{
+	struct container *ct = arg;
+	struct err e;
+
+	ct->create_cmd = NULL;
+	if (r->err.code != ERR_OK) {
+		e = r->err;
+		err_prefix(&e, "OCI runtime create failed");
+		fail_create(ct, &e, true);
+		return;
+	}
+	if (state_created(ct, r->pid, &e) < 0) {
+		fail_create(ct, &e, true);
+		return;
+	}
+	answer_create(ct, r->pid, NULL);
+}
+
+void
+container_cancel_create(struct container *ct, struct request *r)
+{
+	struct err e;
+
+	ct->delete_after = r;
+	if (ct->create_err)	/* being undone already */
+		return;
+	runsc_cancel(ct->create_cmd);
+	ct->create_cmd = NULL;
+	err_set(&e, ERR_CANCELED,
+	    "create %s: ended by a delete of the container", ct->id);
+	fail_create(ct, &e, true);
+}
+
+static int
+run_create(struct container *ct, struct err *e)
+{
+	int fds[3];
+
+	/* A root container's stdio goes to `create`, which makes the sandbox;
+	 * a sub-container's to `start` (runsc/specutils/cri.go). */
+	io_child_fds(ct->init.io, fds);
+	ct->create_cmd = runsc_create(&ct->env, ct->spec.is_sub ? NULL : fds,
+	    process_console_path(&ct->init), on_runsc_created, ct, e);
+	if (!ct->spec.is_sub)
+		io_child_done(ct->init.io);
+	return ct->create_cmd ? 0 : -1;
+}
+
+static int
+prepare(struct container *ct, const struct create_request *c, struct err *e)
+{
+	if (c->checkpoint && c->checkpoint[0])
+		return err_set(e, ERR_UNIMPLEMENTED,
+		    "create %s from checkpoint %s: not supported", ct->id,
+		    c->checkpoint);
+	if (config_init(&ct->config, e) < 0 ||
+	    config_from_options(&ct->config, c->options, e) < 0 ||
+	    spec_read(&ct->spec, ct->bundle, e) < 0 || fill_env(ct, e) < 0)
+		return -1;
+	if (runsc_exists(ct->runsc_root, ct->id))
+		return err_set(e, ERR_EXISTS,
+		    "container %s already exists in %s", ct->id,
+		    ct->runsc_root);
+	if (save_state(ct, e) < 0 || mount_rootfs(ct, c, e) < 0 ||
+	    process_open_stdio(&ct->init, e) < 0)
+		return -1;
+	return 0;
+}
+
+void
+state_create(const struct create_request *c)
+{
+	struct container *ct;
+	struct err e;
+
+	if (check_id(c->id, &e) < 0)
+		goto refuse;
+	if (state_find_container(c->id)) {
+		err_set(&e, ERR_EXISTS, "container %s already exists", c->id);
+		goto refuse;
+	}
+	if (ncontainers >= CONTAINERS_MAX) {
+		err_set(&e, ERR_EXHAUSTED, "create %s: %u containers exist "
+		    "already", c->id, ncontainers);
+		goto refuse;
+	}
+	ct = container_new(c, &e);
+	if (!ct)
+		goto refuse;
+	ct->next = containers;
+	containers = ct;
+	ncontainers++;
+	if (prepare(ct, c, &e) < 0) {
+		fail_create(ct, &e, false);
+		return;
+	}
+	publish_prepare_create(ct, c);
+	if (run_create(ct, &e) < 0)
+		fail_create(ct, &e, false);
+	return;
+refuse:
+	c->created(c->arg, 0, &e);
+}

@@ -1,0 +1,803 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runsc: see runsc.h. */
+#include "runsc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "config.h"
+#include "json.h"
+#include "log.h"
+#include "loop.h"
+
+#define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
+#define ARG_BYTES_MAX 16384
+#define OUTPUT_MAX (256u << 10)	/* captured of stdout and stderr */
+#define LOG_READ_MAX (64u << 10)	/* of the log's end */
+#define PID_TEXT_MAX 16
+#define CMDLINE_MAX 8192
+
+/* A command line: pointers into one text. */
+struct args {
+	const char *v[ARGS_MAX];
+	size_t n;
+	char text[ARG_BYTES_MAX];
+	size_t used;
+	bool full;
+};
+
+struct runsc_cmd {
+	struct child child;
+	struct timer deadline;
+	struct defer freed;
+	int64_t timeout_ns;
+	const char *verb;
+	runsc_done *done;	/* NULL: cancelled */
+	void *arg;
+	int log_fd;		/* memfd */
+	int out_fd;		/* memfd, or -1: output is the container's */
+	int process_fd;		/* memfd, exec; or -1 */
+	int dir_fd;		/* of the pid files, or -1; env's */
+	char pid_file[32];	/* in dir_fd; "" for none */
+	char internal_pid_file[32];
+	bool timed_out;
+	bool held;		/* child_hold() taken */
+};
+
+static unsigned running;
+static unsigned long pid_file_count;
+
+static void
+arg_add(struct args *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void
+arg_add(struct args *a, const char *fmt, ...)
+{
+	size_t left = sizeof(a->text) - a->used;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(a->text + a->used, left, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= left || a->n + 1 >= ARGS_MAX) {
+		a->full = true;
+		return;
+	}
+	a->v[a->n++] = a->text + a->used;
+	a->v[a->n] = NULL;
+	a->used += (size_t)n + 1;
+}
+
+/* A flag with every %ID% replaced: runsc does that itself only since 2026. */
+static void
+arg_add_expanded(struct args *a, const char *flag, const char *id)
+{
+	char out[PATH_MAX];
+	const char *hit;
+	size_t n = 0;
+	int r;
+
+	while ((hit = strstr(flag, "%ID%"))) {
+		r = snprintf(out + n, sizeof(out) - n, "%.*s%s",
+		    (int)(hit - flag), flag, id);
+		if (r < 0 || (size_t)r >= sizeof(out) - n) {
+			a->full = true;
+			return;
+		}
+		n += (size_t)r;
+		flag = hit + 4;
+	}
+	r = snprintf(out + n, sizeof(out) - n, "%s", flag);
+	if (r < 0 || (size_t)r >= sizeof(out) - n) {
+		a->full = true;
+		return;
+	}
+	arg_add(a, "%s", out);
+}
+
+bool
+runsc_exists(const char *root, const char *id)
+{
+	static const char mark[] = "_sandbox:";
+	static const char end[] = ".state";
+	size_t idlen = strlen(id), len;
+	struct dirent *d;
+	bool found = false;
+	DIR *dir = opendir(root);
+
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir))) {
+		len = strlen(d->d_name);
+		found = len > idlen + sizeof(mark) + sizeof(end) - 2 &&
+		    memcmp(d->d_name, id, idlen) == 0 &&
+		    memcmp(d->d_name + idlen, mark, sizeof(mark) - 1) == 0 &&
+		    strcmp(d->d_name + len - (sizeof(end) - 1), end) == 0;
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Is the command line text (NUL-separated) runsc's, for this bundle? */
+static bool
+cmdline_is_for(const char *text, size_t len, const char *bundle)
+{
+	static const char flag[] = "--bundle";
+	const char *end = text + len;
+	const char *arg;
+	bool next = false;
+
+	if (len == 0 || text[len - 1] != '\0' ||
+	    strncmp(text, "runsc", 5) != 0)
+		return false;
+	for (arg = text; arg < end; arg += strlen(arg) + 1) {
+		if (next && strcmp(arg, bundle) == 0)
+			return true;
+		next = strcmp(arg, flag) == 0;
+		if (strncmp(arg, flag, sizeof(flag) - 1) == 0 &&
+		    arg[sizeof(flag) - 1] == '=' &&
+		    strcmp(arg + sizeof(flag), bundle) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+process_is_for(const char *pid, const char *bundle)
+{
+	char path[32], text[CMDLINE_MAX];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	return n > 0 && cmdline_is_for(text, (size_t)n, bundle);
+}
+
+unsigned
+runsc_kill_leftovers(const char *bundle)
+{
+	unsigned killed = 0;
+	struct dirent *d;
+	DIR *dir = opendir("/proc");
+	int pidfd;
+
+	if (!dir)
+		return 0;
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] < '1' || d->d_name[0] > '9' ||
+		    !process_is_for(d->d_name, bundle))
+			continue;
+		/* Look again once the pidfd holds the process: the pid may
+		 * have gone to another in between. */
+		pidfd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+		if (pidfd < 0)
+			continue;
+		if (process_is_for(d->d_name, bundle) &&
+		    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL,
+		    0) == 0)
+			killed++;
+		close(pidfd);
+	}
+	closedir(dir);
+	return killed;
+}
+
+static void
+trim(char *s)
+{
+	size_t n = strlen(s);
+
+	while (n && (s[n - 1] == '\n' || s[n - 1] == ' ' || s[n - 1] == '\t' ||
+	    s[n - 1] == '\r'))
+		s[--n] = '\0';
+}
+
+bool
+runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
+{
+	struct json j;
+	struct err e;
+	size_t used;
+	bool found = false;
+
+	while (len && json_parse_prefix(&j, log, len, &used, &e) == 1) {
+		if (json_is(&j, json_get(&j, 0, "level"), "error")) {
+			long n = json_str(&j, json_get(&j, 0, "msg"), msg, cap);
+
+			if (n < 0)	/* too long or no text: say so */
+				snprintf(msg, cap, "an error of %zu bytes",
+				    used);
+			found = true;
+		}
+		json_free(&j);
+		log += used;
+		len -= used;
+	}
+	if (found)
+		trim(msg);
+	return found && msg[0];
+}
+
+bool
+runsc_parse_wait(const char *out, size_t len, unsigned *status)
+{
+	struct json j;
+	struct err e;
+	size_t used;
+	int64_t v;
+	bool ok;
+
+	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
+		return false;
+	ok = json_int(&j, json_get(&j, 0, "exitStatus"), &v) && v >= 0 &&
+	    v <= 255;
+	if (ok)
+		*status = (unsigned)v;
+	json_free(&j);
+	return ok;
+}
+
+long
+runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
+{
+	struct json j;
+	struct err e;
+	size_t used;
+	uint64_t v;
+	uint32_t i;
+	long n = -1;
+
+	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
+		return -1;
+	if (j.toks[0].type != JSON_ARRAY)
+		goto out;
+	for (i = 0; i < j.toks[0].size && i < max; i++) {
+		if (!json_uint(&j, json_at(&j, 0, i), &v) || v > UINT32_MAX)
+			goto out;
+		pids[i] = (uint32_t)v;
+	}
+	n = (long)i;
+out:
+	json_free(&j);
+	return n;
+}
+
+/* The last bytes of fd, at most cap - 1, NUL-terminated; malloc'd or NULL. */
+static char *
+read_tail(int fd, off_t end, size_t cap, size_t *len)
+{
+	off_t from = end > (off_t)(cap - 1) ? end - (off_t)(cap - 1) : 0;
+	char *p = malloc((size_t)(end - from) + 1);
+	ssize_t n;
+
+	if (!p)
+		return NULL;
+	n = pread(fd, p, (size_t)(end - from), from);
+	*len = n > 0 ? (size_t)n : 0;
+	p[*len] = '\0';
+	return p;
+}
+
+static char *
+read_log(int fd, size_t *len)
+{
+	struct stat st;
+
+	*len = 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	return read_tail(fd, st.st_size, LOG_READ_MAX, len);
+}
+
+static char *
+read_output(int fd, size_t *len)
+{
+	off_t end;
+
+	*len = 0;
+	if (fd < 0)
+		return NULL;
+	/* The size is fixed and sealed; what was written is the offset. */
+	end = lseek(fd, 0, SEEK_CUR);
+	return end < 0 ? NULL : read_tail(fd, end, OUTPUT_MAX, len);
+}
+
+/* Read and remove a pid file; 0 if it holds no pid. */
+static pid_t
+take_pid_file(int dir_fd, const char *name, bool keep)
+{
+	char text[PID_TEXT_MAX];
+	char *end;
+	long pid;
+	ssize_t n;
+	int fd;
+
+	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (!keep)
+		unlinkat(dir_fd, name, 0);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	pid = strtol(text, &end, 10);
+	if (end == text || pid <= 0 || pid > INT_MAX)
+		return 0;
+	return (pid_t)pid;
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void
+cmd_free_now(struct defer *d)
+{
+	free(container_of(d, struct runsc_cmd, freed));
+}
+
+static void
+cmd_release(struct runsc_cmd *c)
+{
+	timer_stop(&c->deadline);
+	close_fd(&c->log_fd);
+	close_fd(&c->out_fd);
+	close_fd(&c->process_fd);
+	if (c->held)
+		child_release();
+	running--;
+	loop_defer(&c->freed, cmd_free_now);
+}
+
+/* Texts by which runsc says that there is nothing to act on any more. */
+static bool
+says_gone(const char *msg)
+{
+	static const char *const texts[] = {
+		"does not exist",
+		"sandbox is not running",
+		"no such process",
+		"sandbox no longer running",
+		"process already finished",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (strstr(msg, texts[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Say in e why the command failed: its log, else its output, else its end. */
+static void
+explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
+    const char *out, struct err *e)
+{
+	char msg[ERR_MSG_MAX];
+
+	if (c->timed_out) {
+		err_set(e, ERR_DEADLINE,
+		    "runsc %s did not answer within %lld s and was killed",
+		    c->verb, (long long)(c->timeout_ns / NS_PER_S));
+		return;
+	}
+	if (c->child.exec_errno) {
+		err_set(e, ERR_NOT_FOUND, "run runsc: %s",
+		    strerror(c->child.exec_errno));
+		return;
+	}
+	if (log && runsc_last_error(log, loglen, msg, sizeof(msg))) {
+		err_set(e, ERR_UNKNOWN, "%s", msg);
+		return;
+	}
+	if (out && out[0]) {
+		err_set(e, ERR_UNKNOWN, "%s", out);
+		trim(e->msg);
+		if (e->msg[0])
+			return;
+	}
+	if (WIFSIGNALED(status))
+		err_set(e, ERR_UNKNOWN, "runsc %s was killed by signal %d",
+		    c->verb, WTERMSIG(status));
+	else
+		err_set(e, ERR_UNKNOWN, "runsc %s ended with exit status %d",
+		    c->verb, WEXITSTATUS(status));
+}
+
+static void
+on_exit_status(struct child *child, int status)
+{
+	struct runsc_cmd *c = container_of(child, struct runsc_cmd, child);
+	struct runsc_result r = { .err.code = ERR_OK };
+	size_t loglen = 0;
+	char *log = NULL, *out = NULL;
+	bool ok = !c->timed_out && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == 0;
+
+	if (!c->done) {
+		cmd_release(c);
+		return;
+	}
+	out = read_output(c->out_fd, &r.outlen);
+	r.out = out ? out : "";
+	if (!ok) {
+		log = read_log(c->log_fd, &loglen);
+		explain(c, status, log, loglen, out, &r.err);
+		r.gone = says_gone(r.err.msg);
+	}
+	if (c->pid_file[0])
+		r.pid = take_pid_file(c->dir_fd, c->pid_file,
+		    !c->internal_pid_file[0]);
+	if (c->internal_pid_file[0])
+		r.internal_pid = take_pid_file(c->dir_fd, c->internal_pid_file,
+		    false);
+	if (ok && c->pid_file[0] && r.pid == 0)
+		err_set(&r.err, ERR_INTERNAL,
+		    "runsc %s succeeded but its pid file holds no pid",
+		    c->verb);
+	c->done(c->arg, &r);
+	free(log);
+	free(out);
+	cmd_release(c);
+}
+
+static void
+on_deadline(struct timer *t)
+{
+	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
+
+	log_warn("runsc %s: pid %d did not answer within %lld s, killing it",
+	    c->verb, (int)c->child.pid, (long long)(c->timeout_ns / NS_PER_S));
+	c->timed_out = true;
+	child_kill(&c->child, SIGKILL);
+}
+
+void
+runsc_cancel(struct runsc_cmd *cmd)
+{
+	if (!cmd || !cmd->done)
+		return;
+	cmd->done = NULL;
+	if (child_running(&cmd->child))
+		child_kill(&cmd->child, SIGKILL);
+	else
+		cmd_release(cmd);
+}
+
+/* The answer for a container that runsc does not know: see runsc.h. */
+static void
+tell_absent(struct timer *t)
+{
+	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
+	struct runsc_result r = { .out = "", .gone = true };
+
+	err_set(&r.err, ERR_NOT_FOUND,
+	    "runsc %s: container does not exist", c->verb);
+	c->done(c->arg, &r);
+	cmd_release(c);
+}
+
+unsigned
+runsc_running(void)
+{
+	return running;
+}
+
+static struct runsc_cmd *
+cmd_new(const char *verb, int64_t timeout_ns, runsc_done *done, void *arg,
+    struct err *e)
+{
+	struct runsc_cmd *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_set(e, ERR_EXHAUSTED, "runsc %s: out of memory", verb);
+		return NULL;
+	}
+	c->child = (struct child)CHILD_INIT;
+	c->verb = verb;
+	c->timeout_ns = timeout_ns;
+	c->done = done;
+	c->arg = arg;
+	c->out_fd = -1;
+	c->process_fd = -1;
+	c->dir_fd = -1;
+	running++;
+	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
+	if (c->log_fd < 0) {
+		err_sys(e, "runsc %s: create memory file", verb);
+		cmd_release(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* A memory file that takes OUTPUT_MAX bytes and not one more. */
+static int
+output_file(struct err *e)
+{
+	int fd = memfd_create("runsc-output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return err_sys(e, "create memory file");
+	if (ftruncate(fd, OUTPUT_MAX) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0) {
+		err_sys(e, "seal memory file");
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void
+begin_args(struct args *a, const struct runsc_env *env,
+    const struct runsc_cmd *c)
+{
+	size_t i;
+
+	a->n = 0;
+	a->used = 0;
+	a->full = false;
+	arg_add(a, "%s", env->binary);
+	arg_add(a, "--root=%s", env->root);
+	arg_add(a, "--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
+	arg_add(a, "--log-format=json");
+	if (env->log_directory)
+		arg_add(a, "--panic-log=%s/gvisor_panic.log",
+		    env->log_directory);
+	for (i = 0; env->flags && env->flags[i]; i++)
+		arg_add_expanded(a, env->flags[i], env->id);
+	arg_add(a, "%s", c->verb);
+}
+
+/*
+ * Start the command line.  Takes c over: released on failure.  die_with_us:
+ * a command that only asks, or that sets up what `delete` will tear down,
+ * dies with the shim so that nothing works behind the back of the clean-up;
+ * one that tears down goes on.
+ */
+static struct runsc_cmd *
+launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
+    const int fds[3], bool die_with_us, struct err *e)
+{
+	struct child_spawn s = {
+		.argv = a->v, .fds = { -1, -1, -1 },
+		.extra_fds = { -1, -1, -1 }, .die_with_us = die_with_us,
+	};
+	bool captured = !fds || fds[1] < 0;
+
+	if (strcmp(c->verb, "create") != 0 &&
+	    !runsc_exists(env->root, env->id)) {
+		timer_start(&c->deadline, 0, tell_absent);
+		return c;
+	}
+	if (a->full) {
+		err_set(e, ERR_INVALID,
+		    "runsc %s: the command line is too long", c->verb);
+		cmd_release(c);
+		return NULL;
+	}
+	if (captured) {
+		c->out_fd = output_file(e);
+		if (c->out_fd < 0) {
+			cmd_release(c);
+			return NULL;
+		}
+		s.fds[1] = c->out_fd;
+		s.fds[2] = c->out_fd;
+	} else {
+		memcpy(s.fds, fds, sizeof(s.fds));
+	}
+	if (child_start(&c->child, &s, on_exit_status, e) < 0) {
+		cmd_release(c);
+		return NULL;
+	}
+	if (c->timeout_ns)
+		timer_start(&c->deadline, c->timeout_ns, on_deadline);
+	log_debug("%s: runsc %s: pid %d", env->id, c->verb,
+	    (int)c->child.pid);
+	return c;
+}
+
+struct runsc_cmd *
+runsc_create(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, runsc_done *done, void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new("create", env->create_timeout_ns, done,
+	    arg, e);
+	struct args a;
+
+	if (!c)
+		return NULL;
+	c->dir_fd = env->bundle_fd;
+	snprintf(c->pid_file, sizeof(c->pid_file), "init.pid");
+	unlinkat(env->bundle_fd, c->pid_file, 0);
+	child_hold();
+	c->held = true;
+	begin_args(&a, env, c);
+	arg_add(&a, "--bundle");
+	arg_add(&a, "%s", env->bundle);
+	arg_add(&a, "--pid-file");
+	arg_add(&a, "%s/%s", env->bundle, c->pid_file);
+	if (console_socket) {
+		arg_add(&a, "--console-socket");
+		arg_add(&a, "%s", console_socket);
+	}
+	if (env->log_directory) {
+		arg_add(&a, "--user-log");
+		arg_add(&a, "%s/gvisor.log", env->log_directory);
+	}
+	arg_add(&a, "%s", env->id);
+	return launch(c, &a, env, fds, true, e);
+}
+
+struct runsc_cmd *
+runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
+    void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new("start", env->start_timeout_ns, done,
+	    arg, e);
+	struct args a;
+
+	if (!c)
+		return NULL;
+	begin_args(&a, env, c);
+	arg_add(&a, "%s", env->id);
+	return launch(c, &a, env, fds, true, e);
+}
+
+/*
+ * `runsc exec --detach` runs itself again with every argument dropped that
+ * contains the letters "detach" (runsc/cmd/exec.go execChildAndWait), so such
+ * an argument would be lost.  Ours have none; the caller's may.
+ */
+static int
+check_detach(const struct args *a, struct err *e)
+{
+	size_t i;
+
+	for (i = 1; i < a->n; i++) {
+		if (strcmp(a->v[i], "--detach") != 0 &&
+		    strstr(a->v[i], "detach"))
+			return err_set(e, ERR_INVALID, "runsc exec cannot take "
+			    "an argument that contains \"detach\": %s",
+			    a->v[i]);
+	}
+	return 0;
+}
+
+struct runsc_cmd *
+runsc_exec(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, const char *process, size_t len,
+    runsc_done *done, void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new("exec", env->start_timeout_ns, done,
+	    arg, e);
+	struct args a;
+	ssize_t n;
+
+	if (!c)
+		return NULL;
+	c->process_fd = memfd_create("runsc-process", MFD_CLOEXEC);
+	n = c->process_fd < 0 ? -1 : write(c->process_fd, process, len);
+	if (n < 0 || (size_t)n != len) {
+		err_sys(e, "runsc exec: write the process to a memory file");
+		cmd_release(c);
+		return NULL;
+	}
+	c->dir_fd = env->bundle_fd;
+	pid_file_count++;
+	snprintf(c->pid_file, sizeof(c->pid_file), "e%lu.pid",
+	    pid_file_count);
+	snprintf(c->internal_pid_file, sizeof(c->internal_pid_file),
+	    "e%lu.ipid", pid_file_count);
+	child_hold();
+	c->held = true;
+	begin_args(&a, env, c);
+	arg_add(&a, "--process");
+	arg_add(&a, "/proc/%d/fd/%d", (int)getpid(), c->process_fd);
+	if (console_socket) {
+		arg_add(&a, "--console-socket");
+		arg_add(&a, "%s", console_socket);
+	}
+	arg_add(&a, "--detach");
+	arg_add(&a, "--pid-file");
+	arg_add(&a, "/proc/%d/fd/%d/%s", (int)getpid(), env->bundle_fd,
+	    c->pid_file);
+	arg_add(&a, "--internal-pid-file");
+	arg_add(&a, "/proc/%d/fd/%d/%s", (int)getpid(), env->bundle_fd,
+	    c->internal_pid_file);
+	arg_add(&a, "%s", env->id);
+	if (check_detach(&a, e) < 0) {
+		cmd_release(c);
+		return NULL;
+	}
+	return launch(c, &a, env, fds, true, e);
+}
+
+struct runsc_cmd *
+runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
+    unsigned sig, runsc_done *done, void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new("kill", env->command_timeout_ns, done,
+	    arg, e);
+	struct args a;
+
+	if (!c)
+		return NULL;
+	begin_args(&a, env, c);
+	if (all)
+		arg_add(&a, "--all");
+	if (internal_pid) {
+		arg_add(&a, "--pid");
+		arg_add(&a, "%d", (int)internal_pid);
+	}
+	arg_add(&a, "%s", env->id);
+	arg_add(&a, "%u", sig);
+	return launch(c, &a, env, NULL, true, e);
+}
+
+struct runsc_cmd *
+runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
+    void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new("delete", env->command_timeout_ns, done,
+	    arg, e);
+	struct args a;
+
+	if (!c)
+		return NULL;
+	begin_args(&a, env, c);
+	if (force)
+		arg_add(&a, "--force");
+	arg_add(&a, "%s", env->id);
+	return launch(c, &a, env, NULL, false, e);
+}
+
+struct runsc_cmd *
+runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
+    void *arg, struct err *e)
+{
+	bool wait = strcmp(verb, "wait") == 0;
+	struct runsc_cmd *c = cmd_new(verb, wait ? 0 : env->command_timeout_ns,
+	    done, arg, e);
+	struct args a;
+
+	if (!c)
+		return NULL;
+	begin_args(&a, env, c);
+	if (strcmp(verb, "ps") == 0) {
+		arg_add(&a, "--format");
+		arg_add(&a, "json");
+	} else if (strcmp(verb, "events") == 0) {
+		arg_add(&a, "--stats");
+	}
+	arg_add(&a, "%s", env->id);
+	return launch(c, &a, env, NULL, true, e);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runsc: everything that knows `runsc`: command lines, deadlines, output, its
+ * last error.
+ *
+ * Each command is an asynchronous child with a deadline.  Its JSON log, its
+ * captured output and an exec's process object are memory files reached as
+ * /proc/PID/fd/N: nothing is left on disk, nothing grows, no two commands mix
+ * their errors.  A command that reads or ends a container is not run when
+ * runsc has no state file of exactly that id, since runsc takes an id for a
+ * prefix (runsc/container/state_file.go findContainerID): an absent `web`
+ * would hit `web2`.  Uses child, loop, json, log.
+ */
+#ifndef RUNSC_H
+#define RUNSC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+/* Whom the commands are for.  All strings are the owner's and outlive the
+ * commands. */
+struct runsc_env {
+	const char *binary;
+	const char *root;		/* ROOT/NAMESPACE */
+	char *const *flags;		/* --key=value, NULL ends */
+	const char *id;
+	const char *bundle;
+	int bundle_fd;			/* O_PATH of the bundle */
+	const char *log_directory;	/* for --user-log, --panic-log; NULL */
+	int64_t create_timeout_ns;
+	int64_t start_timeout_ns;
+	int64_t command_timeout_ns;
+};
+
+struct runsc_result {
+	struct err err;		/* code ERR_OK: it worked */
+	bool gone;		/* runsc knows no such container, or its
+				   sandbox or process has ended */
+	const char *out;	/* what it printed; NUL-terminated */
+	size_t outlen;
+	pid_t pid;		/* create: the sandbox; exec: on the host */
+	pid_t internal_pid;	/* exec: inside the sandbox */
+};
+
+typedef void runsc_done(void *arg, const struct runsc_result *r);
+
+struct runsc_cmd;		/* one command under way; runsc.c frees it */
+
+/*
+ * Each starts a command and returns it, or NULL with *e filled when it could
+ * not be started.  done is called once, from the loop, unless cancelled.
+ * fds: what the container gets as 0, 1, 2; NULL: none, output is captured.
+ */
+struct runsc_cmd *runsc_create(const struct runsc_env *env, const int fds[3],
+	const char *console_socket, runsc_done *done, void *arg, struct err *e);
+struct runsc_cmd *runsc_start(const struct runsc_env *env, const int fds[3],
+	runsc_done *done, void *arg, struct err *e);
+/* process: JSON of the OCI process object, copied. */
+struct runsc_cmd *runsc_exec(const struct runsc_env *env, const int fds[3],
+	const char *console_socket, const char *process, size_t len,
+	runsc_done *done, void *arg, struct err *e);
+/* internal_pid 0: the container's init. */
+struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
+	bool all, unsigned sig, runsc_done *done, void *arg, struct err *e);
+struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
+	runsc_done *done, void *arg, struct err *e);
+/* "wait", without a deadline; "ps", "pause", "resume", "state", "events". */
+struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
+	runsc_done *done, void *arg, struct err *e);
+
+/* Kill the command; done is not called any more.  NULL is nothing. */
+void runsc_cancel(struct runsc_cmd *cmd);
+/* Commands under way or cancelled and not yet reaped. */
+unsigned runsc_running(void);
+
+/*
+ * SIGKILL whatever runsc left running for this bundle (sandbox, gofer, a
+ * create cut short): processes named runsc* with it as their --bundle.
+ * Returns how many.
+ */
+unsigned runsc_kill_leftovers(const char *bundle);
+/* Has runsc a state file of exactly this id? */
+bool runsc_exists(const char *root, const char *id);
+/* The status in {"id":"ID","exitStatus":N}; false if it is not that. */
+bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
+/* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */
+long runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max);
+/* Text of the last entry of level "error" in a log of glued JSON objects,
+ * trimmed, into msg; false if there is none. */
+bool runsc_last_error(const char *log, size_t len, char *msg, size_t cap);
+
+#endif
