@@ -120,7 +120,10 @@ struct process {
 	bool start_failed;		/* its end is to be told as such */
 	bool gone;			/* its end is known, maybe not yet told */
 	bool ending;			/* gone, and end_process() under way */
+	bool execs_ending;		/* init: ending, waits for its execs */
 	bool kill_sent;			/* exec: SIGKILL after init's end */
+	bool stdin_closed;		/* CloseIO before there was stdio */
+	unsigned width, height;		/* last ResizePty; 0: none */
 	struct child child;		/* the sandbox, or the detached exec */
 	struct io *io;
 	struct console *console;

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * delete: the verb `delete`: remove what a container left when its shim is
+ * no more.
+ *
+ * containerd runs it after every end of a connection, the normal one after
+ * Delete and Shutdown too, with five seconds to finish (containerd
+ * runtime/v2/shim.go cleanupAfterDeadShim).  So it succeeds when there is
+ * nothing to do, and it does not trust anything to answer: first whatever
+ * runsc still runs for this bundle is killed, then runsc is told to forget
+ * the container, then the rootfs is unmounted.  Prints a DeleteResponse.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "json.h"
+#include "loop.h"
+#include "mount.h"
+#include "pb.h"
+#include "runsc.h"
+#include "shim.h"
+
+/* Of containerd's five seconds, what runsc may take. */
+#define RUNSC_NS (3 * NS_PER_S)
+#define FILE_MAX 65536
+#define STATUS_KILLED 137
+#define DEFAULT_BINARY "runsc"
+#define DEFAULT_ROOT "/run/containerd/runsc"
+
+static void
+complain(const char *id, const char *what)
+{
+	fprintf(stderr, "%s: delete %s: %s\n", SHIM_NAME, id, what);
+}
+
+/* The text of dir/name, NUL-terminated; "" if there is none. */
+static char *
+read_text(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	char *text = calloc(1, FILE_MAX);
+	ssize_t n;
+	int fd;
+
+	if (!text)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return text;
+	n = read(fd, text, FILE_MAX - 1);
+	close(fd);
+	if (n < 0)
+		text[0] = '\0';
+	return text;
+}
+
+/* What Create saved in state.json, ours or gVisor's own. */
+static void
+read_state(const char *bundle, char **binary, char **root)
+{
+	char *text = read_text(bundle, "state.json");
+	struct json j;
+	struct err e;
+	int opt;
+
+	if (text && json_parse(&j, text, strlen(text), &e) == 0) {
+		opt = json_get(&j, 0, "options");
+		*binary = json_strdup(&j, json_get(&j, opt, "binaryName"));
+		*root = json_strdup(&j, json_get(&j, opt, "root"));
+		json_free(&j);
+	}
+	free(text);
+	if (!*binary || !**binary) {
+		free(*binary);
+		*binary = strdup(DEFAULT_BINARY);
+	}
+	if (!*root || !**root) {
+		free(*root);
+		*root = strdup(DEFAULT_ROOT);
+	}
+}
+
+struct deletion {
+	bool done;
+	struct err e;
+};
+
+static void
+on_deleted(void *arg, const struct runsc_result *r)
+{
+	struct deletion *d = arg;
+
+	d->done = true;
+	d->e = r->err;
+	if (r->gone)
+		d->e.code = ERR_OK;
+}
+
+static void
+delete_in_runsc(const struct options *o, const char *bundle,
+    const char *binary, const char *root)
+{
+	struct runsc_env env = {
+		.binary = binary, .root = root, .id = o->id,
+		.bundle = bundle, .bundle_fd = -1,
+		.command_timeout_ns = RUNSC_NS,
+	};
+	struct deletion d = { .e.code = ERR_OK };
+
+	if (!runsc_exists(root, o->id))
+		return;
+	if (loop_init(&d.e) < 0 || child_init(NULL, &d.e) < 0 ||
+	    !runsc_delete(&env, true, on_deleted, &d, &d.e)) {
+		complain(o->id, d.e.msg);
+		return;
+	}
+	while (!d.done)
+		loop_turn(-1);
+	if (d.e.code != ERR_OK)
+		complain(o->id, d.e.msg);
+}
+
+/* The socket of a shim that was killed; a live one's stays. */
+static void
+remove_socket(const char *bundle)
+{
+	static const char scheme[] = "unix://";
+	char *text = read_text(bundle, FILE_ADDRESS);
+	const char *path;
+
+	if (text && strncmp(text, scheme, sizeof(scheme) - 1) == 0) {
+		path = text + sizeof(scheme) - 1;
+		if (!shim_socket_alive(path))
+			unlink(path);
+	}
+	free(text);
+}
+
+static void
+print_response(const char *bundle)
+{
+	char *text = read_text(bundle, "init.pid");
+	struct timespec ts;
+	struct pb_out out;
+	uint8_t buf[64];
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	pb_out_init(&out, buf, sizeof(buf));
+	pb_put_uint(&out, 1, text ? (uint64_t)atoi(text) & INT_MAX : 0);
+	pb_put_uint(&out, 2, STATUS_KILLED);
+	pb_put_time(&out, 3, (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec);
+	fwrite(out.p, 1, out.len, stdout);
+	fflush(stdout);
+	pb_out_free(&out);
+	free(text);
+}
+
+int
+verb_delete(const struct options *o)
+{
+	char cwd[PATH_MAX], rootfs[PATH_MAX + 8];
+	const char *bundle = o->bundle;
+	char *binary = NULL, *root = NULL, *ns_root = NULL;
+	struct err e;
+	int ret = EXIT_FAILED;
+
+	if (!bundle[0])
+		bundle = getcwd(cwd, sizeof(cwd));
+	if (!bundle) {
+		complain(o->id, "no bundle given and no working directory");
+		return EXIT_FAILED;
+	}
+	read_state(bundle, &binary, &root);
+	if (!binary || !root ||
+	    asprintf(&ns_root, "%s/%s", root, o->namespace) < 0) {
+		complain(o->id, "out of memory");
+		goto out;
+	}
+	runsc_kill_leftovers(bundle);
+	delete_in_runsc(o, bundle, binary, ns_root);
+	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
+	if (mount_undo(rootfs, &e) < 0)
+		complain(o->id, e.msg);
+	remove_socket(bundle);
+	print_response(bundle);
+	ret = 0;
+out:
+	free(binary);
+	free(root);
+	free(ns_root);
+	return ret;
+}

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops: what each operation does, one after the other: start, exec, stdio,
+ * kill, pause, pids, delete.
+ *
+ * Each op_ function is a cell of the table in state.c, begins with the state
+ * that the table says, and ends with request_finish(), request_refuse(), or
+ * request_detach() and done(), now or from a runsc command's callback.
+ */
+#include "ops.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "container.h"
+#include "log.h"
+#include "publish.h"
+
+/* Pids of one container that are reported; gVisor's own limit is higher. */
+#define PIDS_MAX 16384
+#define KILL_FIRST_DELAY_NS (50 * NS_PER_MS)
+
+/* -- start ---------------------------------------------------------------- */
+
+/* Start worked.  Its reply first, then TaskStart, then the exit if there has
+ * been one already. */
+static void
+start_worked(struct process *p)
+{
+	struct request *r = p->current;
+
+	state_set(p, STATE_RUNNING);
+	p->started = true;
+	r->pid = p->pid;
+	request_detach(r);
+	r->done(r, NULL);
+	publish_start(p);
+	if (p->gone)
+		process_end(p);
+	else
+		requests_run(p);
+}
+
+/* Start failed: p can only be deleted any more.  The client is told why; the
+ * container becomes stopped, so that it can be deleted. */
+static void
+start_failed(struct process *p, struct err *e)
+{
+	struct request *r = p->current;
+
+	log_warn("%s: %s", process_name(p), e->msg);
+	p->start_failed = true;
+	request_detach(r);
+	r->done(r, e);
+	if (p->gone) {
+		p->exit_status = START_FAILED_STATUS;
+		process_end(p);
+	} else {
+		process_end_created(p, START_FAILED_STATUS);
+	}
+}
+
+static void
+on_started(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct err e;
+
+	r->cmd = NULL;
+	if (res->err.code != ERR_OK) {
+		e = res->err;
+		err_prefix(&e, "OCI runtime start failed");
+		start_failed(p, &e);
+		return;
+	}
+	if (p->ct->spec.is_sub)
+		process_arm_wait(p);
+	start_worked(p);
+}
+
+void
+op_start(struct process *p, struct request *r)
+{
+	struct err e;
+	int fds[3];
+
+	if (p->gone) {
+		request_refuse(r, ERR_PRECONDITION, "the sandbox has ended");
+		return;
+	}
+	io_child_fds(p->io, fds);
+	r->cmd = runsc_start(&p->ct->env, p->ct->spec.is_sub ? fds : NULL,
+	    on_started, r, &e);
+	io_child_done(p->io);
+	if (!r->cmd)
+		start_failed(p, &e);
+}
+
+static void
+on_exec_started(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct err e;
+
+	r->cmd = NULL;
+	if (res->err.code != ERR_OK) {
+		e = res->err;
+		err_prefix(&e, "OCI runtime exec failed");
+		start_failed(p, &e);
+		return;
+	}
+	if (child_adopt(&p->child, res->pid, process_exec_exited, &e) < 0) {
+		err_prefix(&e, "exec started but cannot be watched");
+		kill(res->pid, SIGKILL);	/* not reaped: still its pid */
+		start_failed(p, &e);
+		return;
+	}
+	p->pid = res->pid;
+	p->internal_pid = res->internal_pid;
+	start_worked(p);
+}
+
+void
+op_exec_start(struct process *p, struct request *r)
+{
+	struct container *ct = p->ct;
+	struct err e;
+	int fds[3];
+
+	if (ct->init.gone) {
+		request_refuse(r, ERR_PRECONDITION,
+		    "the container's init process has ended");
+		return;
+	}
+	if (ct->init.state != STATE_RUNNING) {
+		err_set(&e, ERR_PRECONDITION,
+		    "%s: cannot start an exec in a %s container", process_name(p),
+		    state_name(ct->init.state));
+		request_finish(r, &e);
+		return;
+	}
+	if (process_open_stdio(p, &e) < 0) {
+		err_prefix(&e, "open stdio");
+		start_failed(p, &e);
+		return;
+	}
+	/* What was asked of the exec before it had any stdio. */
+	if (p->stdin_closed)
+		io_close_stdin(p->io);
+	if (p->width && io_resize(p->io, p->width, p->height, &e) < 0)
+		log_warn("%s: resize: %s", process_name(p), e.msg);
+	io_child_fds(p->io, fds);
+	r->cmd = runsc_exec(&ct->env, fds, process_console_path(p),
+	    p->process_json, p->process_len, on_exec_started, r, &e);
+	io_child_done(p->io);
+	/* It may hold secrets of the environment. */
+	explicit_bzero(p->process_json, p->process_len);
+	free(p->process_json);
+	p->process_json = NULL;
+	if (!r->cmd)
+		start_failed(p, &e);
+}
+
+/* -- exec, stdio ---------------------------------------------------------- */
+
+void
+op_exec(struct process *p, struct request *r)
+{
+	struct process *x;
+	struct err e;
+
+	if (p->gone) {
+		request_refuse(r, ERR_PRECONDITION,
+		    "the container's init process has ended");
+		return;
+	}
+	if (state_find(p->ct->id, r->new_exec_id, &e)) {
+		err_set(&e, ERR_EXISTS, "%s: exec %s already exists", process_name(p),
+		    r->new_exec_id);
+		request_finish(r, &e);
+		return;
+	}
+	x = container_add_exec(p->ct, r, &e);
+	if (!x) {
+		request_finish(r, &e);
+		return;
+	}
+	publish_exec_added(x);
+	request_finish(r, NULL);
+}
+
+void
+op_resize(struct process *p, struct request *r)
+{
+	struct err e;
+
+	p->width = r->width;
+	p->height = r->height;
+	if (p->io && io_resize(p->io, r->width, r->height, &e) < 0)
+		request_finish(r, &e);
+	else
+		request_finish(r, NULL);
+}
+
+void
+op_close_io(struct process *p, struct request *r)
+{
+	if (p->io)
+		io_close_stdin(p->io);
+	else
+		p->stdin_closed = true;
+	request_finish(r, NULL);
+}
+
+/* -- kill ----------------------------------------------------------------- */
+
+static void on_killed(void *arg, const struct runsc_result *res);
+
+static void
+try_kill(struct request *r)
+{
+	struct process *p = r->p;
+	struct err e;
+
+	r->cmd = runsc_kill(&p->ct->env, p->internal_pid, r->all, r->signal,
+	    on_killed, r, &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}
+
+static void
+on_kill_retry(struct timer *t)
+{
+	try_kill(container_of(t, struct request, retry));
+}
+
+static void
+on_killed(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct err e;
+
+	r->cmd = NULL;
+	if (res->err.code == ERR_OK) {
+		request_finish(r, NULL);
+		return;
+	}
+	if (res->gone) {
+		request_refuse(r, ERR_NOT_FOUND, "process already finished");
+		return;
+	}
+	/* A container that has only just started may not take signals yet. */
+	if (res->err.code != ERR_DEADLINE &&
+	    loop_now() - r->began + r->delay_ns < KILL_RETRY_NS) {
+		r->delay_ns = r->delay_ns ? 2 * r->delay_ns :
+		    KILL_FIRST_DELAY_NS;
+		timer_start(&r->retry, r->delay_ns, on_kill_retry);
+		return;
+	}
+	e = res->err;
+	err_prefix(&e, "kill %s with signal %u", process_name(r->p), r->signal);
+	request_finish(r, &e);
+}
+
+void
+op_kill(struct process *p, struct request *r)
+{
+	if (p->gone)
+		request_refuse(r, ERR_NOT_FOUND, "process already finished");
+	else
+		try_kill(r);
+}
+
+/*
+ * runsc gives no signal to a container that has not been started.  What would
+ * end it ends its sandbox, which holds nothing else yet.
+ */
+void
+op_kill_created(struct process *p, struct request *r)
+{
+	if (p->gone) {
+		request_refuse(r, ERR_NOT_FOUND, "process already finished");
+		return;
+	}
+	if (r->signal != SIGKILL && r->signal != SIGTERM) {
+		try_kill(r);
+		return;
+	}
+	request_finish(r, NULL);
+	p->ending = true;
+	if (p->current && p->current->op == OP_START)
+		request_refuse(p->current, ERR_CANCELED, "killed while starting");
+	process_end_created(p, STATUS_KILLED);
+}
+
+static void
+on_resumed_to_kill(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+
+	r->cmd = NULL;
+	if (res->err.code == ERR_OK && p->state == STATE_PAUSED) {
+		state_set(p, STATE_RUNNING);
+		publish_resumed(p->ct);
+	}
+	try_kill(r);
+}
+
+/* runsc gives no signal to a paused container; SIGKILL must end it all the
+ * same, so it is resumed for it. */
+void
+op_kill_paused(struct process *p, struct request *r)
+{
+	struct err e;
+
+	if (r->signal != SIGKILL) {
+		request_refuse(r, ERR_PRECONDITION,
+		    "a paused container takes no signal but SIGKILL");
+		return;
+	}
+	if (p->gone) {
+		request_refuse(r, ERR_NOT_FOUND, "process already finished");
+		return;
+	}
+	r->cmd = runsc_simple(&p->ct->env, "resume", on_resumed_to_kill, r,
+	    &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}
+
+/* -- pause, resume -------------------------------------------------------- */
+
+static void
+on_paused(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	bool pausing = r->op == OP_PAUSE;
+	struct err e;
+
+	r->cmd = NULL;
+	if (res->err.code != ERR_OK) {
+		e = res->err;
+		err_prefix(&e, "OCI runtime %s failed",
+		    pausing ? "pause" : "resume");
+		request_finish(r, &e);
+		return;
+	}
+	/* A kill may have resumed it meanwhile. */
+	if (p->state != (pausing ? STATE_PAUSED : STATE_RUNNING)) {
+		state_set(p, pausing ? STATE_PAUSED : STATE_RUNNING);
+		(pausing ? publish_paused : publish_resumed)(p->ct);
+	}
+	request_finish(r, NULL);
+}
+
+void
+op_pause(struct process *p, struct request *r)
+{
+	struct err e;
+
+	r->cmd = runsc_simple(&p->ct->env,
+	    r->op == OP_PAUSE ? "pause" : "resume", on_paused, r, &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}
+
+/* -- pids ----------------------------------------------------------------- */
+
+/* From memory: containerd deletes a task whose Pids are empty or fail
+ * (containerd 1.7 shim_load.go), so there is always one. */
+void
+op_pids_known(struct process *p, struct request *r)
+{
+	r->pids = (const uint32_t *)&p->pid;
+	r->npids = p->pid ? 1 : 0;
+	request_finish(r, NULL);
+}
+
+static void
+on_ps(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	uint32_t *pids = NULL;
+	long n = -1;
+
+	r->cmd = NULL;
+	if (res->err.code == ERR_OK)
+		pids = malloc(PIDS_MAX * sizeof(*pids));
+	if (pids)
+		n = runsc_parse_ps(res->out, res->outlen, pids, PIDS_MAX);
+	if (n > 0) {
+		r->pids = pids;
+		r->npids = (size_t)n;
+		request_finish(r, NULL);
+	} else {
+		log_warn("%s: runsc ps: %s", process_name(r->p),
+		    res->err.code == ERR_OK ? res->out : res->err.msg);
+		op_pids_known(r->p, r);
+	}
+	free(pids);
+}
+
+void
+op_pids(struct process *p, struct request *r)
+{
+	struct err e;
+
+	if (!p->gone)
+		r->cmd = runsc_simple(&p->ct->env, "ps", on_ps, r, &e);
+	if (!r->cmd)
+		op_pids_known(p, r);
+}
+
+/* -- delete --------------------------------------------------------------- */
+
+static void
+fill_exit(struct request *r, const struct process *p)
+{
+	r->pid = p->pid;
+	r->exit_status = p->exit_status;
+	r->exited_at = p->exited_at;
+}
+
+static void
+delete_finished(struct request *r)
+{
+	struct process *p = r->p;
+	struct container *ct = p->ct;
+	struct process *x;
+
+	fill_exit(r, p);
+	request_detach(r);
+	state_set(p, STATE_DELETED);
+	publish_delete(p);
+	for (x = ct->execs; x; x = x->next)
+		requests_flush(x);
+	requests_flush(p);
+	container_free(ct);
+	r->done(r, NULL);
+}
+
+static void
+on_force_deleted(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+
+	r->cmd = NULL;
+	/* Nothing runs any more; what runsc may have left are files, and
+	 * keeping the container undeletable would help nobody. */
+	if (res->err.code != ERR_OK && !res->gone)
+		log_err("%s: runsc delete --force: %s", process_name(r->p),
+		    res->err.msg);
+	delete_finished(r);
+}
+
+static void
+on_deleted(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct err e;
+
+	r->cmd = NULL;
+	if (res->err.code == ERR_OK || res->gone) {
+		delete_finished(r);
+		return;
+	}
+	log_warn("%s: runsc delete: %s; forcing it", process_name(r->p),
+	    res->err.msg);
+	r->cmd = runsc_delete(&r->p->ct->env, true, on_force_deleted, r, &e);
+	if (!r->cmd) {
+		log_err("%s: %s", process_name(r->p), e.msg);
+		delete_finished(r);
+	}
+}
+
+void
+op_delete(struct process *p, struct request *r)
+{
+	struct err e;
+
+	/* Before runsc: a gofer or a client may wait for these ends. */
+	io_free(p->io);
+	p->io = NULL;
+	r->cmd = runsc_delete(&p->ct->env, false, on_deleted, r, &e);
+	if (!r->cmd) {
+		log_err("%s: %s", process_name(p), e.msg);
+		delete_finished(r);
+	}
+}
+
+/* Never started: end the sandbox, then delete as if it had run. */
+void
+op_delete_created(struct process *p, struct request *r)
+{
+	p->current = NULL;
+	r->next = p->queue;
+	p->queue = r;
+	process_end_created(p, STATUS_KILLED);
+}
+
+void
+op_delete_creating(struct process *p, struct request *r)
+{
+	request_detach(r);
+	container_cancel_create(p->ct, r);
+}
+
+void
+op_delete_exec(struct process *p, struct request *r)
+{
+	fill_exit(r, p);
+	request_detach(r);
+	requests_flush(p);
+	if (!p->gone) {
+		p->exit_status = STATUS_UNKNOWN;
+		p->exited_at = unix_now();
+	}
+	waiters_release(p);
+	state_set(p, STATE_DELETED);
+	container_remove_exec(p);
+	r->done(r, NULL);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops: between state.c (the table, requests, exits) and ops.c (what the
+ * operations do).  Nobody else includes this.
+ */
+#ifndef OPS_H
+#define OPS_H
+
+#include "state.h"
+
+#define STATUS_KILLED (128 + 9)		/* SIGKILL */
+#define STATUS_UNKNOWN 255
+
+/* -- state.c's, for ops.c ------------------------------------------------- */
+
+/* The one place that writes a state. */
+void state_set(struct process *p, enum proc_state s);
+/* "ID" or "ID/EXEC", for messages; valid until the next call. */
+const char *process_name(const struct process *p);
+/* CLOCK_REALTIME in ns. */
+int64_t unix_now(void);
+/* Answer r, with e NULL for success, and go on with what waits. */
+void request_finish(struct request *r, const struct err *e);
+/* Answer r with "NAME: text". */
+void request_refuse(struct request *r, int code, const char *text);
+/* Take r off its process without answering; ends its runsc command. */
+void request_detach(struct request *r);
+/* Answer everything of a process that is about to be freed. */
+void requests_flush(struct process *p);
+/* Begin what waits, if nothing serial is under way. */
+void requests_run(struct process *p);
+void waiters_release(struct process *p);
+/* p has ended with this status; the first to say so counts. */
+void process_gone(struct process *p, unsigned status);
+/* Go through the exit of a process that is gone. */
+void process_end(struct process *p);
+/* End a container that never ran; nothing serial begins before it has. */
+void process_end_created(struct process *p, unsigned status);
+/* The detached exec's exit, for child_adopt(). */
+void process_exec_exited(struct child *c, int status);
+/* Have runsc wait for a sub-container. */
+void process_arm_wait(struct process *p);
+
+/* -- ops.c's, for the table ----------------------------------------------- */
+
+void op_start(struct process *p, struct request *r);
+void op_exec_start(struct process *p, struct request *r);
+void op_exec(struct process *p, struct request *r);
+void op_resize(struct process *p, struct request *r);
+void op_close_io(struct process *p, struct request *r);
+void op_kill(struct process *p, struct request *r);
+void op_kill_created(struct process *p, struct request *r);
+void op_kill_paused(struct process *p, struct request *r);
+void op_pause(struct process *p, struct request *r);	/* and resume */
+void op_pids(struct process *p, struct request *r);
+void op_pids_known(struct process *p, struct request *r);
+void op_delete(struct process *p, struct request *r);
+void op_delete_created(struct process *p, struct request *r);
+void op_delete_creating(struct process *p, struct request *r);
+void op_delete_exec(struct process *p, struct request *r);
+
+#endif

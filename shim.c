@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shim: the command line, `-v`, `-info`, and the daemon: what it opens, whom
+ * it serves, and when it exits.
+ *
+ * Two phases.  Until the loop runs, a failure ends the process with a message
+ * and a status.  After that nothing but the end of its work does: the last
+ * container deleted and Shutdown asked for, SIGTERM, or nobody having wanted
+ * it for UNWANTED_NS.
+ */
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "events.h"
+#include "log.h"
+#include "loop.h"
+#include "pb.h"
+#include "state.h"
+#include "task.h"
+#include "ttrpc.h"
+
+/* Without a container and without a connection the daemon goes away. */
+#define UNWANTED_NS (60 * NS_PER_S)
+/* How long the last events may take to reach containerd. */
+#define FLUSH_NS (3 * NS_PER_S)
+/* How long the last replies may take to be read. */
+#define LAST_REPLIES_NS (1 * NS_PER_S)
+#define LAST_REPLIES_STEP_NS (10 * NS_PER_MS)
+
+static struct timer unwanted;
+static struct timer last_replies;
+static int64_t last_replies_until;
+static bool stopping;
+static struct sockaddr_un socket_name;
+static struct stat socket_id;
+
+/* -- command line --------------------------------------------------------- */
+
+static int
+usage(const char *what, const char *flag)
+{
+	fprintf(stderr, "%s: %s%s\n"
+	    "usage: %s -namespace NS -id ID -address SOCKET "
+	    "[-publish-binary FILE] [-bundle DIR] [-socket FILE] [-debug] "
+	    "[start | delete]\n"
+	    "       %s -v | -info\n",
+	    SHIM_NAME, what, flag, SHIM_NAME, SHIM_NAME);
+	return EXIT_USAGE;
+}
+
+/* One flag of the command line: a string's place, or a switch's. */
+struct flag {
+	const char *name;
+	const char **str;
+	bool *on;
+};
+
+static int
+set_flag(const struct flag *f, const char *value, char **next, int *used)
+{
+	if (f->on) {
+		*f->on = !value || strcmp(value, "true") == 0 ||
+		    strcmp(value, "1") == 0;
+		if (value && !*f->on && strcmp(value, "false") != 0 &&
+		    strcmp(value, "0") != 0)
+			return usage("not true or false: -", f->name);
+		return 0;
+	}
+	if (!value) {
+		value = *next;
+		*used = 1;
+	}
+	if (!value)
+		return usage("flag needs an argument: -", f->name);
+	*f->str = value;
+	return 0;
+}
+
+/* Go's flag syntax: -x v, -x=v, --x v, --x=v; the first other word ends it. */
+static int
+parse_args(struct options *o, int argc, char **argv)
+{
+	const struct flag flags[] = {
+		{ "namespace", &o->namespace, NULL },
+		{ "id", &o->id, NULL },
+		{ "address", &o->address, NULL },
+		{ "publish-binary", &o->publish_binary, NULL },
+		{ "bundle", &o->bundle, NULL },
+		{ "socket", &o->socket, NULL },
+		{ "debug-socket", &o->debug_socket, NULL },
+		{ "debug", NULL, &o->debug },
+		{ "v", NULL, &o->version },
+		{ "version", NULL, &o->version },
+		{ "info", NULL, &o->info },
+	};
+	const char *arg, *value;
+	size_t i, len;
+	int n, used, ret;
+
+	for (n = 1; n < argc && argv[n][0] == '-' && argv[n][1]; n++) {
+		arg = argv[n] + 1;
+		if (*arg == '-')
+			arg++;
+		if (!*arg) {		/* "--" */
+			n++;
+			break;
+		}
+		value = strchr(arg, '=');
+		len = value ? (size_t)(value - arg) : strlen(arg);
+		for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+			if (strlen(flags[i].name) == len &&
+			    memcmp(flags[i].name, arg, len) == 0)
+				break;
+		}
+		if (i == sizeof(flags) / sizeof(flags[0]))
+			return usage("flag provided but not defined: ",
+			    argv[n]);
+		used = 0;
+		ret = set_flag(&flags[i], value ? value + 1 : NULL,
+		    &argv[n + 1], &used);
+		if (ret)
+			return ret;
+		n += used;
+	}
+	if (n < argc)
+		o->action = argv[n++];
+	if (n < argc)
+		return usage("one word too many: ", argv[n]);
+	return 0;
+}
+
+static int
+check_options(const struct options *o)
+{
+	static const char *const actions[] = { "", "start", "delete" };
+	size_t i;
+
+	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(o->action, actions[i]) == 0)
+			break;
+	}
+	if (i == sizeof(actions) / sizeof(actions[0]))
+		return usage("no such action: ", o->action);
+	if (!o->namespace[0])
+		return usage("shim namespace cannot be empty: ", "-namespace");
+	if (strchr(o->namespace, '/') || o->namespace[0] == '.')
+		return usage("not a namespace: ", o->namespace);
+	if (!o->id[0] && o->action[0])
+		return usage("task id cannot be empty: ", "-id");
+	return 0;
+}
+
+/* RuntimeInfo {1 name, 2 {1 version}, 4 features, 5 annotations} on stdout. */
+static int
+print_info(void)
+{
+	static const char features[] =
+	    "{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"1.2.0\","
+	    "\"linux\":{\"cgroup\":{\"v1\":true,\"v2\":true},"
+	    "\"mountExtensions\":{\"idmap\":{\"enabled\":false}}}}";
+	struct pb_out o;
+	size_t mark;
+
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, SHIM_RUNTIME);
+	mark = pb_begin(&o, 2);
+	pb_put_str(&o, 1, VERSION);
+	pb_end(&o, mark);
+	pb_put_any(&o, 4, "types.containerd.io/opencontainers/runtime-spec/1/"
+	    "features/Features", features, sizeof(features) - 1);
+	if (o.bad || fwrite(o.p, 1, o.len, stdout) != o.len ||
+	    fflush(stdout) != 0)
+		return EXIT_FAILED;
+	pb_out_free(&o);
+	return 0;
+}
+
+/* -- the daemon ----------------------------------------------------------- */
+
+/* Our socket's file; one that a newer shim has bound there stays. */
+static void
+remove_socket(void)
+{
+	struct stat st;
+
+	if (socket_name.sun_path[0] &&
+	    lstat(socket_name.sun_path, &st) == 0 &&
+	    st.st_ino == socket_id.st_ino && st.st_dev == socket_id.st_dev)
+		unlink(socket_name.sun_path);
+	socket_name.sun_path[0] = '\0';
+}
+
+static void
+wait_for_replies(struct timer *t)
+{
+	(void)t;
+	if (ttrpc_unsent() == 0 || loop_now() >= last_replies_until)
+		loop_stop();
+	else
+		timer_start(&last_replies, LAST_REPLIES_STEP_NS,
+		    wait_for_replies);
+}
+
+static void
+events_flushed(void)
+{
+	last_replies_until = loop_now() + LAST_REPLIES_NS;
+	wait_for_replies(&last_replies);
+}
+
+/* Nobody new; then, when containerd has the last events and replies, end. */
+static void
+stop(void)
+{
+	if (stopping)
+		return;
+	stopping = true;
+	timer_stop(&unwanted);
+	ttrpc_stop_accepting();
+	remove_socket();
+	events_flush(FLUSH_NS, events_flushed);
+}
+
+static void
+on_unwanted(struct timer *t)
+{
+	(void)t;
+	log_info("no container and no connection for %lld s: leaving",
+	    (long long)(UNWANTED_NS / NS_PER_S));
+	stop();
+}
+
+static void
+check_wanted(void)
+{
+	if (!stopping && state_containers() == 0 && ttrpc_connections() == 0)
+		timer_start(&unwanted, UNWANTED_NS, on_unwanted);
+	else
+		timer_stop(&unwanted);
+}
+
+static void
+on_connections(bool none)
+{
+	(void)none;
+	check_wanted();
+}
+
+static void
+on_signal(int sig)
+{
+	if (sig == SIGUSR1) {
+		log_info("dump: version %s containers %u connections %u "
+		    "calls %u commands %u events %zu dropped %lu log lines "
+		    "dropped %lu", VERSION, state_containers(),
+		    ttrpc_connections(), ttrpc_calls(), runsc_running(),
+		    events_pending(), events_dropped(), log_dropped());
+		state_dump();
+		return;
+	}
+	if (state_containers())
+		log_warn("signal %d: leaving with %u containers", sig,
+		    state_containers());
+	stop();
+}
+
+/* The socket given as fd 3, or bound at -socket. */
+static int
+find_socket(const struct options *o, struct err *e)
+{
+	socklen_t len = sizeof(socket_name);
+	int fd = SHIM_SOCKET_FD;
+
+	if (o->socket[0]) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return err_sys(e, "create socket");
+		socket_name.sun_family = AF_UNIX;
+		if (strlen(o->socket) >= sizeof(socket_name.sun_path)) {
+			err_set(e, ERR_INVALID, "-socket %s is too long",
+			    o->socket);
+			goto fail;
+		}
+		strcpy(socket_name.sun_path, o->socket);
+		if (bind(fd, (struct sockaddr *)&socket_name,
+		    sizeof(socket_name)) < 0 || chmod(o->socket, 0600) < 0 ||
+		    listen(fd, SOMAXCONN) < 0) {
+			err_sys(e, "listen on %s", o->socket);
+			goto fail;
+		}
+	} else if (getsockname(fd, (struct sockaddr *)&socket_name,
+	    &len) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		return err_sys(e, "no action given, and descriptor %d is no "
+		    "socket to serve on", fd);
+	}
+	if (lstat(socket_name.sun_path, &socket_id) < 0)
+		socket_name.sun_path[0] = '\0';
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}
+
+static int
+serve(const struct options *o)
+{
+	const char *events = getenv("TTRPC_ADDRESS");
+	struct err e;
+	int fd;
+
+	if (o->debug)
+		log_set_level(LOG_DEBUG);
+	log_open(FILE_LOG);
+	fd = find_socket(o, &e);
+	if (fd < 0)
+		goto fail;
+	/* The bundle may go while we live. */
+	if (chdir("/") < 0) {
+		err_sys(&e, "chdir /");
+		goto fail;
+	}
+	if (loop_init(&e) < 0 || child_init(on_signal, &e) < 0)
+		goto fail;
+	state_init(o->namespace, check_wanted);
+	if (events_init(events, o->namespace, &e) < 0 ||
+	    ttrpc_serve(fd, task_services(stop), on_connections, &e) < 0)
+		goto fail;
+	check_wanted();
+	log_info("shim %s serves %s, pid %d", VERSION, o->id, (int)getpid());
+	loop_run();
+	ttrpc_close_all();
+	events_close();
+	remove_socket();
+	return 0;
+fail:
+	log_err("%s", e.msg);
+	fprintf(stderr, "%s: %s\n", SHIM_NAME, e.msg);
+	return EXIT_FAILED;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {
+		.namespace = "", .id = "", .address = "",
+		.publish_binary = "", .bundle = "", .socket = "",
+		.debug_socket = "", .action = "",
+	};
+	int ret;
+
+	ret = parse_args(&o, argc, argv);
+	if (ret)
+		return ret;
+	if (o.version) {
+		printf("%s:\n  Version:  %s\n", SHIM_NAME, VERSION);
+		return 0;
+	}
+	if (o.info)
+		return print_info();
+	ret = check_options(&o);
+	if (ret)
+		return ret;
+	if (strcmp(o.action, "start") == 0)
+		return verb_start(&o);
+	if (strcmp(o.action, "delete") == 0)
+		return verb_delete(&o);
+	return serve(&o);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shim: the command line as containerd gives it, and the verbs.
+ *
+ * shim.c owns argv, `-v`, `-info` and serving; start.c the verb `start` with
+ * the listening socket; delete.c the verb `delete`.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+#define SHIM_NAME "containerd-shim-runsc-v1"
+#define SHIM_RUNTIME "io.containerd.runsc.v1"
+
+/* Exit statuses of the binary. */
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Descriptor on which the daemon finds its listening socket. */
+#define SHIM_SOCKET_FD 3
+
+/* Files of a bundle that are this shim's. */
+#define FILE_ADDRESS "address"
+#define FILE_SHIM_PID "shim.pid"
+#define FILE_LOG "log"
+
+/* The command line (containerd pkg/shim/shim.go).  Never NULL. */
+struct options {
+	const char *namespace;
+	const char *id;
+	const char *address;	/* of containerd's gRPC socket */
+	const char *publish_binary;
+	const char *bundle;
+	const char *socket;
+	const char *debug_socket;
+	bool debug;
+	bool version;
+	bool info;
+	const char *action;	/* "start", "delete", or "": serve */
+};
+
+/* Both return an exit status and print what containerd reads on stdout. */
+int verb_start(const struct options *o);
+int verb_delete(const struct options *o);
+
+/* Where the socket for group is, given containerd's address and namespace:
+ * "unix://DIR/<sha256 of ADDRESS/NS/GROUP>" (containerd pkg/shim/util_unix.go). */
+int shim_socket_address(const char *dir, const char *address,
+	const char *namespace, const char *group, char *out, size_t cap);
+/* Can the unix socket at path be connected to? */
+bool shim_socket_alive(const char *path);
+
+#endif

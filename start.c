@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * start: the verb `start`: the listening socket, the daemon on it, and its
+ * address on standard output.
+ *
+ * Runs in the bundle, as a child of containerd that reads standard output and
+ * standard error to their end: nothing but the address may be printed on
+ * success, and the daemon must not inherit either.  A pod's second container
+ * is answered with the address of the running shim.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "pb.h"
+#include "sha256.h"
+#include "shim.h"
+#include "spec.h"
+
+#define SOCKET_DIR "/run/containerd/s"
+#define SOCKET_DIR_MODE 0700
+#define STDIN_MAX (10u << 20)
+#define ADDRESS_MAX 128
+#define OOM_SCORE_MAX 1000
+/* containerd's own limit for socket_dir, so that the path fits sun_path. */
+#define SOCKET_DIR_MAX 42
+
+static const char scheme[] = "unix://";
+
+int
+shim_socket_address(const char *dir, const char *address,
+    const char *namespace, const char *group, char *out, size_t cap)
+{
+	char path[PATH_MAX], hex[SHA256_HEX], *to = path;
+	const char *p;
+	int n;
+
+	n = snprintf(path, sizeof(path), "%s/%s/%s", address, namespace,
+	    group);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -1;
+	/* As Go's filepath.Join for what occurs here: "//" becomes "/". */
+	for (p = path; *p; p++) {
+		if (*p != '/' || to == path || to[-1] != '/')
+			*to++ = *p;
+	}
+	*to = '\0';
+	sha256_hex(path, strlen(path), hex);
+	n = snprintf(out, cap, "%s%s/%s", scheme, dir, hex);
+	return n < 0 || (size_t)n >= cap ? -1 : 0;
+}
+
+static int
+fill_sockaddr(struct sockaddr_un *sun, const char *path)
+{
+	memset(sun, 0, sizeof(*sun));
+	sun->sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(sun->sun_path))
+		return -1;
+	memcpy(sun->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+bool
+shim_socket_alive(const char *path)
+{
+	struct sockaddr_un sun;
+	bool alive;
+	int fd;
+
+	if (fill_sockaddr(&sun, path) < 0)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	/* EAGAIN: a full backlog, so somebody listens. */
+	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
+	    errno == EAGAIN;
+	close(fd);
+	return alive;
+}
+
+/* A directory that only we can enter: what is bound in it is ours. */
+static int
+make_socket_dir(const char *dir, struct err *e)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	char *p;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	for (p = path + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		if (mkdir(path, 0711) < 0 && errno != EEXIST)
+			return err_sys(e, "create %s", path);
+		*p = '/';
+	}
+	if (mkdir(path, SOCKET_DIR_MODE) < 0 && errno != EEXIST)
+		return err_sys(e, "create %s", path);
+	if (lstat(path, &st) < 0)
+		return err_sys(e, "look at %s", path);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return err_set(e, ERR_PERMISSION,
+		    "%s is not a directory of ours", path);
+	/* Go shims before 2.0 made it 0600 or 0711. */
+	if ((st.st_mode & 0777) != SOCKET_DIR_MODE &&
+	    chmod(path, SOCKET_DIR_MODE) < 0)
+		return err_sys(e, "chmod %s", path);
+	return 0;
+}
+
+/* A listening socket, or -1 with *live set if a shim serves there already. */
+static int
+listen_on(const char *path, bool *live, struct err *e)
+{
+	struct sockaddr_un sun;
+	bool replaced = false;
+	int fd;
+
+	*live = false;
+	if (fill_sockaddr(&sun, path) < 0)
+		return err_set(e, ERR_INVALID, "socket path %s is too long",
+		    path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, "create socket");
+	while (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		if (errno != EADDRINUSE || replaced) {
+			err_sys(e, "bind %s", path);
+			goto fail;
+		}
+		if (shim_socket_alive(path)) {
+			*live = true;
+			goto fail;
+		}
+		if (unlink(path) < 0 && errno != ENOENT) {
+			err_sys(e, "remove stale socket %s", path);
+			goto fail;
+		}
+		replaced = true;
+	}
+	if (chmod(path, 0600) < 0 || listen(fd, SOMAXCONN) < 0) {
+		err_sys(e, "listen on %s", path);
+		unlink(path);
+		goto fail;
+	}
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}
+
+/* Write text to name in the bundle, complete or not at all. */
+static int
+write_file(const char *name, const char *text, struct err *e)
+{
+	char tmp[64];
+	size_t n = strlen(text);
+	int fd;
+
+	snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	    0644);
+	if (fd < 0)
+		return err_sys(e, "create %s", tmp);
+	if (write(fd, text, n) != (ssize_t)n) {
+		err_sys(e, "write %s", tmp);
+		close(fd);
+		goto fail;
+	}
+	close(fd);
+	if (rename(tmp, name) == 0)
+		return 0;
+	err_sys(e, "rename %s to %s", tmp, name);
+fail:
+	unlink(tmp);
+	return -1;
+}
+
+/*
+ * The runtime options or bootstrap parameters that containerd sends on
+ * standard input (containerd 2.3: BootstrapParams; before: an Any).  *any gets
+ * the options' bytes inside the returned buffer, dir the socket directory if
+ * one is named.
+ */
+static uint8_t *
+read_stdin(const struct options *o, struct pb_bytes *any, char *dir,
+    size_t dircap)
+{
+	uint8_t *buf = NULL, *bigger;
+	size_t n = 0, cap = 0;
+	struct pb_bytes id = { 0 }, ns = { 0 }, sockdir = { 0 };
+	struct pb_bytes extension = { 0 };
+	struct pb_in in;
+	struct pb_field f;
+	ssize_t r;
+
+	any->p = NULL;
+	any->n = 0;
+	do {
+		if (n == cap) {
+			cap = cap ? 2 * cap : 4096;
+			bigger = cap > STDIN_MAX ? NULL : realloc(buf, cap);
+			if (!bigger)
+				goto none;
+			buf = bigger;
+		}
+		r = read(STDIN_FILENO, buf + n, cap - n);
+		if (r > 0)
+			n += (size_t)r;
+	} while (r > 0 || (r < 0 && errno == EINTR));
+	if (n == 0)
+		goto none;
+	any->p = buf;
+	any->n = n;
+	pb_in_init(&in, buf, n);
+	while (pb_next(&in, &f)) {
+		if (f.wire != PB_BYTES)
+			continue;
+		if (f.num == 1)
+			id = f.b;
+		else if (f.num == 2)
+			ns = f.b;
+		else if (f.num == 8 && !extension.p)
+			extension = f.b;
+		else if (f.num == 9)
+			sockdir = f.b;
+	}
+	/* An Any's first field is a type URL, which is never the id. */
+	if (in.bad || id.n != strlen(o->id) || memcmp(id.p, o->id, id.n) != 0 ||
+	    ns.n != strlen(o->namespace) ||
+	    memcmp(ns.p, o->namespace, ns.n) != 0)
+		return buf;
+	any->n = 0;
+	pb_in_init(&in, extension.p, extension.n);
+	while (extension.p && pb_next(&in, &f)) {
+		if (f.num == 1 && f.wire == PB_BYTES)
+			*any = f.b;
+	}
+	if (sockdir.n && sockdir.n <= SOCKET_DIR_MAX && sockdir.n < dircap &&
+	    sockdir.p[0] == '/') {
+		memcpy(dir, sockdir.p, sockdir.n);
+		dir[sockdir.n] = '\0';
+	}
+	return buf;
+none:
+	free(buf);
+	return NULL;
+}
+
+/* Which shim this container belongs to: its pod's, or its own. */
+static char *
+find_group(const struct options *o, struct pb_bytes any)
+{
+	struct config config;
+	struct spec spec;
+	struct err e;
+	char *group = NULL;
+	bool grouping;
+
+	/* What is wrong with the configuration is told by Create, which reads
+	 * it again and whose answer reaches the user. */
+	if (config_init(&config, &e) < 0)
+		return NULL;
+	grouping = config_from_options(&config, any, &e) < 0 ||
+	    config.grouping;
+	config_free(&config);
+	memset(&spec, 0, sizeof(spec));
+	if (grouping && spec_read(&spec, ".", &e) == 0 && spec.sandbox_id)
+		group = strdup(spec.sandbox_id);
+	else
+		group = strdup(o->id);
+	spec_free(&spec);
+	return group;
+}
+
+/* The daemon is to be killed a little sooner than containerd, and much later
+ * than containers (containerd AdjustOOMScore). */
+static void
+adjust_oom_score(void)
+{
+	char path[64], text[16];
+	ssize_t n;
+	int fd, score;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)getppid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	score = atoi(text) + 1;
+	if (score > OOM_SCORE_MAX)
+		score = OOM_SCORE_MAX;
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = snprintf(text, sizeof(text), "%d", score);
+	/* Not allowed in a user namespace: then the parent's is inherited. */
+	if (write(fd, text, (size_t)n) < 0)
+		n = 0;
+	close(fd);
+}
+
+static void
+run_daemon(const struct options *o, int socket_fd)
+{
+	char exe[PATH_MAX];
+	const char *argv[10];
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	long fd, max;
+	ssize_t n;
+	int null, i = 0;
+
+	adjust_oom_score();
+	setsid();
+	sigaction(SIGPIPE, &dfl, NULL);
+	null = open("/dev/null", O_RDWR);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    dup2(null, 2) < 0)
+		_exit(EXIT_FAILED);
+	/* dup2 clears close-on-exec, unless the number is right already. */
+	if (socket_fd == SHIM_SOCKET_FD)
+		fcntl(socket_fd, F_SETFD, 0);
+	else if (dup2(socket_fd, SHIM_SOCKET_FD) < 0)
+		_exit(EXIT_FAILED);
+	max = sysconf(_SC_OPEN_MAX);
+	if (max < 0 || max > 65536)
+		max = 65536;
+	for (fd = SHIM_SOCKET_FD + 1; fd < max; fd++)
+		close((int)fd);
+	/* By its name and not as /proc/self/exe, which ps would show. */
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (n <= 0)
+		_exit(EXIT_FAILED);
+	exe[n] = '\0';
+	argv[i++] = exe;
+	argv[i++] = "-namespace";
+	argv[i++] = o->namespace;
+	argv[i++] = "-id";
+	argv[i++] = o->id;
+	argv[i++] = "-address";
+	argv[i++] = o->address;
+	if (o->debug)
+		argv[i++] = "-debug";
+	argv[i] = NULL;
+	execv(exe, (char *const *)argv);
+	execv("/proc/self/exe", (char *const *)argv);
+	_exit(EXIT_FAILED);
+}
+
+static int
+print_address(const char *address, struct err *e)
+{
+	if (write_file(FILE_ADDRESS, address, e) < 0)
+		return -1;
+	if (printf("%s\n", address) < 0 || fflush(stdout) != 0)
+		return err_sys(e, "print the address");
+	return 0;
+}
+
+static int
+start_daemon(const struct options *o, const char *address, int fd,
+    struct err *e)
+{
+	char text[16];
+	pid_t pid;
+
+	pid = fork();
+	if (pid == 0)
+		run_daemon(o, fd);
+	if (pid < 0)
+		return err_sys(e, "fork");
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	if (write_file(FILE_SHIM_PID, text, e) == 0 &&
+	    print_address(address, e) == 0)
+		return 0;
+	kill(pid, SIGKILL);
+	return -1;
+}
+
+int
+verb_start(const struct options *o)
+{
+	char dir[SOCKET_DIR_MAX + 1] = SOCKET_DIR, address[ADDRESS_MAX];
+	struct pb_bytes any;
+	uint8_t *input;
+	char *group;
+	struct err e;
+	bool live;
+	int fd = -1, ret = EXIT_FAILED;
+
+	input = read_stdin(o, &any, dir, sizeof(dir));
+	group = find_group(o, any);
+	if (!group || shim_socket_address(dir, o->address, o->namespace, group,
+	    address, sizeof(address)) < 0) {
+		err_set(&e, ERR_INVALID, "cannot name a socket for %s", o->id);
+		goto out;
+	}
+	if (make_socket_dir(dir, &e) < 0)
+		goto out;
+	fd = listen_on(address + sizeof(scheme) - 1, &live, &e);
+	if (fd < 0) {
+		if (live && print_address(address, &e) == 0)
+			ret = 0;
+		goto out;
+	}
+	if (start_daemon(o, address, fd, &e) == 0)
+		ret = 0;
+	else
+		unlink(address + sizeof(scheme) - 1);
+out:
+	if (ret)
+		fprintf(stderr, "%s: start %s: %s\n", SHIM_NAME, o->id, e.msg);
+	if (fd >= 0)
+		close(fd);
+	free(group);
+	free(input);
+	return ret;
+}

@@ -1,0 +1,766 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state: see state.h.
+ *
+ * Reading order: the table at the end says which function does what in which
+ * state; submit() and request_finish() are the way in and out of an operation;
+ * process_gone(), process_end() and tell_exit() are the way of an exit.
+ */
+#include "state.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "container.h"
+#include "log.h"
+#include "ops.h"
+#include "publish.h"
+
+#define WAIT_AGAIN_NS (1 * NS_PER_S)
+/* What `runsc exec` and `runsc wait` end with when the sandbox has left. */
+#define RUNSC_FAILED 128
+
+struct cell {
+	void (*fn)(struct process *p, struct request *r);
+	int code;		/* without fn: the refusal */
+	const char *text;
+};
+
+static const struct cell table[PROC_KINDS][STATES][OPS];
+
+/* Operations that change the state: one at a time. The others run beside. */
+static const bool serial[OPS] = {
+	[OP_START] = true, [OP_PAUSE] = true, [OP_RESUME] = true,
+	[OP_UPDATE] = true, [OP_CHECKPOINT] = true, [OP_DELETE] = true,
+};
+
+static void end_check(struct process *init);
+
+const char *
+state_name(enum proc_state s)
+{
+	static const char *const names[STATES] = {
+		[STATE_CREATING] = "creating", [STATE_CREATED] = "created",
+		[STATE_RUNNING] = "running", [STATE_PAUSED] = "paused",
+		[STATE_STOPPED] = "stopped", [STATE_DELETED] = "deleted",
+	};
+
+	return names[s];
+}
+
+/* "ID" or "ID/EXEC", for messages.  One at a time. */
+const char *
+process_name(const struct process *p)
+{
+	static char text[2 * ID_MAX_BYTES + 2];
+
+	if (p->kind == PROC_INIT)
+		return p->ct->id;
+	snprintf(text, sizeof(text), "%s/%s", p->ct->id, p->exec_id);
+	return text;
+}
+
+int64_t
+unix_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/* The one place that writes a state. */
+void
+state_set(struct process *p, enum proc_state s)
+{
+	log_info("%s: %s -> %s", process_name(p), state_name(p->state), state_name(s));
+	p->state = s;
+}
+
+/* -- requests ------------------------------------------------------------- */
+
+static void
+unlink_request(struct request **list, struct request *r)
+{
+	for (; *list; list = &(*list)->next) {
+		if (*list == r) {
+			*list = r->next;
+			return;
+		}
+	}
+}
+
+/* Take r off its process; it is the asker's again. */
+void
+request_detach(struct request *r)
+{
+	struct process *p = r->p;
+
+	if (p->current == r)
+		p->current = NULL;
+	else
+		unlink_request(&p->side, r);
+	p->nrequests--;
+	timer_stop(&r->retry);
+	runsc_cancel(r->cmd);
+	r->cmd = NULL;
+	r->p = NULL;
+}
+
+void
+request_finish(struct request *r, const struct err *e)
+{
+	struct process *p = r->p;
+
+	request_detach(r);
+	r->done(r, e);
+	requests_run(p);
+}
+
+void
+request_refuse(struct request *r, int code, const char *text)
+{
+	struct err e;
+
+	err_set(&e, code, "%s: %s", process_name(r->p), text);
+	request_finish(r, &e);
+}
+
+static void
+begin(struct request *r)
+{
+	struct process *p = r->p;
+	const struct cell *c = &table[p->kind][p->state][r->op];
+
+	if (serial[r->op]) {
+		p->current = r;
+	} else {
+		r->next = p->side;
+		p->side = r;
+	}
+	r->began = loop_now();
+	if (c->fn)
+		c->fn(p, r);
+	else
+		request_refuse(r, c->code, c->text);
+}
+
+/* Start what waits, unless something serial is under way. */
+void
+requests_run(struct process *p)
+{
+	struct request *r = p->queue;
+
+	if (!r || p->current || p->ending)
+		return;
+	p->queue = r->next;
+	begin(r);
+}
+
+void
+state_submit(struct request *r, const char *id, const char *exec_id)
+{
+	struct request **tail;
+	struct process *p;
+	struct err e;
+
+	r->cmd = NULL;
+	r->p = NULL;
+	r->next = NULL;
+	r->retry = (struct timer){ 0 };
+	r->delay_ns = 0;
+	p = state_find(id, exec_id, &e);
+	if (!p) {
+		r->done(r, &e);
+		return;
+	}
+	if (p->nrequests >= QUEUE_MAX) {
+		err_set(&e, ERR_EXHAUSTED,
+		    "%s: %u operations are under way already", process_name(p),
+		    p->nrequests);
+		r->done(r, &e);
+		return;
+	}
+	p->nrequests++;
+	r->p = p;
+	if (!serial[r->op] || (!p->current && !p->ending && !p->queue)) {
+		begin(r);
+		return;
+	}
+	for (tail = &p->queue; *tail; tail = &(*tail)->next)
+		;
+	*tail = r;
+}
+
+/* Answer what waits for a process that is about to be freed. */
+void
+requests_flush(struct process *p)
+{
+	struct request *r;
+	struct err e;
+
+	err_set(&e, ERR_NOT_FOUND, "%s: deleted", process_name(p));
+	while ((r = p->side)) {
+		request_detach(r);
+		r->done(r, &e);
+	}
+	while ((r = p->queue)) {
+		p->queue = r->next;
+		p->nrequests--;
+		r->done(r, &e);
+	}
+}
+
+/* -- waiting -------------------------------------------------------------- */
+
+int
+state_wait(struct process *p, struct waiter *w, struct err *e)
+{
+	w->pprev = NULL;
+	if (p->state == STATE_STOPPED) {
+		w->exited(w, p->exit_status, p->exited_at);
+		return 0;
+	}
+	if (p->nwaiters >= WAITERS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "%s: %u wait already",
+		    process_name(p), p->nwaiters);
+	w->next = p->waiters;
+	w->pprev = &p->waiters;
+	if (w->next)
+		w->next->pprev = &w->next;
+	p->waiters = w;
+	p->nwaiters++;
+	return 0;
+}
+
+void
+state_unwait(struct process *p, struct waiter *w)
+{
+	if (!w->pprev)
+		return;
+	*w->pprev = w->next;
+	if (w->next)
+		w->next->pprev = w->pprev;
+	w->pprev = NULL;
+	p->nwaiters--;
+}
+
+void
+waiters_release(struct process *p)
+{
+	struct waiter *w;
+
+	while ((w = p->waiters)) {
+		state_unwait(p, w);
+		w->exited(w, p->exit_status, p->exited_at);
+	}
+}
+
+/* -- exits ---------------------------------------------------------------- */
+
+/* Everything that p wrote is delivered, or its time is up: say that it
+ * ended, in the order that clients rely on. */
+static void
+tell_exit(void *arg)
+{
+	struct process *p = arg;
+	struct process *init = &p->ct->init;
+
+	timer_stop(&p->end_timer);
+	state_set(p, STATE_STOPPED);
+	/* An exec that never ran has no TaskExit; init always has one, since
+	 * clients that created it wait for the event. */
+	if (p->kind == PROC_INIT || p->started)
+		publish_exit(p);
+	waiters_release(p);
+	p->ending = false;
+	requests_run(p);
+	if (p != init && init->ending)
+		end_check(init);
+}
+
+static void
+drain(struct process *p)
+{
+	if (p->io)
+		io_drain(p->io, tell_exit, p);
+	else
+		tell_exit(p);
+}
+
+/* Operations under way make no sense any more once the process has gone. */
+static void
+end_requests(struct process *p)
+{
+	struct request *r, *next;
+
+	for (r = p->side; r; r = next) {
+		next = r->next;
+		if (r->op == OP_PIDS) {
+			request_detach(r);
+			r->pids = (const uint32_t *)&p->pid;
+			r->npids = 1;
+			r->done(r, NULL);
+		} else {
+			request_refuse(r, ERR_NOT_FOUND, "the process has ended");
+		}
+	}
+	if (p->current)
+		request_refuse(p->current, ERR_PRECONDITION, "the process has ended");
+}
+
+void
+process_gone(struct process *p, unsigned status)
+{
+	const struct cell *c = &table[p->kind][p->state][OP_EXITED];
+
+	if (p->gone)
+		return;
+	if (!c->fn) {
+		log_err("%s: an exit in state %s", process_name(p),
+		    state_name(p->state));
+		return;
+	}
+	p->gone = true;
+	p->exit_status = status;
+	p->exited_at = unix_now();
+	c->fn(p, NULL);
+}
+
+static void
+op_exited(struct process *p, struct request *r)
+{
+	(void)r;
+	/* How start ends is told before how the process did: see
+	 * start_worked(). */
+	if (p->current && p->current->op == OP_START)
+		return;
+	process_end(p);
+}
+
+/* Init has gone: what it left behind must not outlive it. */
+static void
+end_exec(struct process *p)
+{
+	if (p->gone || p->state == STATE_STOPPED)
+		return;
+	if (p->state == STATE_CREATED) {
+		/* Never ran, or its start is under way and cannot succeed. */
+		p->ending = true;
+		if (p->current)
+			request_refuse(p->current, ERR_PRECONDITION,
+			    "the container's init process has ended");
+		process_gone(p, STATUS_KILLED);
+	}
+}
+
+static void
+on_execs_late(struct timer *t)
+{
+	struct process *init = container_of(t, struct process, end_timer);
+	struct process *p;
+
+	for (p = init->ct->execs; p; p = p->next) {
+		if (p->gone || p->state == STATE_STOPPED)
+			continue;
+		if (!p->kill_sent) {
+			p->kill_sent = true;
+			child_kill(&p->child, SIGKILL);
+		} else {
+			log_err("%s: pid %d does not end although init has "
+			    "and it was killed; status unknown", process_name(p),
+			    (int)p->pid);
+			child_forget(&p->child);
+			process_gone(p, STATUS_UNKNOWN);
+		}
+	}
+	if (init->end_cmd) {
+		runsc_cancel(init->end_cmd);
+		init->end_cmd = NULL;
+	}
+	timer_start(&init->end_timer, EXECS_END_NS, on_execs_late);
+	end_check(init);
+}
+
+static void
+on_all_killed(void *arg, const struct runsc_result *r)
+{
+	struct process *p = arg;
+
+	p->end_cmd = NULL;
+	if (r->err.code != ERR_OK && !r->gone)
+		log_debug("%s: kill all at its end: %s", process_name(p), r->err.msg);
+	end_check(p);
+}
+
+/* Go on with init's exit as soon as nothing of the container is left. */
+static void
+end_check(struct process *init)
+{
+	struct process *p;
+
+	if (!init->execs_ending || init->end_cmd)
+		return;
+	for (p = init->ct->execs; p; p = p->next) {
+		if (p->state != STATE_STOPPED)
+			return;
+	}
+	init->execs_ending = false;
+	timer_stop(&init->end_timer);
+	drain(init);
+}
+
+void
+process_end(struct process *p)
+{
+	struct process *x, *next;
+	struct err e;
+
+	p->ending = true;
+	runsc_cancel(p->wait_cmd);
+	p->wait_cmd = NULL;
+	end_requests(p);
+	/* Copies of the container's ends that no command took along would
+	 * keep the streams open for ever. */
+	if (p->io)
+		io_child_done(p->io);
+	if (p->kind == PROC_EXEC) {
+		drain(p);
+		return;
+	}
+	timer_start(&p->end_timer, EXECS_END_NS, on_execs_late);
+	for (x = p->ct->execs; x; x = next) {
+		next = x->next;
+		end_exec(x);
+	}
+	/* The root container's processes went with the sandbox. */
+	if (p->ct->spec.is_sub)
+		p->end_cmd = runsc_kill(&p->ct->env, 0, true, SIGKILL,
+		    on_all_killed, p, &e);
+	/* Not before the loop is through: an exec without stdio ends in it. */
+	p->execs_ending = true;
+	end_check(p);
+}
+
+static void
+on_sandbox_exit(struct child *c, int status)
+{
+	struct process *p = container_of(c, struct process, child);
+
+	if (status == CHILD_STATUS_UNKNOWN)
+		log_err("%s: sandbox %d ended and nobody could take its "
+		    "status: reporting %d", process_name(p), (int)p->pid,
+		    STATUS_UNKNOWN);
+	process_gone(p, p->start_failed ? START_FAILED_STATUS :
+	    child_exit_code(status));
+}
+
+static void
+on_sandbox_late(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, end_timer);
+
+	log_err("%s: sandbox %d does not end although it was killed; status "
+	    "unknown", process_name(p), (int)p->pid);
+	child_forget(&p->child);
+	process_gone(p, p->start_failed ? START_FAILED_STATUS :
+	    STATUS_UNKNOWN);
+}
+
+/* End a container that never ran; nothing serial begins before it has. */
+void
+process_end_created(struct process *p, unsigned status)
+{
+	p->ending = true;
+	if (p->gone)
+		return;
+	if (child_running(&p->child)) {
+		child_kill(&p->child, SIGKILL);
+		timer_start(&p->end_timer, SANDBOX_END_NS, on_sandbox_late);
+	} else {
+		process_gone(p, status);
+	}
+}
+
+void
+process_exec_exited(struct child *c, int status)
+{
+	struct process *p = container_of(c, struct process, child);
+	unsigned code = child_exit_code(status);
+
+	if (status == CHILD_STATUS_UNKNOWN)
+		log_err("%s: process %d ended and nobody could take its "
+		    "status: reporting %d", process_name(p), (int)p->pid,
+		    STATUS_UNKNOWN);
+	/* `runsc exec` says 128 when the sandbox left before its process:
+	 * the end of init killed that process. */
+	if (code == RUNSC_FAILED && p->ct->init.gone)
+		code = STATUS_KILLED;
+	process_gone(p, code);
+}
+
+static void
+on_wait_again(struct timer *t)
+{
+	process_arm_wait(container_of(t, struct process, end_timer));
+}
+
+static void
+on_waited(void *arg, const struct runsc_result *r)
+{
+	struct process *p = arg;
+	const struct container *ct;
+	unsigned status;
+
+	p->wait_cmd = NULL;
+	if (r->err.code == ERR_OK &&
+	    runsc_parse_wait(r->out, r->outlen, &status)) {
+		process_gone(p, status);
+		return;
+	}
+	/* A sub-container dies with the sandbox; whose, we may know. */
+	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
+		if (!ct->spec.is_sub && ct->init.pid == p->pid &&
+		    ct->init.gone) {
+			process_gone(p, STATUS_KILLED);
+			return;
+		}
+	}
+	if (!r->gone) {
+		log_warn("%s: runsc wait: %s; asking again", process_name(p),
+		    r->err.code == ERR_OK ? r->out : r->err.msg);
+		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
+		return;
+	}
+	log_err("%s: exit status unknown, reporting %d: runsc wait: %s",
+	    process_name(p), STATUS_UNKNOWN, r->err.msg);
+	process_gone(p, STATUS_UNKNOWN);
+}
+
+/* A sub-container has no process of its own: runsc waits inside. */
+void
+process_arm_wait(struct process *p)
+{
+	struct err e;
+
+	p->wait_cmd = runsc_simple(&p->ct->env, "wait", on_waited, p, &e);
+	if (!p->wait_cmd) {
+		log_err("%s: %s; trying again", process_name(p), e.msg);
+		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
+	}
+}
+
+int
+state_created(struct container *ct, pid_t pid, struct err *e)
+{
+	struct process *p = &ct->init;
+
+	if (!ct->spec.is_sub &&
+	    child_adopt(&p->child, pid, on_sandbox_exit, e) < 0)
+		return -1;
+	p->pid = pid;
+	state_set(p, STATE_CREATED);
+	publish_create(ct);
+	return 0;
+}
+
+/* -- the table ------------------------------------------------------------ */
+
+#define NO(c, t) { .code = ERR_##c, .text = t }
+#define DO(f) { .fn = f }
+#define GONE NO(NOT_FOUND, "deleted")
+
+#define NOT_CREATED "it is still being created"
+
+static const struct cell table[PROC_KINDS][STATES][OPS] = {
+	[PROC_INIT] = {
+		[STATE_CREATING] = {
+			[OP_START] = NO(PRECONDITION, NOT_CREATED),
+			[OP_EXEC] = NO(PRECONDITION, NOT_CREATED),
+			[OP_PAUSE] = NO(PRECONDITION, NOT_CREATED),
+			[OP_RESUME] = NO(PRECONDITION, NOT_CREATED),
+			[OP_KILL] = NO(PRECONDITION, NOT_CREATED),
+			[OP_RESIZE] = DO(op_resize),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_PIDS] = NO(PRECONDITION, NOT_CREATED),
+			[OP_STATS] = NO(PRECONDITION, NOT_CREATED),
+			[OP_UPDATE] = NO(PRECONDITION, NOT_CREATED),
+			[OP_CHECKPOINT] = NO(PRECONDITION, NOT_CREATED),
+			[OP_DELETE] = DO(op_delete_creating),
+		},
+		[STATE_CREATED] = {
+			[OP_START] = DO(op_start),
+			[OP_EXEC] = DO(op_exec),
+			[OP_PAUSE] = NO(PRECONDITION,
+			    "cannot pause a container that is not running"),
+			[OP_RESUME] = NO(PRECONDITION,
+			    "cannot resume a container that is not paused"),
+			[OP_KILL] = DO(op_kill_created),
+			[OP_RESIZE] = DO(op_resize),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_PIDS] = DO(op_pids_known),
+			[OP_STATS] = NO(UNIMPLEMENTED,
+			    "stats are not implemented"),
+			[OP_UPDATE] = NO(UNIMPLEMENTED,
+			    "update is not implemented"),
+			[OP_CHECKPOINT] = NO(PRECONDITION,
+			    "cannot checkpoint a container that is not running"),
+			[OP_DELETE] = DO(op_delete_created),
+			[OP_EXITED] = DO(op_exited),
+		},
+		[STATE_RUNNING] = {
+			[OP_START] = NO(PRECONDITION,
+			    "cannot start a running container"),
+			[OP_EXEC] = DO(op_exec),
+			[OP_PAUSE] = DO(op_pause),
+			[OP_RESUME] = NO(PRECONDITION,
+			    "cannot resume a container that is not paused"),
+			[OP_KILL] = DO(op_kill),
+			[OP_RESIZE] = DO(op_resize),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_PIDS] = DO(op_pids),
+			[OP_STATS] = NO(UNIMPLEMENTED,
+			    "stats are not implemented"),
+			[OP_UPDATE] = NO(UNIMPLEMENTED,
+			    "update is not implemented"),
+			[OP_CHECKPOINT] = NO(UNIMPLEMENTED,
+			    "checkpoint is not implemented"),
+			[OP_DELETE] = NO(PRECONDITION,
+			    "cannot delete a running container"),
+			[OP_EXITED] = DO(op_exited),
+		},
+		[STATE_PAUSED] = {
+			[OP_START] = NO(PRECONDITION,
+			    "cannot start a paused container"),
+			[OP_EXEC] = NO(PRECONDITION,
+			    "cannot exec in a paused container"),
+			[OP_PAUSE] = NO(PRECONDITION,
+			    "cannot pause a paused container"),
+			[OP_RESUME] = DO(op_pause),
+			[OP_KILL] = DO(op_kill_paused),
+			[OP_RESIZE] = DO(op_resize),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_PIDS] = DO(op_pids),
+			[OP_STATS] = NO(UNIMPLEMENTED,
+			    "stats are not implemented"),
+			[OP_UPDATE] = NO(UNIMPLEMENTED,
+			    "update is not implemented"),
+			[OP_CHECKPOINT] = NO(UNIMPLEMENTED,
+			    "checkpoint is not implemented"),
+			[OP_DELETE] = NO(PRECONDITION,
+			    "cannot delete a paused container"),
+			[OP_EXITED] = DO(op_exited),
+		},
+		[STATE_STOPPED] = {
+			[OP_START] = NO(PRECONDITION,
+			    "cannot start a stopped container"),
+			[OP_EXEC] = NO(PRECONDITION,
+			    "cannot exec in a stopped container"),
+			[OP_PAUSE] = NO(PRECONDITION,
+			    "cannot pause a stopped container"),
+			[OP_RESUME] = NO(PRECONDITION,
+			    "cannot resume a stopped container"),
+			[OP_KILL] = NO(NOT_FOUND, "process already finished"),
+			[OP_RESIZE] = NO(PRECONDITION,
+			    "cannot resize a stopped container"),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_PIDS] = DO(op_pids_known),
+			[OP_STATS] = NO(PRECONDITION,
+			    "cannot stat a stopped container"),
+			[OP_UPDATE] = NO(PRECONDITION,
+			    "cannot update a stopped container"),
+			[OP_CHECKPOINT] = NO(PRECONDITION,
+			    "cannot checkpoint a stopped container"),
+			[OP_DELETE] = DO(op_delete),
+		},
+		[STATE_DELETED] = {
+			[OP_START] = GONE, [OP_EXEC] = GONE,
+			[OP_PAUSE] = GONE, [OP_RESUME] = GONE,
+			[OP_KILL] = GONE, [OP_RESIZE] = GONE,
+			[OP_CLOSE_IO] = GONE, [OP_PIDS] = GONE,
+			[OP_STATS] = GONE, [OP_UPDATE] = GONE,
+			[OP_CHECKPOINT] = GONE, [OP_DELETE] = GONE,
+		},
+	},
+	/* Execs begin in STATE_CREATED; what is for containers only never
+	 * reaches them (task.c). */
+	[PROC_EXEC] = {
+		[STATE_CREATED] = {
+			[OP_START] = DO(op_exec_start),
+			[OP_KILL] = NO(PRECONDITION, "process not started"),
+			[OP_RESIZE] = DO(op_resize),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_DELETE] = DO(op_delete_exec),
+			[OP_EXITED] = DO(op_exited),
+		},
+		[STATE_RUNNING] = {
+			[OP_START] = NO(PRECONDITION,
+			    "cannot start a running process"),
+			[OP_KILL] = DO(op_kill),
+			[OP_RESIZE] = DO(op_resize),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_DELETE] = NO(PRECONDITION,
+			    "cannot delete a running process"),
+			[OP_EXITED] = DO(op_exited),
+		},
+		[STATE_STOPPED] = {
+			[OP_START] = NO(PRECONDITION,
+			    "cannot start a stopped process"),
+			[OP_KILL] = NO(NOT_FOUND, "process already finished"),
+			[OP_RESIZE] = NO(PRECONDITION,
+			    "cannot resize a stopped process"),
+			[OP_CLOSE_IO] = DO(op_close_io),
+			[OP_DELETE] = DO(op_delete_exec),
+		},
+		[STATE_DELETED] = {
+			[OP_START] = GONE, [OP_KILL] = GONE,
+			[OP_RESIZE] = GONE, [OP_CLOSE_IO] = GONE,
+			[OP_DELETE] = GONE,
+		},
+	},
+};
+
+/* -- look-ups and diagnosis ------------------------------------------------------------ */
+
+const struct process *
+state_exec_of_pid(const struct container *ct, uint32_t internal_pid)
+{
+	const struct process *p;
+
+	for (p = ct->execs; p; p = p->next) {
+		if (p->internal_pid && !p->gone &&
+		    (uint32_t)p->internal_pid == internal_pid)
+			return p;
+	}
+	return NULL;
+}
+
+static void
+dump_process(const struct process *p)
+{
+	log_info("dump: %s: %s%s pid %d internal %d status %u requests %u "
+	    "waiters %u%s%s", process_name(p), state_name(p->state),
+	    p->ending ? " (ending)" : "", (int)p->pid, (int)p->internal_pid,
+	    p->exit_status, p->nrequests, p->nwaiters,
+	    p->current ? " busy" : "",
+	    p->io && !io_finished(p->io) ? " streams open" : "");
+}
+
+void
+state_dump(void)
+{
+	const struct container *ct;
+	const struct process *p;
+
+	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
+		log_info("dump: container %s bundle %s%s execs %u", ct->id,
+		    ct->bundle, ct->spec.is_sub ? " (in a pod)" : "",
+		    ct->nexecs);
+		dump_process(&ct->init);
+		for (p = ct->execs; p; p = p->next)
+			dump_process(p);
+	}
+}

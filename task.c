@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task: see task.h.  Field numbers: containerd api/runtime/task/v2/shim.proto. */
+#include "task.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "pb.h"
+#include "state.h"
+
+#define REPLY_BYTES 512
+#define ROOTFS_FIELD 3
+#define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
+#define DETAILS_TYPE "containerd.runc.v1.ProcessDetails"
+
+/* containerd.v1.types.Status */
+enum { STATUS_UNKNOWN, STATUS_CREATED, STATUS_RUNNING, STATUS_STOPPED,
+	STATUS_PAUSED };
+
+static void (*on_shutdown)(void);
+
+/*
+ * The fields of any request of the service, by number: the highest is 10.
+ * Strings are copied into text, NUL-terminated, so that they can be used as
+ * paths; what is repeated or nested is kept as bytes.
+ */
+#define FIELDS_MAX 11
+
+struct message {
+	struct pb_bytes bytes[FIELDS_MAX];
+	const char *str[FIELDS_MAX];	/* never NULL */
+	uint64_t num[FIELDS_MAX];
+	char *text;
+};
+
+/* What a message's fields are: "s" string, "n" number, "b" bytes, "-" not
+ * known; by field number. */
+static int
+decode(struct message *m, struct pb_bytes in, const char *kinds,
+    struct err *e)
+{
+	size_t nkinds = strlen(kinds), used = 0;
+	struct pb_in pb;
+	struct pb_field f;
+	char kind;
+	size_t i;
+
+	memset(m, 0, sizeof(*m));
+	for (i = 0; i < FIELDS_MAX; i++)
+		m->str[i] = "";
+	/* Every string of the message and its NUL fit in the message's size:
+	 * each has at least two bytes of tag and length.  A string given
+	 * twice too. */
+	m->text = malloc(in.n + 1);
+	if (!m->text)
+		return err_set(e, ERR_EXHAUSTED, "out of memory for a request "
+		    "of %zu bytes", in.n);
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next(&pb, &f)) {
+		kind = f.num < nkinds ? kinds[f.num] : '-';
+		if (kind == '-')
+			continue;
+		if ((kind == 'n') != (f.wire == PB_VARINT) ||
+		    (kind != 'n') != (f.wire == PB_BYTES))
+			goto bad;
+		if (kind == 'n') {
+			m->num[f.num] = f.v;
+		} else if (kind == 'b') {
+			m->bytes[f.num] = f.b;
+		} else {
+			if (!pb_is_utf8(f.b) || memchr(f.b.p, 0, f.b.n))
+				goto bad;
+			memcpy(m->text + used, f.b.p, f.b.n);
+			m->str[f.num] = m->text + used;
+			used += f.b.n;
+			m->text[used++] = '\0';
+		}
+	}
+	if (!pb.bad)
+		return 0;
+bad:
+	free(m->text);
+	m->text = NULL;
+	return err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling payload: "
+	    "proto: cannot parse invalid wire-format data");
+}
+
+static bool
+decode_or_fail(struct message *m, struct ttrpc_call *call,
+    struct pb_bytes payload, const char *kinds)
+{
+	struct err e;
+
+	if (decode(m, payload, kinds, &e) == 0)
+		return true;
+	ttrpc_fail(call, &e);
+	return false;
+}
+
+static void
+reply_exit(struct ttrpc_call *call, uint32_t status_field, pid_t pid,
+    unsigned status, int64_t exited_at)
+{
+	uint8_t buf[REPLY_BYTES];
+	struct pb_out o;
+
+	pb_out_init(&o, buf, sizeof(buf));
+	if (status_field == 2)
+		pb_put_uint(&o, 1, (uint64_t)pid);
+	pb_put_uint(&o, status_field, status);
+	pb_put_time(&o, status_field + 1, exited_at);
+	ttrpc_reply_pb(call, &o);
+}
+
+/* -- operations: a request to state.c and the call that waits for it ------ */
+
+struct operation {
+	struct request req;
+	struct ttrpc_call *call;	/* NULL: nobody waits any more */
+	struct defer freed;
+	char id[ID_MAX_BYTES + 1];	/* for the reply of pids */
+};
+
+static void
+operation_free_now(struct defer *d)
+{
+	free(container_of(d, struct operation, freed));
+}
+
+static void
+reply_pids(struct operation *op)
+{
+	const struct container *ct = state_find_container(op->id);
+	const struct process *x;
+	struct pb_out o, d;
+	uint8_t buf[REPLY_BYTES];
+	size_t i, mark;
+
+	pb_out_init(&o, NULL, 0);
+	for (i = 0; i < op->req.npids; i++) {
+		mark = pb_begin(&o, 1);
+		pb_put_uint(&o, 1, op->req.pids[i]);
+		x = ct ? state_exec_of_pid(ct, op->req.pids[i]) : NULL;
+		if (x) {
+			pb_out_init(&d, buf, sizeof(buf));
+			pb_put_str(&d, 1, x->exec_id);
+			pb_put_any(&o, 2, DETAILS_TYPE, d.p, d.len);
+			pb_out_free(&d);
+		}
+		pb_end(&o, mark);
+	}
+	ttrpc_reply_pb(op->call, &o);
+}
+
+static void
+operation_done(struct request *r, const struct err *e)
+{
+	struct operation *op = container_of(r, struct operation, req);
+	uint8_t buf[REPLY_BYTES];
+	struct pb_out o;
+
+	if (!op->call)
+		goto out;
+	if (e) {
+		log_debug("%s: %s", ttrpc_call_name(op->call), e->msg);
+		ttrpc_fail(op->call, e);
+	} else if (r->op == OP_DELETE) {
+		reply_exit(op->call, 2, r->pid, r->exit_status, r->exited_at);
+	} else if (r->op == OP_PIDS) {
+		reply_pids(op);
+	} else if (r->op == OP_START) {
+		pb_out_init(&o, buf, sizeof(buf));
+		pb_put_uint(&o, 1, (uint64_t)r->pid);
+		ttrpc_reply_pb(op->call, &o);
+	} else {
+		ttrpc_reply(op->call, NULL, 0);
+	}
+out:
+	loop_defer(&op->freed, operation_free_now);
+}
+
+static void
+operation_unwanted(void *arg)
+{
+	struct operation *op = arg;
+
+	op->call = NULL;
+}
+
+static struct operation *
+operation_new(struct ttrpc_call *call, enum op what)
+{
+	struct operation *op = calloc(1, sizeof(*op));
+	struct err e;
+
+	if (!op) {
+		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		ttrpc_fail(call, &e);
+		return NULL;
+	}
+	op->call = call;
+	op->req.op = what;
+	op->req.done = operation_done;
+	ttrpc_on_gone(call, operation_unwanted, op);
+	return op;
+}
+
+static void
+submit(struct operation *op, struct message *m, bool has_exec_id)
+{
+	strncpy(op->id, m->str[1], sizeof(op->id) - 1);
+	state_submit(&op->req, m->str[1], has_exec_id ? m->str[2] : "");
+	free(m->text);
+}
+
+/* Requests of {1 id} and of {1 id, 2 exec_id}. */
+static void
+simple(struct ttrpc_call *call, struct pb_bytes payload, enum op what,
+    bool has_exec_id)
+{
+	struct operation *op;
+	struct message m;
+
+	if (!decode_or_fail(&m, call, payload, has_exec_id ? "-ss" : "-s"))
+		return;
+	op = operation_new(call, what);
+	if (op)
+		submit(op, &m, has_exec_id);
+	else
+		free(m.text);
+}
+
+static void
+task_start(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_START, true);
+}
+
+static void
+task_delete(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_DELETE, true);
+}
+
+static void
+task_pids(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_PIDS, false);
+}
+
+static void
+task_pause(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_PAUSE, false);
+}
+
+static void
+task_resume(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_RESUME, false);
+}
+
+static void
+task_stats(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_STATS, false);
+}
+
+static void
+task_update(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_UPDATE, false);
+}
+
+static void
+task_checkpoint(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_CHECKPOINT, false);
+}
+
+static void
+task_kill(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct operation *op;
+	struct message m;
+
+	if (!decode_or_fail(&m, call, payload, "-ssnn"))
+		return;
+	op = operation_new(call, OP_KILL);
+	if (!op) {
+		free(m.text);
+		return;
+	}
+	op->req.signal = (unsigned)m.num[3];
+	op->req.all = m.num[4] != 0;
+	submit(op, &m, true);
+}
+
+static void
+task_resize(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct operation *op;
+	struct message m;
+
+	if (!decode_or_fail(&m, call, payload, "-ssnn"))
+		return;
+	op = operation_new(call, OP_RESIZE);
+	if (!op) {
+		free(m.text);
+		return;
+	}
+	op->req.width = (unsigned)m.num[3];
+	op->req.height = (unsigned)m.num[4];
+	submit(op, &m, true);
+}
+
+static void
+task_close_io(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	simple(call, payload, OP_CLOSE_IO, true);
+}
+
+static void
+task_exec(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct operation *op = NULL;
+	struct message m, spec;
+	struct err e;
+
+	if (!decode_or_fail(&m, call, payload, "-ssnsssb"))
+		return;
+	if (!decode_or_fail(&spec, call, m.bytes[7], "-sb")) {
+		free(m.text);
+		return;
+	}
+	if (strcmp(spec.str[1], PROCESS_TYPE) != 0) {
+		err_set(&e, ERR_INVALID, "exec %s: spec is \"%s\", not \"%s\"",
+		    m.str[2], spec.str[1], PROCESS_TYPE);
+		ttrpc_fail(call, &e);
+	} else if (!m.str[2][0] || strlen(m.str[2]) > ID_MAX_BYTES) {
+		err_set(&e, ERR_INVALID, "exec in %s: an exec id of 1 to %d "
+		    "bytes is needed", m.str[1], ID_MAX_BYTES);
+		ttrpc_fail(call, &e);
+	} else {
+		op = operation_new(call, OP_EXEC);
+	}
+	if (!op) {
+		free(spec.text);
+		free(m.text);
+		return;
+	}
+	op->req.new_exec_id = m.str[2];
+	op->req.stdio = (struct io_config){
+		.in = m.str[4], .out = m.str[5], .err = m.str[6],
+		.terminal = m.num[3] != 0,
+	};
+	op->req.process_json = (const char *)spec.bytes[2].p;
+	op->req.process_len = spec.bytes[2].n;
+	submit(op, &m, false);
+	free(spec.text);
+}
+
+/* -- create --------------------------------------------------------------- */
+
+static void
+created(void *arg, pid_t pid, const struct err *e)
+{
+	struct operation *op = arg;
+	uint8_t buf[REPLY_BYTES];
+	struct pb_out o;
+
+	if (op->call && e) {
+		ttrpc_fail(op->call, e);
+	} else if (op->call) {
+		pb_out_init(&o, buf, sizeof(buf));
+		pb_put_uint(&o, 1, (uint64_t)pid);
+		ttrpc_reply_pb(op->call, &o);
+	}
+	loop_defer(&op->freed, operation_free_now);
+}
+
+/* The mounts of a Create request.  text and options hold their strings. */
+struct rootfs {
+	struct mount_spec mounts[MOUNTS_MAX];
+	size_t n;
+	const char *options[MOUNT_OPTIONS_MAX];
+	size_t noptions;
+	char *text;
+	size_t used;
+};
+
+static const char *
+keep(struct rootfs *rf, struct pb_bytes b)
+{
+	char *s = rf->text + rf->used;
+
+	memcpy(s, b.p, b.n);
+	s[b.n] = '\0';
+	rf->used += b.n + 1;
+	return s;
+}
+
+static int
+decode_mount(struct rootfs *rf, struct pb_bytes in, struct err *e)
+{
+	struct mount_spec *s = &rf->mounts[rf->n];
+	struct pb_in pb;
+	struct pb_field f;
+
+	if (rf->n >= MOUNTS_MAX)
+		return err_set(e, ERR_INVALID, "more than %d rootfs mounts",
+		    MOUNTS_MAX);
+	rf->n++;
+	s->type = "";
+	s->source = "";
+	s->options = &rf->options[rf->noptions];
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next(&pb, &f)) {
+		if (f.num < 1 || f.num > 4)
+			continue;
+		if (f.wire != PB_BYTES || memchr(f.b.p, 0, f.b.n))
+			return err_set(e, ERR_INTERNAL, "ttrpc: error "
+			    "unmarshalling payload: bad rootfs mount");
+		if (f.num == 1)
+			s->type = keep(rf, f.b);
+		else if (f.num == 2)
+			s->source = keep(rf, f.b);
+		else if (f.num == 4 && rf->noptions < MOUNT_OPTIONS_MAX)
+			rf->options[rf->noptions++] = keep(rf, f.b);
+		else if (f.num == 4)
+			return err_set(e, ERR_INVALID, "more than %d rootfs "
+			    "mount options", MOUNT_OPTIONS_MAX);
+	}
+	s->noptions = (size_t)(&rf->options[rf->noptions] - s->options);
+	return pb.bad ? err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling "
+	    "payload: bad rootfs mount") : 0;
+}
+
+static int
+decode_rootfs(struct rootfs *rf, struct pb_bytes payload, struct err *e)
+{
+	struct pb_in pb;
+	struct pb_field f;
+
+	/* As in decode(): the strings and their NULs fit. */
+	rf->text = malloc(payload.n + 1);
+	if (!rf->text)
+		return err_set(e, ERR_EXHAUSTED, "out of memory");
+	pb_in_init(&pb, payload.p, payload.n);
+	while (pb_next(&pb, &f)) {
+		if (f.num == ROOTFS_FIELD && f.wire == PB_BYTES &&
+		    decode_mount(rf, f.b, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+task_create(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct create_request c = { 0 };
+	struct operation *op = NULL;
+	struct rootfs *rf;
+	struct message m;
+	struct err e;
+
+	if (!decode_or_fail(&m, call, payload, "-ss-nssss-b"))
+		return;
+	rf = calloc(1, sizeof(*rf));
+	if (!rf) {
+		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		ttrpc_fail(call, &e);
+		goto out;
+	}
+	if (decode_rootfs(rf, payload, &e) < 0) {
+		ttrpc_fail(call, &e);
+		goto out;
+	}
+	op = operation_new(call, OP_START);
+	if (!op)
+		goto out;
+	c.id = m.str[1];
+	c.bundle = m.str[2];
+	c.rootfs = rf->mounts;
+	c.nrootfs = rf->n;
+	c.terminal = m.num[4] != 0;
+	c.in = m.str[5];
+	c.out = m.str[6];
+	c.err = m.str[7];
+	c.checkpoint = m.str[8];
+	c.options = m.bytes[10];
+	c.created = created;
+	c.arg = op;
+	state_create(&c);
+out:
+	if (rf)
+		free(rf->text);
+	free(rf);
+	free(m.text);
+}
+
+/* -- wait ----------------------------------------------------------------- */
+
+struct waiting {
+	struct waiter w;
+	struct process *p;
+	struct ttrpc_call *call;
+	struct defer freed;
+};
+
+static void
+waiting_free_now(struct defer *d)
+{
+	free(container_of(d, struct waiting, freed));
+}
+
+static void
+waited(struct waiter *w, unsigned status, int64_t exited_at)
+{
+	struct waiting *wt = container_of(w, struct waiting, w);
+
+	reply_exit(wt->call, 1, 0, status, exited_at);
+	loop_defer(&wt->freed, waiting_free_now);
+}
+
+static void
+waiting_unwanted(void *arg)
+{
+	struct waiting *wt = arg;
+
+	state_unwait(wt->p, &wt->w);
+	loop_defer(&wt->freed, waiting_free_now);
+}
+
+static void
+task_wait(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct waiting *wt;
+	struct message m;
+	struct err e;
+
+	if (!decode_or_fail(&m, call, payload, "-ss"))
+		return;
+	wt = calloc(1, sizeof(*wt));
+	if (!wt) {
+		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		goto fail;
+	}
+	wt->call = call;
+	wt->w.exited = waited;
+	wt->p = state_find(m.str[1], m.str[2], &e);
+	if (!wt->p)
+		goto fail;
+	ttrpc_on_gone(call, waiting_unwanted, wt);
+	if (state_wait(wt->p, &wt->w, &e) < 0)
+		goto fail;
+	free(m.text);
+	return;
+fail:
+	ttrpc_fail(call, &e);
+	free(wt);
+	free(m.text);
+}
+
+/* -- answered from memory ------------------------------------------------- */
+
+static unsigned
+status_of(enum proc_state s)
+{
+	static const uint8_t status[STATES] = {
+		[STATE_CREATING] = STATUS_CREATED,
+		[STATE_CREATED] = STATUS_CREATED,
+		[STATE_RUNNING] = STATUS_RUNNING,
+		[STATE_PAUSED] = STATUS_PAUSED,
+		[STATE_STOPPED] = STATUS_STOPPED,
+		[STATE_DELETED] = STATUS_UNKNOWN,
+	};
+
+	return status[s];
+}
+
+static void
+task_state(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	uint8_t buf[REPLY_BYTES];
+	const struct process *p;
+	struct message m;
+	struct pb_out o;
+	struct err e;
+
+	if (!decode_or_fail(&m, call, payload, "-ss"))
+		return;
+	p = state_find(m.str[1], m.str[2], &e);
+	free(m.text);
+	if (!p) {
+		ttrpc_fail(call, &e);
+		return;
+	}
+	pb_out_init(&o, buf, sizeof(buf));
+	pb_put_str(&o, 1, p->kind == PROC_INIT ? p->ct->id : p->exec_id);
+	pb_put_str(&o, 2, p->ct->bundle);
+	pb_put_uint(&o, 3, (uint64_t)p->pid);
+	pb_put_uint(&o, 4, status_of(p->state));
+	pb_put_str(&o, 5, p->in);
+	pb_put_str(&o, 6, p->out);
+	pb_put_str(&o, 7, p->err);
+	pb_put_bool(&o, 8, p->terminal);
+	if (p->state == STATE_STOPPED) {
+		pb_put_uint(&o, 9, p->exit_status);
+		pb_put_time(&o, 10, p->exited_at);
+	}
+	ttrpc_reply_pb(call, &o);
+}
+
+static void
+task_connect(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	uint8_t buf[REPLY_BYTES];
+	const struct container *ct;
+	struct message m;
+	struct pb_out o;
+
+	if (!decode_or_fail(&m, call, payload, "-s"))
+		return;
+	ct = state_find_container(m.str[1]);
+	free(m.text);
+	pb_out_init(&o, buf, sizeof(buf));
+	pb_put_uint(&o, 1, (uint64_t)getpid());
+	pb_put_uint(&o, 2, ct ? (uint64_t)ct->init.pid : 0);
+	ttrpc_reply_pb(call, &o);
+}
+
+static void
+task_shutdown(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct message m;
+
+	if (!decode_or_fail(&m, call, payload, "-sn"))
+		return;
+	free(m.text);
+	ttrpc_reply(call, NULL, 0);
+	/* A pod's shim hears this for each of its containers: only the last
+	 * counts. */
+	if (state_containers() == 0)
+		on_shutdown();
+}
+
+static const struct ttrpc_method methods[] = {
+	{ "State", task_state },
+	{ "Create", task_create },
+	{ "Start", task_start },
+	{ "Delete", task_delete },
+	{ "Pids", task_pids },
+	{ "Pause", task_pause },
+	{ "Resume", task_resume },
+	{ "Checkpoint", task_checkpoint },
+	{ "Kill", task_kill },
+	{ "Exec", task_exec },
+	{ "ResizePty", task_resize },
+	{ "CloseIO", task_close_io },
+	{ "Update", task_update },
+	{ "Wait", task_wait },
+	{ "Stats", task_stats },
+	{ "Connect", task_connect },
+	{ "Shutdown", task_shutdown },
+	{ NULL, NULL },
+};
+
+static const struct ttrpc_service services[] = {
+	{ "containerd.task.v2.Task", methods },
+	{ "containerd.task.v3.Task", methods },
+	{ NULL, NULL },
+};
+
+const struct ttrpc_service *
+task_services(void (*shutdown)(void))
+{
+	on_shutdown = shutdown;
+	return services;
+}

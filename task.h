@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task: the Task service, containerd.task.v2.Task and containerd.task.v3.Task
+ * (the same messages): decode, ask state.c, reply.  No policy.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include "ttrpc.h"
+
+/* Both names of the service; ends with a NULL name.  shutdown is called when
+ * Shutdown has been answered and no container is left. */
+const struct ttrpc_service *task_services(void (*shutdown)(void));
+
+#endif
