@@ -4,8 +4,8 @@
  * rest of the text alone.
  *
  * RFC 8259 to the letter: no comments, no trailing commas, no leading zeros,
- * valid UTF-8, valid escapes, duplicate keys refused in json_parse_doc.  A
- * token is offsets into the text.  Depth and size are capped.  Leaf module,
+ * valid UTF-8, valid escapes, no key twice in one object.  A token is offsets
+ * into the text.  Depth, size and number of tokens are capped.  Leaf module,
  * uses err only.
  */
 #ifndef JSON_H
@@ -19,6 +19,8 @@
 
 #define JSON_DEPTH_MAX 64
 #define JSON_TEXT_MAX (16u << 20)
+#define JSON_TOKS_MAX (1u << 20)	/* 20 bytes each */
+#define JSON_EDITS_MAX 4096
 
 enum json_type {
 	JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE,
@@ -42,20 +44,28 @@ struct json {
 	uint32_t ntoks;
 };
 
-/* One JSON value and nothing but white space after it. */
+/*
+ * One JSON value and nothing but white space around it.  Errors are
+ * "line N, column N: what" (ERR_INVALID).  After -1, *j is empty: json_free()
+ * may be called on it, and need not be.
+ */
 int json_parse(struct json *j, const char *text, size_t len, struct err *e);
 /*
  * The first JSON value of a stream of values glued together or separated by
- * white space (runsc's log, its control socket).  *used gets the bytes taken.
- * Returns 1 for a value, 0 when the text ends before the value does, -1 on
- * malformed text.
+ * white space (runsc's log, its control socket).  Returns 1 for a value, 0
+ * when the text ends before the value does, -1 on malformed text.  *used gets
+ * the bytes taken: 1, the value and the white space around it; 0, the white
+ * space before it.  A bare number at the very end of the text counts as cut.
  */
 int json_parse_prefix(struct json *j, const char *text, size_t len,
 	size_t *used, struct err *e);
 void json_free(struct json *j);
 
-/* Index of the value of key in object obj, or -1 (also if obj is no object).
- * obj -1 gives -1, so look-ups chain. */
+/*
+ * Index of the value of key in object obj, or -1 (also if obj is no object).
+ * obj -1 gives -1, so look-ups chain.  This and json_at() walk: to visit every
+ * element, start at obj + 1 and follow .next.
+ */
 int json_get(const struct json *j, int obj, const char *key);
 /* Index of element i of array arr, or -1. */
 int json_at(const struct json *j, int arr, uint32_t i);
@@ -66,7 +76,8 @@ bool json_is(const struct json *j, int tok, const char *s);
  * if tok is no string, holds a NUL, or does not fit.
  */
 long json_str(const struct json *j, int tok, char *out, size_t cap);
-/* The same, allocated; NULL if no string, holds a NUL, or no memory. */
+/* The same, allocated; NULL if no string or holds a NUL (errno EINVAL), or no
+ * memory (ENOMEM). */
 char *json_strdup(const struct json *j, int tok);
 /* An integer that fits; false for anything else (fractions, exponents). */
 bool json_int(const struct json *j, int tok, int64_t *v);
@@ -74,7 +85,8 @@ bool json_uint(const struct json *j, int tok, uint64_t *v);
 /* true/false; false return for anything else. */
 bool json_bool(const struct json *j, int tok, bool *v);
 
-/* A text that grows, for writing.  Zeroed is empty. */
+/* A text that grows, for writing.  Zeroed is empty (p NULL).  p ends in a NUL
+ * that len does not count.  Once bad, what is put is dropped. */
 struct json_out {
 	char *p;
 	size_t len;
@@ -83,13 +95,16 @@ struct json_out {
 };
 void json_out_free(struct json_out *o);
 void json_put_raw(struct json_out *o, const char *p, size_t n);
-/* s as a JSON string with its quotes, escapes where needed. */
+/* s as a JSON string with its quotes, escapes where needed; invalid UTF-8
+ * becomes U+FFFD. */
 void json_put_str(struct json_out *o, const char *s);
 void json_put_fmt(struct json_out *o, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Edits: collected against a parsed text, then applied in one pass.  The
- * bytes outside the edited ranges are kept as they are. */
+ * bytes outside the edited ranges are kept as they are.  At most
+ * JSON_EDITS_MAX; a mistaken or failed one sets bad, which json_edit_apply()
+ * reports.  The same value or key set again: the last one counts. */
 struct json_edits {
 	struct json_edit *list;	/* ours */
 	size_t n;
@@ -100,14 +115,16 @@ void json_edits_free(struct json_edits *ed);
 /* Replace the value tok by the JSON text value (copied). */
 void json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
 	const char *value);
-/* Set key of object obj to the JSON text value: replaces or appends. */
+/* Set key (valid UTF-8) of object obj to the JSON text value: replaces or
+ * appends. */
 void json_edit_set(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value);
 /* Remove element tok of array arr, or member with value tok of object arr,
  * with its comma. */
 void json_edit_remove(struct json_edits *ed, const struct json *j, int arr,
 	int tok);
-/* The edited text into out.  -1 if edits overlap or memory ran out. */
+/* The edited text, added to out.  -1 if edits overlap (one inside a value
+ * that another replaces or removes) or memory ran out. */
 int json_edit_apply(const struct json_edits *ed, const struct json *j,
 	struct json_out *out, struct err *e);
 
