@@ -723,6 +723,17 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 	},
 };
 
+bool
+state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code,
+    const char **text)
+{
+	const struct cell *c = &table[kind][s][op];
+
+	*code = c->code;
+	*text = c->text;
+	return c->fn != NULL;
+}
+
 /* -- look-ups and diagnosis ------------------------------------------------------------ */
 
 const struct process *

@@ -1,0 +1,1405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state_test: state.c, ops.c and container.c with everything below them
+ * played by this file: runsc commands end when the test says so, processes
+ * exit when the test says so, output is drained when the test says so, and
+ * events are written down.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../container.h"
+#include "../../events.h"
+#include "../../state.h"
+
+/* -- what is played ------------------------------------------------------- */
+
+struct runsc_cmd {
+	struct runsc_cmd *next;
+	char verb[16];
+	char detail[64];
+	runsc_done *done;
+	void *arg;
+};
+
+static struct runsc_cmd *cmds;
+static char verbs[4096];	/* every command started, in order */
+static bool refuse_commands;
+static bool exists_in_runsc;
+
+static struct runsc_cmd *
+cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
+    struct err *e)
+{
+	struct runsc_cmd *c;
+
+	strcat(verbs, verb);
+	strcat(verbs, detail);
+	strcat(verbs, " ");
+	if (refuse_commands) {
+		err_set(e, ERR_EXHAUSTED, "runsc %s: fork refused", verb);
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c));
+	snprintf(c->verb, sizeof(c->verb), "%s", verb);
+	snprintf(c->detail, sizeof(c->detail), "%s", detail);
+	c->done = done;
+	c->arg = arg;
+	c->next = cmds;
+	cmds = c;
+	return c;
+}
+
+struct runsc_cmd *
+runsc_create(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, runsc_done *done, void *arg, struct err *e)
+{
+	(void)env;
+	(void)console_socket;
+	return cmd("create", fds ? "+io" : "", done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
+    void *arg, struct err *e)
+{
+	(void)env;
+	return cmd("start", fds ? "+io" : "", done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_exec(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, const char *process, size_t len,
+    runsc_done *done, void *arg, struct err *e)
+{
+	(void)env;
+	(void)fds;
+	(void)console_socket;
+	(void)process;
+	(void)len;
+	return cmd("exec", "", done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
+    unsigned sig, runsc_done *done, void *arg, struct err *e)
+{
+	char detail[64];
+
+	(void)env;
+	snprintf(detail, sizeof(detail), "%s:%u:%d", all ? "-all" : "", sig,
+	    (int)internal_pid);
+	return cmd("kill", detail, done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
+    void *arg, struct err *e)
+{
+	(void)env;
+	return cmd("delete", force ? "-force" : "", done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
+    void *arg, struct err *e)
+{
+	(void)env;
+	return cmd(verb, "", done, arg, e);
+}
+
+void
+runsc_cancel(struct runsc_cmd *c)
+{
+	struct runsc_cmd **pp;
+
+	for (pp = &cmds; c && *pp; pp = &(*pp)->next) {
+		if (*pp == c) {
+			*pp = c->next;
+			free(c);
+			return;
+		}
+	}
+}
+
+unsigned
+runsc_running(void)
+{
+	return cmds != NULL;
+}
+
+unsigned
+runsc_kill_leftovers(const char *bundle)
+{
+	(void)bundle;
+	strcat(verbs, "leftovers ");
+	return 0;
+}
+
+bool
+runsc_exists(const char *root, const char *id)
+{
+	(void)root;
+	(void)id;
+	return exists_in_runsc;
+}
+
+bool
+runsc_parse_wait(const char *out, size_t len, unsigned *status)
+{
+	(void)len;
+	return sscanf(out, "%u", status) == 1;
+}
+
+long
+runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
+{
+	(void)out;
+	(void)len;
+	(void)max;
+	pids[0] = 1;
+	pids[1] = 2;
+	return 2;
+}
+
+static struct runsc_cmd *
+pending(const char *verb)
+{
+	struct runsc_cmd *c;
+
+	for (c = cmds; c; c = c->next) {
+		if (strcmp(c->verb, verb) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* End the newest command of that verb. */
+static void
+complete_full(const char *verb, const struct runsc_result *r)
+{
+	struct runsc_cmd *c = pending(verb);
+	runsc_done *done;
+	void *arg;
+
+	ck_assert_msg(c != NULL, "no runsc %s under way; so far: %s", verb,
+	    verbs);
+	done = c->done;
+	arg = c->arg;
+	runsc_cancel(c);
+	done(arg, r);
+}
+
+static void
+complete(const char *verb)
+{
+	struct runsc_result r = { .out = "", .pid = 100, .internal_pid = 7 };
+
+	complete_full(verb, &r);
+}
+
+static void
+complete_error(const char *verb, const char *text, bool gone)
+{
+	struct runsc_result r = { .out = "", .gone = gone };
+
+	err_set(&r.err, ERR_UNKNOWN, "%s", text);
+	complete_full(verb, &r);
+}
+
+/* Children: adopted ones exit when told; kills are counted. */
+static struct child *adopted[8];
+static int killed_with;
+
+int
+child_adopt(struct child *c, pid_t pid, void (*exited)(struct child *, int),
+    struct err *e)
+{
+	size_t i;
+
+	(void)e;
+	*c = (struct child)CHILD_INIT;
+	c->pid = pid;
+	c->exited = exited;
+	for (i = 0; adopted[i]; i++)
+		;
+	adopted[i] = c;
+	return 0;
+}
+
+void
+child_forget(struct child *c)
+{
+	size_t i;
+
+	for (i = 0; i < 8; i++) {
+		if (adopted[i] == c)
+			adopted[i] = NULL;
+	}
+}
+
+bool
+child_running(const struct child *c)
+{
+	size_t i;
+
+	for (i = 0; i < 8; i++) {
+		if (adopted[i] == c)
+			return true;
+	}
+	return false;
+}
+
+int
+child_kill(struct child *c, int sig)
+{
+	(void)c;
+	killed_with = sig;
+	return 0;
+}
+
+unsigned
+child_exit_code(int status)
+{
+	return status < 0 ? 255 : (unsigned)status;
+}
+
+static void
+process_exits(struct process *p, int status)
+{
+	struct child *c = &p->child;
+
+	ck_assert(child_running(c));
+	child_forget(c);
+	c->exited(c, status);
+}
+
+/* Stdio. */
+struct io {
+	void (*done)(void *);
+	void *arg;
+	bool child_done, stdin_closed;
+};
+
+static bool hold_drain;
+static struct io *draining;
+static bool io_fails;
+static int ios;
+
+struct io *
+io_new(const struct io_config *c, struct err *e)
+{
+	(void)c;
+	if (io_fails) {
+		err_set(e, ERR_NOT_FOUND, "open fifo: no such file");
+		return NULL;
+	}
+	ios++;
+	return calloc(1, sizeof(struct io));
+}
+
+void
+io_child_fds(const struct io *io, int fds[3])
+{
+	(void)io;
+	fds[0] = fds[1] = fds[2] = 1;
+}
+
+void
+io_child_done(struct io *io)
+{
+	io->child_done = true;
+}
+
+int
+io_attach_master(struct io *io, int fd, struct err *e)
+{
+	(void)io;
+	(void)fd;
+	(void)e;
+	return 0;
+}
+
+int
+io_resize(struct io *io, unsigned w, unsigned h, struct err *e)
+{
+	(void)io;
+	(void)w;
+	(void)h;
+	(void)e;
+	return 0;
+}
+
+void
+io_close_stdin(struct io *io)
+{
+	io->stdin_closed = true;
+}
+
+void
+io_drain(struct io *io, void (*done)(void *), void *arg)
+{
+	ck_assert_msg(io->child_done, "drained with the child's ends open");
+	if (hold_drain) {
+		io->done = done;
+		io->arg = arg;
+		draining = io;
+	} else {
+		done(arg);
+	}
+}
+
+bool
+io_finished(const struct io *io)
+{
+	(void)io;
+	return true;
+}
+
+void
+io_free(struct io *io)
+{
+	if (!io)
+		return;
+	ios--;
+	if (draining == io)
+		draining = NULL;
+	free(io);
+}
+
+static void
+drained(void)
+{
+	struct io *io = draining;
+
+	ck_assert(io != NULL);
+	draining = NULL;
+	io->done(io->arg);
+}
+
+struct console *
+console_new(void (*received)(void *, int, const struct err *), void *arg,
+    struct err *e)
+{
+	(void)received;
+	(void)arg;
+	(void)e;
+	return (struct console *)1;
+}
+
+const char *
+console_path(const struct console *c)
+{
+	(void)c;
+	return "/c";
+}
+
+void
+console_free(struct console *c)
+{
+	(void)c;
+}
+
+/* Mounts, configuration, spec. */
+static int mounted;
+static bool mount_fails;
+static bool sub;
+
+int
+mount_all(const struct mount_spec *s, size_t n, const char *t, struct err *e)
+{
+	(void)s;
+	(void)n;
+	if (mount_fails)
+		return err_set(e, ERR_UNKNOWN, "mount on %s: no", t);
+	mounted++;
+	return 0;
+}
+
+int
+mount_undo(const char *target, struct err *e)
+{
+	(void)target;
+	(void)e;
+	mounted = 0;
+	return 0;
+}
+
+int
+config_init(struct config *c, struct err *e)
+{
+	(void)e;
+	memset(c, 0, sizeof(*c));
+	c->binary_name = "runsc";
+	c->root = "/run/x";
+	return 0;
+}
+
+void
+config_free(struct config *c)
+{
+	(void)c;
+}
+
+int
+config_from_options(struct config *c, struct pb_bytes any, struct err *e)
+{
+	(void)c;
+	(void)any;
+	(void)e;
+	return 0;
+}
+
+int
+spec_read(struct spec *s, const char *bundle, struct err *e)
+{
+	(void)bundle;
+	(void)e;
+	memset(s, 0, sizeof(*s));
+	s->is_sub = sub;
+	return 0;
+}
+
+void
+spec_free(struct spec *s)
+{
+	(void)s;
+}
+
+int
+spec_exec_process(const char *json, size_t len, bool terminal, char **out,
+    size_t *outlen, struct err *e)
+{
+	(void)json;
+	(void)len;
+	(void)terminal;
+	(void)e;
+	*out = strdup("{}");
+	*outlen = 2;
+	return 0;
+}
+
+/* Events, replies and exits told, in order. */
+static char told[8192];
+
+void
+events_publish(const char *topic, const char *name, struct pb_out *o)
+{
+	(void)topic;
+	strcat(told, name);
+	strcat(told, " ");
+	pb_out_free(o);
+}
+
+/* -- asking --------------------------------------------------------------- */
+
+static char bundle[64];
+static int create_code;
+static char create_msg[ERR_MSG_MAX];
+
+struct asked {
+	struct request r;
+	const char *what;
+	bool done;
+	int code;
+	char msg[ERR_MSG_MAX];
+};
+
+static void
+on_done(struct request *r, const struct err *e)
+{
+	struct asked *a = (struct asked *)r;
+
+	ck_assert_msg(!a->done, "%s was answered twice", a->what);
+	a->done = true;
+	a->code = e ? e->code : 0;
+	snprintf(a->msg, sizeof(a->msg), "%s", e ? e->msg : "");
+	strcat(told, a->what);
+	strcat(told, e ? "! " : ". ");
+}
+
+static void
+ask(struct asked *a, enum op op, const char *what, const char *exec_id)
+{
+	unsigned sig = a->r.signal;
+
+	memset(a, 0, sizeof(*a));
+	a->r.op = op;
+	a->r.signal = sig;
+	a->r.new_exec_id = "e1";
+	a->r.done = on_done;
+	a->what = what;
+	state_submit(&a->r, "c1", exec_id);
+}
+
+static void
+on_created(void *arg, pid_t pid, const struct err *e)
+{
+	(void)arg;
+	(void)pid;
+	create_code = e ? e->code : 0;
+	snprintf(create_msg, sizeof(create_msg), "%s", e ? e->msg : "");
+	strcat(told, e ? "create! " : "create. ");
+}
+
+static void
+create_id(const char *id)
+{
+	struct mount_spec m = { .type = "bind", .source = "/x" };
+	struct create_request c = {
+		.id = id, .bundle = bundle, .rootfs = &m, .nrootfs = 1,
+		.in = "", .out = "", .err = "", .checkpoint = "",
+		.created = on_created,
+	};
+
+	create_code = -1;
+	state_create(&c);
+}
+
+static void
+create(void)
+{
+	create_id("c1");
+}
+
+static struct process *
+init(void)
+{
+	struct err e;
+	struct process *p = state_find("c1", "", &e);
+
+	ck_assert(p != NULL);
+	return p;
+}
+
+static struct process *
+exec1(void)
+{
+	struct err e;
+	struct process *p = state_find("c1", "e1", &e);
+
+	ck_assert(p != NULL);
+	return p;
+}
+
+struct waited {
+	struct waiter w;
+	bool done;
+	unsigned status;
+};
+
+static void
+on_waited(struct waiter *w, unsigned status, int64_t at)
+{
+	struct waited *x = (struct waited *)w;
+
+	ck_assert(!x->done);
+	ck_assert(at > 0);
+	x->done = true;
+	x->status = status;
+	strcat(told, "wait. ");
+}
+
+static void
+wait_for(struct process *p, struct waited *w)
+{
+	struct err e;
+
+	memset(w, 0, sizeof(*w));
+	w->w.exited = on_waited;
+	ck_assert_int_eq(state_wait(p, &w->w, &e), 0);
+}
+
+static void
+created(void)
+{
+	create();
+	complete("create");
+	ck_assert_int_eq(create_code, 0);
+}
+
+static void
+running(void)
+{
+	struct asked a = { 0 };
+
+	created();
+	ask(&a, OP_START, "start", "");
+	complete("start");
+	ck_assert_int_eq(a.code, 0);
+	told[0] = '\0';
+	verbs[0] = '\0';
+}
+
+static void
+exec_running(void)
+{
+	struct asked a = { 0 };
+
+	ask(&a, OP_EXEC, "exec", "");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_START, "start", "e1");
+	complete("exec");
+	ck_assert_int_eq(a.code, 0);
+}
+
+static void
+deleted(void)
+{
+	struct asked a = { 0 };
+
+	ask(&a, OP_DELETE, "delete", "");
+	complete("delete");
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_uint_eq(state_containers(), 0);
+	ck_assert_int_eq(ios, 0);
+	ck_assert_int_eq(mounted, 0);
+	loop_turn(0);
+}
+
+static void
+setup(void)
+{
+	struct err e;
+
+	strcpy(bundle, "/tmp/state-test.XXXXXX");
+	ck_assert(mkdtemp(bundle) != NULL);
+	ck_assert_int_eq(loop_init(&e), 0);
+	freopen("/dev/null", "w", stderr);
+	state_init("ns", NULL);
+}
+
+static void
+teardown(void)
+{
+	char path[128];
+
+	loop_turn(0);
+	loop_close();
+	snprintf(path, sizeof(path), "%s/state.json", bundle);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/rootfs", bundle);
+	rmdir(path);
+	rmdir(bundle);
+}
+
+/* -- the table ------------------------------------------------------------ */
+
+/*
+ * What each operation does in each state, written down a second time: D done,
+ * P FailedPrecondition, N NotFound, U Unimplemented, - cannot be asked.
+ * Columns: start exec pause resume kill resize closeio pids stats update
+ * checkpoint delete exited.
+ */
+static const char *const expected[PROC_KINDS][STATES] = {
+	[PROC_INIT] = {
+		[STATE_CREATING] = "PPPPPDDPPPPD-",
+		[STATE_CREATED] =  "DDPPDDDDUUPDD",
+		[STATE_RUNNING] =  "PDDPDDDDUUUPD",
+		[STATE_PAUSED] =   "PPPDDDDDUUUPD",
+		[STATE_STOPPED] =  "PPPPNPDDPPPD-",
+		[STATE_DELETED] =  "NNNNNNNNNNNN-",
+	},
+	[PROC_EXEC] = {
+		[STATE_CREATING] = "-------------",
+		[STATE_CREATED] =  "D---PDD----DD",
+		[STATE_RUNNING] =  "P---DDD----PD",
+		[STATE_PAUSED] =   "-------------",
+		[STATE_STOPPED] =  "P---NPD----D-",
+		[STATE_DELETED] =  "N---NNN----N-",
+	},
+};
+
+START_TEST(table_is_as_written)
+{
+	const char *text;
+	int kind, s, op, code;
+	char is;
+
+	for (kind = 0; kind < PROC_KINDS; kind++)
+	for (s = 0; s < STATES; s++)
+	for (op = 0; op < OPS; op++) {
+		if (state_allows((enum proc_kind)kind, (enum proc_state)s,
+		    (enum op)op, &code, &text))
+			is = 'D';
+		else if (code == ERR_PRECONDITION)
+			is = 'P';
+		else if (code == ERR_NOT_FOUND)
+			is = 'N';
+		else if (code == ERR_UNIMPLEMENTED)
+			is = 'U';
+		else
+			is = '-';
+		ck_assert_msg(is == expected[kind][s][op],
+		    "kind %d state %s op %d: %c, expected %c", kind,
+		    state_name((enum proc_state)s), op, is,
+		    expected[kind][s][op]);
+		ck_assert_msg(is == 'D' || is == '-' || text[0],
+		    "a refusal without words");
+	}
+}
+END_TEST
+
+/* -- the life cycle ------------------------------------------------------- */
+
+START_TEST(whole_life)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	create();
+	complete("create");
+	wait_for(init(), &w);
+	ask(&a, OP_START, "start", "");
+	complete("start");
+	process_exits(init(), 7);
+	ck_assert_uint_eq(w.status, 7);
+	ask(&a, OP_DELETE, "delete", "");
+	complete("delete");
+	ck_assert_uint_eq(a.r.exit_status, 7);
+	ck_assert_str_eq(told, "TaskCreate create. start. TaskStart TaskExit "
+	    "wait. TaskDelete delete. ");
+	ck_assert_str_eq(verbs, "create+io start delete ");
+	ck_assert_uint_eq(state_containers(), 0);
+}
+END_TEST
+
+START_TEST(exit_before_start_returns)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	created();
+	wait_for(init(), &w);
+	ask(&a, OP_START, "start", "");
+	process_exits(init(), 0);
+	ck_assert(!w.done);
+	complete("start");
+	ck_assert(w.done);
+	ck_assert_str_eq(told, "TaskCreate create. start. TaskStart TaskExit "
+	    "wait. ");
+	deleted();
+}
+END_TEST
+
+START_TEST(exit_waits_for_output)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	running();
+	wait_for(init(), &w);
+	hold_drain = true;
+	process_exits(init(), 3);
+	ck_assert_str_eq(told, "");
+	/* What comes meanwhile: kill finds it gone, delete waits. */
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	told[0] = '\0';
+	ask(&a, OP_DELETE, "delete", "");
+	ck_assert(!a.done);
+	hold_drain = false;
+	drained();
+	ck_assert_str_eq(told, "TaskExit wait. ");
+	complete("delete");
+	ck_assert(a.done);
+}
+END_TEST
+
+START_TEST(exec_life)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	running();
+	ask(&a, OP_EXEC, "exec", "");
+	wait_for(exec1(), &w);
+	ask(&a, OP_EXEC, "again", "");
+	ck_assert_int_eq(a.code, ERR_EXISTS);
+	ask(&a, OP_START, "start", "e1");
+	complete("exec");
+	ck_assert_int_eq(a.r.pid, 100);
+	process_exits(exec1(), 5);
+	ck_assert_uint_eq(w.status, 5);
+	ask(&a, OP_DELETE, "delete", "e1");
+	ck_assert_uint_eq(a.r.exit_status, 5);
+	ck_assert_str_eq(told, "TaskExecAdded exec. again! start. "
+	    "TaskExecStarted TaskExit wait. delete. ");
+	ask(&a, OP_DELETE, "delete", "e1");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(exec_start_fails)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	running();
+	ask(&a, OP_EXEC, "exec", "");
+	wait_for(exec1(), &w);
+	ask(&a, OP_START, "start", "e1");
+	complete_error("exec", "no such executable", false);
+	ck_assert_int_eq(a.code, ERR_UNKNOWN);
+	ck_assert(strstr(a.msg, "OCI runtime exec failed: no such executable"));
+	ck_assert_uint_eq(w.status, 128);
+	ck_assert_int_eq(exec1()->state, STATE_STOPPED);
+	/* Never started: no TaskExit. */
+	ck_assert_str_eq(told, "TaskExecAdded exec. start! wait. ");
+	ask(&a, OP_START, "start", "e1");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	ask(&a, OP_DELETE, "delete", "e1");
+	ck_assert_int_eq(a.code, 0);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(init_exit_ends_execs_first)
+{
+	struct asked a = { 0 };
+	struct waited wi, we;
+
+	running();
+	exec_running();
+	told[0] = '\0';
+	wait_for(init(), &wi);
+	wait_for(exec1(), &we);
+	process_exits(init(), 9);
+	ck_assert(!wi.done);
+	/* No new exec from now on. */
+	ask(&a, OP_EXEC, "exec", "");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	told[0] = '\0';
+	/* What `runsc exec` says when the sandbox has left. */
+	process_exits(exec1(), 128);
+	ck_assert_str_eq(told, "TaskExit wait. TaskExit wait. ");
+	ck_assert_uint_eq(we.status, 137);
+	ck_assert_uint_eq(wi.status, 9);
+	deleted();
+}
+END_TEST
+
+START_TEST(exec_starting_when_init_exits)
+{
+	struct asked a = { 0 }, s = { 0 };
+	struct waited we;
+
+	running();
+	ask(&a, OP_EXEC, "exec", "");
+	wait_for(exec1(), &we);
+	ask(&s, OP_START, "start", "e1");
+	process_exits(init(), 0);
+	ck_assert_int_eq(s.code, ERR_PRECONDITION);
+	ck_assert(pending("exec") == NULL);
+	ck_assert(we.done);
+	ck_assert_int_eq(init()->state, STATE_STOPPED);
+	deleted();
+}
+END_TEST
+
+START_TEST(create_fails)
+{
+	create();
+	complete_error("create", "no can do", false);
+	/* Undone before it is answered. */
+	ck_assert_int_eq(create_code, -1);
+	ck_assert_int_eq(mounted, 1);
+	complete("delete");
+	ck_assert_int_eq(create_code, ERR_UNKNOWN);
+	ck_assert_str_eq(create_msg, "OCI runtime create failed: no can do");
+	ck_assert_uint_eq(state_containers(), 0);
+	ck_assert_int_eq(mounted, 0);
+	ck_assert_int_eq(ios, 0);
+	ck_assert_str_eq(told, "create! ");
+}
+END_TEST
+
+START_TEST(create_fails_early)
+{
+	mount_fails = true;
+	create();
+	ck_assert_int_eq(create_code, ERR_UNKNOWN);
+	mount_fails = false;
+	io_fails = true;
+	create();
+	ck_assert_int_eq(create_code, ERR_NOT_FOUND);
+	ck_assert_int_eq(mounted, 0);
+	io_fails = false;
+	refuse_commands = true;
+	create();
+	ck_assert_int_eq(create_code, ERR_EXHAUSTED);
+	refuse_commands = false;
+	exists_in_runsc = true;
+	create();
+	ck_assert_int_eq(create_code, ERR_EXISTS);
+	exists_in_runsc = false;
+	ck_assert_uint_eq(state_containers(), 0);
+	ck_assert_int_eq(ios, 0);
+	ck_assert_int_eq(mounted, 0);
+}
+END_TEST
+
+START_TEST(create_twice)
+{
+	create();
+	create();
+	ck_assert_int_eq(create_code, ERR_EXISTS);
+	complete("create");
+	ck_assert_int_eq(create_code, 0);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(create_bad_ids)
+{
+	static const char *const bad[] = { "", ".", "..", "a/b", "../x", "-a",
+		"a-", "a..b", "a b", "a\nb", "\xc3\xa4" };
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		create_id(bad[i]);
+		ck_assert_msg(create_code == ERR_INVALID, "id %s", bad[i]);
+	}
+}
+END_TEST
+
+START_TEST(delete_while_creating)
+{
+	struct asked a = { 0 };
+
+	create();
+	ask(&a, OP_DELETE, "delete", "");
+	ck_assert(pending("create") == NULL);
+	complete("delete");
+	ck_assert_int_eq(create_code, ERR_CANCELED);
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert_uint_eq(state_containers(), 0);
+}
+END_TEST
+
+START_TEST(delete_created)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	created();
+	wait_for(init(), &w);
+	ask(&a, OP_DELETE, "delete", "");
+	ck_assert_int_eq(killed_with, SIGKILL);
+	ck_assert(!a.done);
+	process_exits(init(), 137);
+	ck_assert_uint_eq(w.status, 137);
+	complete("delete");
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_uint_eq(a.r.exit_status, 137);
+	ck_assert_uint_eq(state_containers(), 0);
+}
+END_TEST
+
+START_TEST(start_fails)
+{
+	struct asked a = { 0 }, d = { 0 };
+	struct waited w;
+
+	created();
+	wait_for(init(), &w);
+	ask(&a, OP_START, "start", "");
+	complete_error("start", "no such executable", false);
+	ck_assert_int_eq(a.code, ERR_UNKNOWN);
+	ck_assert_str_eq(a.msg,
+	    "OCI runtime start failed: no such executable");
+	ck_assert_int_eq(killed_with, SIGKILL);
+	ask(&d, OP_DELETE, "delete", "");
+	ck_assert(!d.done);
+	process_exits(init(), 137);
+	ck_assert_uint_eq(w.status, 128);
+	complete("delete");
+	ck_assert_int_eq(d.code, 0);
+}
+END_TEST
+
+START_TEST(sub_start_fails)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	sub = true;
+	created();
+	wait_for(init(), &w);
+	ask(&a, OP_START, "start", "");
+	complete_error("start", "no", false);
+	/* Its end: what runsc may have left of it is killed first. */
+	complete("kill");
+	ck_assert_uint_eq(w.status, 128);
+	deleted();
+}
+END_TEST
+
+START_TEST(sub_life)
+{
+	struct runsc_result r = { .out = "9", .outlen = 1 };
+	struct asked a = { 0 };
+	struct waited w;
+
+	sub = true;
+	created();
+	ck_assert_str_eq(verbs, "create ");
+	wait_for(init(), &w);
+	ask(&a, OP_START, "start", "");
+	complete("start");
+	complete_full("wait", &r);
+	ck_assert(!w.done);
+	complete("kill");
+	ck_assert_uint_eq(w.status, 9);
+	ck_assert_str_eq(verbs, "create start+io wait kill-all:9:0 ");
+	deleted();
+}
+END_TEST
+
+START_TEST(sub_wait_unknown)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	sub = true;
+	created();
+	ask(&a, OP_START, "start", "");
+	complete("start");
+	wait_for(init(), &w);
+	complete_error("wait", "sandbox is not running", true);
+	complete_error("kill", "sandbox is not running", true);
+	ck_assert_uint_eq(w.status, 255);
+	deleted();
+}
+END_TEST
+
+START_TEST(kill_retries)
+{
+	struct asked a = { 0 };
+	int64_t t0 = loop_now();
+	int n = 0;
+
+	running();
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "");
+	while (!a.done) {
+		if (pending("kill")) {
+			complete_error("kill", "not ready", false);
+			n++;
+		} else {
+			loop_turn(-1);
+		}
+	}
+	ck_assert_int_eq(a.code, ERR_UNKNOWN);
+	ck_assert(strstr(a.msg, "not ready") != NULL);
+	ck_assert_int_ge(n, 3);
+	ck_assert(loop_now() - t0 < 2 * NS_PER_S);
+	/* The next one works at the second attempt. */
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "");
+	complete_error("kill", "not ready", false);
+	loop_turn(-1);
+	complete("kill");
+	ck_assert_int_eq(a.code, 0);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(kill_gone)
+{
+	struct asked a = { 0 };
+
+	running();
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "");
+	complete_error("kill", "sandbox is not running", true);
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	/* A kill under way when the process ends. */
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "");
+	process_exits(init(), 0);
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert(pending("kill") == NULL);
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	deleted();
+}
+END_TEST
+
+START_TEST(kill_created)
+{
+	struct asked a = { 0 }, s = { 0 };
+	struct waited w;
+
+	created();
+	wait_for(init(), &w);
+	ask(&s, OP_START, "start", "");
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(a.code, 0);
+	/* A start that hangs does not save it. */
+	ck_assert_int_eq(s.code, ERR_CANCELED);
+	ck_assert_int_eq(killed_with, SIGKILL);
+	process_exits(init(), 137);
+	ck_assert_uint_eq(w.status, 137);
+	deleted();
+}
+END_TEST
+
+START_TEST(kill_paused)
+{
+	struct asked a = { 0 };
+
+	running();
+	ask(&a, OP_PAUSE, "pause", "");
+	complete("pause");
+	ck_assert_int_eq(init()->state, STATE_PAUSED);
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "");
+	complete("resume");
+	complete("kill");
+	ck_assert_int_eq(a.code, 0);
+	process_exits(init(), 137);
+	deleted();
+}
+END_TEST
+
+START_TEST(pause_resume)
+{
+	struct asked a = { 0 };
+
+	running();
+	ask(&a, OP_PAUSE, "pause", "");
+	complete("pause");
+	ask(&a, OP_PAUSE, "again", "");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	ask(&a, OP_RESUME, "resume", "");
+	complete("resume");
+	ck_assert_int_eq(init()->state, STATE_RUNNING);
+	ck_assert_str_eq(told, "TaskPaused pause. again! TaskResumed resume. ");
+	ask(&a, OP_PAUSE, "pause", "");
+	complete_error("pause", "no", false);
+	ck_assert_str_eq(a.msg, "OCI runtime pause failed: no");
+	ck_assert_int_eq(init()->state, STATE_RUNNING);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(exit_ends_what_is_under_way)
+{
+	struct asked p = { 0 }, q = { 0 }, s = { 0 };
+
+	running();
+	ask(&p, OP_PAUSE, "pause", "");
+	ask(&q, OP_RESUME, "resume", "");
+	ask(&s, OP_PIDS, "pids", "");
+	ck_assert(!p.done && !q.done && !s.done);
+	process_exits(init(), 1);
+	ck_assert_int_eq(p.code, ERR_PRECONDITION);
+	ck_assert_int_eq(q.code, ERR_PRECONDITION);
+	/* Pids never fails and is never empty: containerd would delete the
+	 * task. */
+	ck_assert_int_eq(s.code, 0);
+	ck_assert_uint_eq(s.r.npids, 1);
+	ck_assert(cmds == NULL);
+	deleted();
+}
+END_TEST
+
+START_TEST(hung_kill_delays_nobody)
+{
+	struct asked k = { 0 }, a = { 0 };
+
+	running();
+	k.r.signal = SIGTERM;
+	ask(&k, OP_KILL, "kill", "");
+	ask(&a, OP_EXEC, "exec", "");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_PIDS, "pids", "");
+	complete("ps");
+	ck_assert_uint_eq(a.r.npids, 2);
+	ask(&a, OP_PAUSE, "pause", "");
+	complete("pause");
+	ck_assert_int_eq(a.code, 0);
+	process_exits(init(), 0);
+	ck_assert(k.done);
+	deleted();
+}
+END_TEST
+
+START_TEST(queue_is_capped)
+{
+	static struct asked a[QUEUE_MAX + 2];
+	int i;
+
+	running();
+	for (i = 0; i < QUEUE_MAX; i++)
+		ask(&a[i], OP_PIDS, "pids", "");
+	ask(&a[i], OP_PIDS, "one too many", "");
+	ck_assert_int_eq(a[i].code, ERR_EXHAUSTED);
+	process_exits(init(), 0);
+	for (i = 0; i < QUEUE_MAX; i++)
+		ck_assert(a[i].done);
+	deleted();
+}
+END_TEST
+
+START_TEST(waiters_are_capped_and_leave)
+{
+	static struct waited w[WAITERS_MAX + 1];
+	struct err e;
+	int i;
+
+	running();
+	for (i = 0; i < WAITERS_MAX; i++)
+		wait_for(init(), &w[i]);
+	w[i].w.exited = on_waited;
+	ck_assert_int_eq(state_wait(init(), &w[i].w, &e), -1);
+	ck_assert_int_eq(e.code, ERR_EXHAUSTED);
+	state_unwait(init(), &w[3].w);
+	state_unwait(init(), &w[3].w);
+	wait_for(init(), &w[i]);
+	process_exits(init(), 4);
+	for (i = 0; i <= WAITERS_MAX; i++)
+		ck_assert(w[i].done == (i != 3));
+	wait_for(init(), &w[0]);
+	ck_assert_uint_eq(w[0].status, 4);
+	deleted();
+}
+END_TEST
+
+START_TEST(delete_forces)
+{
+	struct asked a = { 0 };
+
+	running();
+	process_exits(init(), 0);
+	ask(&a, OP_DELETE, "delete", "");
+	complete_error("delete", "still busy", false);
+	complete_error("delete", "still busy", false);
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_str_eq(verbs, "delete delete-force ");
+	ck_assert_uint_eq(state_containers(), 0);
+}
+END_TEST
+
+START_TEST(delete_twice)
+{
+	struct asked a = { 0 }, b = { 0 };
+
+	running();
+	ask(&a, OP_DELETE, "delete", "");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	process_exits(init(), 0);
+	ask(&a, OP_DELETE, "delete", "");
+	ask(&b, OP_DELETE, "second", "");
+	complete("delete");
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_int_eq(b.code, ERR_NOT_FOUND);
+	ask(&b, OP_DELETE, "third", "");
+	ck_assert_int_eq(b.code, ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(exec_in_wrong_states)
+{
+	struct asked a = { 0 };
+
+	created();
+	ask(&a, OP_EXEC, "exec", "");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_START, "start", "e1");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "e1");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	ask(&a, OP_DELETE, "delete", "e1");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_START, "start", "nobody");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(exec_kill_names_its_pid)
+{
+	struct asked a = { 0 };
+
+	running();
+	exec_running();
+	verbs[0] = '\0';
+	a.r.signal = SIGTERM;
+	ask(&a, OP_KILL, "kill", "e1");
+	complete("kill");
+	ck_assert_str_eq(verbs, "kill:15:7 ");
+	ask(&a, OP_DELETE, "delete", "e1");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	process_exits(exec1(), 143);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+START_TEST(unknown_status_is_255)
+{
+	struct waited w;
+
+	running();
+	wait_for(init(), &w);
+	process_exits(init(), CHILD_STATUS_UNKNOWN);
+	ck_assert_uint_eq(w.status, 255);
+	deleted();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		table_is_as_written, whole_life, exit_before_start_returns,
+		exit_waits_for_output, exec_life, exec_start_fails,
+		init_exit_ends_execs_first, exec_starting_when_init_exits,
+		create_fails, create_fails_early, create_twice,
+		create_bad_ids, delete_while_creating, delete_created,
+		start_fails, sub_start_fails, sub_life, sub_wait_unknown,
+		kill_retries, kill_gone, kill_created, kill_paused,
+		pause_resume, exit_ends_what_is_under_way,
+		hung_kill_delays_nobody, queue_is_capped,
+		waiters_are_capped_and_leave, delete_forces, delete_twice,
+		exec_in_wrong_states, exec_kill_names_its_pid,
+		unknown_status_is_255,
+	};
+	Suite *s = suite_create("state");
+	TCase *tc = tcase_create("state");
+	SRunner *sr;
+	size_t i;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
