@@ -5,8 +5,9 @@
  * A strict reader for the part of TOML that runsc.toml uses (comments, bare
  * and quoted keys, dotted keys, [tables], basic and literal strings, integers,
  * booleans); an unknown key, a wrong type, a key given twice or a syntax error
- * is refused with file, line and key.  `lenient = true` anywhere at the top
- * turns unknown keys into warnings.  Uses pb, err, log.
+ * is refused (ERR_INVALID) as "FILE:LINE: key 'x': what".  `lenient = true`
+ * anywhere at the top turns unknown keys into warnings, if their values are
+ * well-formed and end on their line.  Uses pb, err, log.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -38,29 +39,37 @@ struct config {
 	int64_t create_timeout_ns;	/* default 5 min */
 	int64_t start_timeout_ns;	/* default 5 min */
 	int64_t command_timeout_ns;	/* default 30 s */
-	/* [runsc_config]: "--key=value", ready for a command line.  NULL ends. */
+	/* [runsc_config]: "--key=value", ready for a command line.  Values
+	 * are strings; booleans and integers are passed on as written.
+	 * NULL ends. */
 	char *flags[CONFIG_FLAGS_MAX + 1];
 	size_t nflags;
 };
 
-/* Defaults; no memory that can fail. */
+/* Defaults.  Fails only for want of memory; *c is then zeroed. */
 int config_init(struct config *c, struct err *e);
 /* One destructor.  A zeroed struct is fine. */
 void config_free(struct config *c);
-/* text of a runsc.toml; file names it in errors. */
+/*
+ * text of a runsc.toml, over what *c (from config_init()) holds; file names it
+ * in errors.  An empty string leaves the default.  After -1, *c may hold some
+ * of the text's values and is good for config_free() only; so below.
+ */
 int config_parse(struct config *c, const char *text, size_t len,
 	const char *file, struct err *e);
 int config_read_file(struct config *c, const char *path, struct err *e);
+/* The first of paths (NULL ends) that exists is read; none: *c is as before. */
+int config_search(struct config *c, const char *const *paths, struct err *e);
 /*
  * From CreateTaskRequest.options: a marshalled google.protobuf.Any, or
  * nothing (n 0).  Any{runtimeoptions.v1.Options} (also
  * cri.runtimeoptions.v1.Options): config_path is read, else config_body is
- * parsed, else defaults.  Any{containerd.runc.v1.Options} and
- * Any{runsc.v1 options of old Docker}: binary_name, root, io_uid, io_gid,
- * shim_cgroup are taken, except that a binary_name "runc" counts as unset
- * (Docker 20.10 sends it).  Another type with a non-empty value:
- * ERR_INVALID.  With nothing given, the search order: the first of
- * /run/containerd/runsc/config.toml, /etc/containerd/runsc/config.toml,
+ * parsed, else defaults.  Any{containerd.runc.v1.Options}:
+ * binary_name, root, io_uid, io_gid, shim_cgroup are taken, except that a
+ * binary_name "runc" counts as unset (Docker 20.10 sends it).  Another type
+ * with a non-empty value: ERR_INVALID.  With nothing given (no or an empty
+ * value, or runc options with none of those set), the search order: the first
+ * of /run/containerd/runsc/config.toml, /etc/containerd/runsc/config.toml,
  * /etc/containerd/runsc.toml that exists.
  */
 int config_from_options(struct config *c, struct pb_bytes any, struct err *e);

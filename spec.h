@@ -19,13 +19,16 @@ struct spec {
 	 * says "container": joins a pod's sandbox, its stdio goes to `start`.
 	 * Everything else is a root container (runsc/specutils/cri.go). */
 	bool is_sub;
-	char *sandbox_id;	/* io.kubernetes.cri.sandbox-id, or io.kubernetes.cri-o.SandboxID; NULL */
-	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory; NULL */
-	char *cgroups_path;	/* linux.cgroupsPath; NULL */
+	/* io.kubernetes.cri.sandbox-id or io.kubernetes.cri-o.SandboxID; NULL,
+	 * as below, if absent or empty. */
+	char *sandbox_id;
+	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory */
+	char *cgroups_path;	/* linux.cgroupsPath */
 	bool terminal;		/* process.terminal */
 };
 
-/* Read bundle/config.json.  Errors: not found, not JSON, wrong types. */
+/* Read bundle/config.json.  Errors: not found, a symbolic link, not JSON, wrong
+ * types.  After -1, *s is zeroed. */
 int spec_read(struct spec *s, const char *bundle, struct err *e);
 void spec_free(struct spec *s);
 
