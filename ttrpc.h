@@ -26,6 +26,14 @@
 #define TTRPC_CONN_MAX 256
 #define TTRPC_CALLS_MAX 4096
 
+/* A frame: length of the payload, stream id, type, flags; big endian. */
+#define TTRPC_HEADER 10
+enum { TTRPC_REQUEST = 1, TTRPC_RESPONSE = 2, TTRPC_DATA = 3 };
+
+void ttrpc_put_header(uint8_t h[TTRPC_HEADER], size_t len, uint32_t stream,
+	uint8_t type);
+uint32_t ttrpc_get_u32(const uint8_t p[4]);
+
 struct ttrpc_call;		/* one request under way */
 
 struct ttrpc_method {
