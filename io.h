@@ -72,4 +72,7 @@ bool io_finished(const struct io *io);
  * logged.  Safe from done().  NULL is nothing. */
 void io_free(struct io *io);
 
+/* Other bounds than the two above (tests). */
+void io_set_bounds(int64_t stall_ns, int64_t drain_ns);
+
 #endif

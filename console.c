@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* console: see console.h. */
+#include "console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+#define SOCKET_NAME "/pty.sock"
+#define DIR_TEMPLATE "/runsc-pty.XXXXXX"
+#define MESSAGE_MAX 4096
+/* Descriptors that are looked at; one is right, more are closed. */
+#define FDS_MAX 8
+
+struct console {
+	struct watch listener;
+	struct watch peer;
+	struct defer freed;
+	void (*received)(void *arg, int fd, const struct err *e);
+	void *arg;
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+static int
+make_dir(struct console *c, struct err *e)
+{
+	const char *const places[] = {
+		getenv("XDG_RUNTIME_DIR"), "/run", getenv("TMPDIR"), "/tmp",
+	};
+	size_t i;
+	int n;
+
+	errno = ENOENT;
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		/* `runsc exec` loses an argument with "detach" in it. */
+		if (!places[i] || places[i][0] != '/' ||
+		    strstr(places[i], "detach"))
+			continue;
+		n = snprintf(c->dir, sizeof(c->dir), "%s" DIR_TEMPLATE,
+		    places[i]);
+		if (n < 0 || (size_t)n + sizeof(SOCKET_NAME) > sizeof(c->dir))
+			continue;
+		if (mkdtemp(c->dir)) {
+			snprintf(c->path, sizeof(c->path), "%.*s%s", n,
+			    c->dir, SOCKET_NAME);
+			return 0;
+		}
+	}
+	c->dir[0] = '\0';
+	return err_sys(e, "make a directory for the console socket");
+}
+
+static void
+close_watch(struct watch *w)
+{
+	int fd = w->fd;
+
+	if (fd < 0)
+		return;
+	loop_del(w);
+	close(fd);
+}
+
+static void
+tell(struct console *c, int fd, const struct err *e)
+{
+	void (*received)(void *, int, const struct err *) = c->received;
+
+	close_watch(&c->peer);
+	close_watch(&c->listener);
+	c->received = NULL;
+	if (received)
+		received(c->arg, fd, e);
+	else if (fd >= 0)
+		close(fd);
+}
+
+/* The one descriptor of a message; the rest is closed.  -1: not exactly one. */
+static int
+take_fd(struct msghdr *msg)
+{
+	struct cmsghdr *cm;
+	int fds[FDS_MAX], fd = -1, count = 0;
+	size_t i, n;
+
+	for (cm = CMSG_FIRSTHDR(msg); cm; cm = CMSG_NXTHDR(msg, cm)) {
+		if (cm->cmsg_level != SOL_SOCKET ||
+		    cm->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		if (n > FDS_MAX)
+			n = FDS_MAX;
+		memcpy(fds, CMSG_DATA(cm), n * sizeof(int));
+		for (i = 0; i < n; i++, count++) {
+			if (count == 0)
+				fd = fds[i];
+			else
+				close(fds[i]);
+		}
+	}
+	if (count == 1)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void
+on_peer(struct watch *w, uint32_t revents)
+{
+	struct console *c = container_of(w, struct console, peer);
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control;
+	char data[MESSAGE_MAX];
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	unsigned number;
+	struct err e;
+	ssize_t n;
+	int fd;
+
+	(void)revents;
+	n = recvmsg(w->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		err_set(&e, ERR_UNKNOWN, "console socket: %s", n ?
+		    strerror(errno) : "closed without a terminal");
+		tell(c, -1, &e);
+		return;
+	}
+	fd = take_fd(&msg);
+	if (fd >= 0 && ioctl(fd, TIOCGPTN, &number) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	err_set(&e, ERR_UNKNOWN, "console socket: the message does not hold "
+	    "exactly one terminal master");
+	tell(c, fd, &e);
+}
+
+static void
+on_listener(struct watch *w, uint32_t revents)
+{
+	struct console *c = container_of(w, struct console, listener);
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	struct err e;
+	int fd;
+
+	(void)revents;
+	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (c->peer.fd >= 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred,
+	    &len) < 0 || cred.uid != geteuid()) {
+		close(fd);
+		return;
+	}
+	if (loop_add(&c->peer, fd, EPOLLIN, LOOP_IO, on_peer, &e) < 0) {
+		close(fd);
+		tell(c, -1, &e);
+	}
+}
+
+struct console *
+console_new(void (*received)(void *arg, int fd, const struct err *e),
+    void *arg, struct err *e)
+{
+	struct console *c = calloc(1, sizeof(*c));
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = -1;
+
+	if (!c) {
+		err_set(e, ERR_EXHAUSTED, "console socket: out of memory");
+		return NULL;
+	}
+	c->listener.fd = -1;
+	c->peer.fd = -1;
+	c->received = received;
+	c->arg = arg;
+	if (make_dir(c, e) < 0)
+		goto fail;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		err_sys(e, "create console socket");
+		goto fail;
+	}
+	memcpy(sun.sun_path, c->path, sizeof(sun.sun_path));
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    chmod(c->path, 0600) < 0 || listen(fd, 1) < 0) {
+		err_sys(e, "listen on console socket %s", c->path);
+		goto fail;
+	}
+	if (loop_add(&c->listener, fd, EPOLLIN, LOOP_IO, on_listener, e) < 0)
+		goto fail;
+	return c;
+fail:
+	if (fd >= 0)
+		close(fd);
+	console_free(c);
+	return NULL;
+}
+
+const char *
+console_path(const struct console *c)
+{
+	return c->path;
+}
+
+static void
+free_now(struct defer *d)
+{
+	free(container_of(d, struct console, freed));
+}
+
+void
+console_free(struct console *c)
+{
+	if (!c)
+		return;
+	close_watch(&c->peer);
+	close_watch(&c->listener);
+	c->received = NULL;
+	if (c->dir[0]) {
+		unlink(c->path);
+		rmdir(c->dir);
+	}
+	loop_defer(&c->freed, free_now);
+}
