@@ -304,8 +304,13 @@ end_requests(struct process *p)
 			r->pids = (const uint32_t *)&p->pid;
 			r->npids = 1;
 			r->done(r, NULL);
+		} else if (r->op == OP_KILL) {
+			/* As asked; runsc's answer may have died with the
+			 * sandbox. */
+			request_finish(r, NULL);
 		} else {
-			request_refuse(r, ERR_NOT_FOUND, "the process has ended");
+			request_refuse(r, ERR_NOT_FOUND,
+			    "the process has ended");
 		}
 	}
 	if (p->current)
