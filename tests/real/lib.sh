@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For the scripts beside it: a private containerd with everything of its own
+# below one temporary directory, a busybox root file system, the shim under
+# test, and a cleanup that leaves nothing.
+#
+# SHIM=/path/to/containerd-shim-runsc-v1   the shim; by default the one built
+#     in the source's top directory.  With containerd-shim-runc-v2 the same
+#     cases show how containerd's own shim behaves.
+#
+# Everything is found again by $NS, a name that nobody else has: it is the
+# temporary directory's last component and containerd's namespace, so it is in
+# the command line of every process, in every mount and in runsc's state.
+
+set -u
+lib_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+SHIM=${SHIM:-$lib_dir/../../containerd-shim-runsc-v1}
+case $SHIM in
+*/*) SHIM=$(readlink -f "$SHIM" || echo "$SHIM") ;;
+esac
+SHIM_DIRS="/run/containerd/s /run/containerd/runsc /run/containerd/runc
+	/run/containerd/fifo /run/containerd"
+T=
+CTD_PID=
+EVENTS_PID=
+
+is_runsc() {
+	[ "${SHIM##*/}" != containerd-shim-runc-v2 ]
+}
+
+# Prints what is missing, in words; false if anything is.
+have_all() {
+	local ok=0 tool
+
+	if [ "$(id -u)" != 0 ]; then
+		echo "This must run as root: containerd and runsc need it."
+		ok=1
+	fi
+	for tool in containerd ctr runsc busybox script sha256sum tar; do
+		if ! command -v "$tool" >/dev/null; then
+			echo "$tool is not installed: \`make deps\` installs it."
+			ok=1
+		fi
+	done
+	if command -v busybox >/dev/null &&
+	    [ "$(head -c 4 "$(command -v busybox)" | tail -c 3)" = ELF ] &&
+	    ldd "$(command -v busybox)" >/dev/null 2>&1; then
+		echo "busybox is not a static program: install busybox-static" \
+		    "(\`make deps\`)."
+		ok=1
+	fi
+	if [ ! -x "$SHIM" ]; then
+		echo "There is no shim at $SHIM: run \`make\` first."
+		ok=1
+	fi
+	return "$ok"
+}
+
+setup() {
+	local d
+
+	OLD_DIRS=
+	for d in $SHIM_DIRS; do
+		[ ! -d "$d" ] || OLD_DIRS="$OLD_DIRS $d "
+	done
+	T=$(mktemp -d "${TMPDIR:-/tmp}/shimtest-XXXXXXXX") || return 1
+	T=$(readlink -f "$T")
+	NS=${T##*/}
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	# An overlay cannot have its upper directory on another one, which is
+	# what a container has for a root.
+	case $(stat -f -c %T "$T") in
+	overlayfs | overlay*) mount -t tmpfs "$NS" "$T" || return 1 ;;
+	esac
+	SOCK=$T/ctd/containerd.sock
+	ROOTFS=$T/rootfs
+	BUNDLES=$T/ctd/state/io.containerd.runtime.v2.task/$NS
+	mkdir -p "$T/ctd" "$T/fifo"
+	: >"$T/ids"
+	make_rootfs
+	CONF=()
+	if is_runsc; then
+		cat >"$T/runsc.toml" <<-E
+		[runsc_config]
+		  network = "none"
+		E
+		CONF=(--runtime-config-path "$T/runsc.toml")
+	fi
+	cat >"$T/ctd/config.toml" <<-E
+	version = 2
+	root = "$T/ctd/root"
+	state = "$T/ctd/state"
+	disabled_plugins = ["io.containerd.grpc.v1.cri",
+	  "io.containerd.snapshotter.v1.btrfs",
+	  "io.containerd.snapshotter.v1.zfs",
+	  "io.containerd.snapshotter.v1.aufs",
+	  "io.containerd.snapshotter.v1.devmapper",
+	  "io.containerd.internal.v1.opt"]
+	[grpc]
+	  address = "$SOCK"
+	[ttrpc]
+	  address = "$SOCK.ttrpc"
+	[debug]
+	  level = "${CTD_LEVEL:-info}"
+	E
+	containerd_start
+}
+
+make_rootfs() {
+	local a d
+
+	for d in bin proc sys dev tmp etc root run; do
+		mkdir -p "$ROOTFS/$d"
+	done
+	cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
+	for a in $("$ROOTFS/bin/busybox" --list); do
+		[ "$a" = busybox ] || ln -sf busybox "$ROOTFS/bin/$a"
+	done
+}
+
+containerd_start() {
+	(
+		cd "$T/ctd" && exec setsid containerd -c "$T/ctd/config.toml" \
+		    >>"$T/ctd/log" 2>&1 </dev/null
+	) &
+	CTD_PID=$!
+	if ! until_true 15 c version; then
+		echo "containerd does not answer:"
+		tail -5 "$T/ctd/log"
+		return 1
+	fi >&2
+}
+
+# containerd_stop SIGNAL
+containerd_stop() {
+	[ -n "$CTD_PID" ] || return 0
+	kill "-$1" "$CTD_PID" 2>/dev/null
+	wait "$CTD_PID" 2>/dev/null
+	CTD_PID=
+}
+
+# ctr on the private containerd; nothing lasts for ever.  timeout(1) alone
+# would not do: ctr passes SIGTERM on to the container.
+c() {
+	timeout -k 2 "${CTR_TIMEOUT:-60}" ctr -a "$SOCK" -n "$NS" "$@"
+}
+
+# The same in a terminal; the output has CRs.
+c_tty() {
+	script -qec "timeout --foreground -k 2 60 ctr -a $SOCK -n $NS $(
+	    printf '%q ' "$@")" /dev/null </dev/null
+}
+
+# run FLAGS... ROOTFS ID COMMAND...
+run() {
+	c run --runtime "$SHIM" "${CONF[@]}" --fifo-dir "$T/fifo" \
+	    --env PATH=/bin "$@"
+}
+
+# Remember an id, for the names of its shim's socket.  In a file: many callers
+# are in a subshell.
+used() {
+	echo "$1" >>"$T/ids"
+}
+
+# run_bg ID COMMAND...: a detached container
+run_bg() {
+	used "$1"
+	run -d --rootfs "$ROOTFS" "$@" </dev/null
+}
+
+# run_fg ID COMMAND...: one in the foreground, removed afterwards
+run_fg() {
+	used "$1"
+	run --rm --rootfs "$ROOTFS" "$@"
+}
+
+ex() {
+	c task exec --fifo-dir "$T/fifo" "$@"
+}
+
+status() {
+	c task ls | awk -v id="$1" '$1 == id { print $3 }'
+}
+
+is_status() {
+	[ "$(status "$1")" = "$2" ]
+}
+
+task_pid() {
+	c task ls | awk -v id="$1" '$1 == id { print $2 }'
+}
+
+# The shim of a container: what its first process was re-parented to.
+shim_pid() {
+	awk '/^PPid:/ { print $2 }' "/proc/$(task_pid "$1")/status"
+}
+
+# delete_status ARGUMENTS...: the status that `task delete` tells: as its own, or
+# (ctr 1.6, of a container) in a warning.
+delete_status() {
+	local rc text
+
+	text=$(c task delete "$@" 2>&1)
+	rc=$?
+	case $text in
+	*"non-zero exit code "*) echo "${text##*exit code }" | tr -dc 0-9 ;;
+	*) echo "$rc" ;;
+	esac
+}
+
+# gone ID: kill and delete what is left of it
+gone() {
+	c task kill -s KILL "$1" 2>/dev/null
+	until_true 10 is_status "$1" STOPPED
+	c task delete "$1" >/dev/null 2>&1
+	c container delete "$1"
+}
+
+# until_true SECONDS COMMAND...
+until_true() {
+	local end=$((SECONDS + $1 + 1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# Pids of all processes that have $NS in their command line.  The pattern
+# comes on stdin, or grep would find itself.
+our_pids() {
+	# shellcheck disable=SC2062 # these are the files
+	grep -laF -f - /proc/[0-9]*/cmdline 2>/dev/null <<<"$NS" |
+	    sed 's|/proc/||; s|/cmdline||' |
+	    grep -vx -e "${CTD_PID:-none}" -e "${EVENTS_PID:-none}"
+}
+
+socket_of() {
+	printf '/run/containerd/s/%s' "$(printf '%s' "$SOCK/$NS/$1" |
+	    sha256sum | cut -d ' ' -f 1)"
+}
+
+# What is there that should not be, a line each.
+leftovers() {
+	local id pid
+
+	for pid in $(our_pids); do
+		echo "process $pid $(tr '\0' ' ' <"/proc/$pid/cmdline" |
+		    cut -c 1-120)"
+	done
+	awk -v ns="/$NS/" -v fs="/fs$" 'index($5, ns) { print "mount", $5 }' \
+	    /proc/self/mountinfo
+	# containerd-shim-runc-v2 leaves it where it was killed.
+	while is_runsc && read -r id; do
+		[ ! -e "$(socket_of "$id")" ] || echo "socket of $id"
+	done <"$T/ids"
+	find "$BUNDLES" -mindepth 1 -maxdepth 1 -printf 'bundle %f\n' \
+	    2>/dev/null
+	find "/run/containerd/runsc/$NS" -type f -printf 'state %f\n' \
+	    2>/dev/null
+	[ -z "$CTD_PID" ] || {
+		c task ls -q | sed 's/^/task /'
+		c container ls -q | sed 's/^/container /'
+	}
+}
+
+nothing_left() {
+	until_true 8 none_left && return
+	why "left: $(leftovers | tr '\n' ';')"
+}
+
+none_left() {
+	[ -z "$(leftovers)" ]
+}
+
+cleanup() {
+	local id pid d m
+
+	trap - EXIT
+	trap '' INT TERM
+	[ -n "$T" ] || return
+	if [ -n "$EVENTS_PID" ]; then
+		kill "$EVENTS_PID" 2>/dev/null
+		wait "$EVENTS_PID" 2>/dev/null
+		EVENTS_PID=
+	fi
+	if [ -n "$CTD_PID" ]; then
+		for id in $(CTR_TIMEOUT=5 c task ls -q 2>/dev/null); do
+			CTR_TIMEOUT=10 c task delete -f "$id" >/dev/null 2>&1
+		done
+		for id in $(CTR_TIMEOUT=5 c container ls -q 2>/dev/null); do
+			CTR_TIMEOUT=5 c container delete "$id" 2>/dev/null
+		done
+		until_true 3 none_left
+	fi
+	containerd_stop TERM
+	# Only where something went wrong is there anything for the rest.
+	for pid in $(our_pids); do
+		kill -9 "$pid" 2>/dev/null
+	done
+	sleep 0.1
+	for m in $(awk -v ns="/$NS" 'index($5, ns) { print $5 }' \
+	    /proc/self/mountinfo | tac); do
+		umount -l "$m" 2>/dev/null
+	done
+	while read -r id; do
+		rm -f "$(socket_of "$id")"
+	done <"$T/ids"
+	rm -rf "/run/containerd/runsc/${NS:?}" "/run/containerd/runc/$NS" "$T"
+	for d in /sys/fs/cgroup/*/"$NS" "/sys/fs/cgroup/$NS"; do
+		[ ! -d "$d" ] || find "$d" -depth -type d -exec rmdir {} + \
+		    2>/dev/null
+	done
+	# Made for us, and empty again.
+	for d in $SHIM_DIRS; do
+		case $OLD_DIRS in
+		*" $d "*) ;;
+		*) rmdir "$d" 2>/dev/null ;;
+		esac
+	done
+	return 0
+}
+
+# Cases: a function case_NAME that returns non-zero after `why TEXT`.
+
+PASSED=0
+FAILED=0
+WHY=
+
+why() {
+	WHY=${WHY:-$*}
+	return 1
+}
+
+# is WHAT GOT EXPECTED
+is() {
+	[ "$2" = "$3" ] || why "$1 is $(printf '%q' "$2"), not $(printf '%q' \
+	    "$3")"
+}
+
+# has WHAT TEXT PART
+has() {
+	case $2 in
+	*"$3"*) ;;
+	*) why "$1 is $(printf '%q' "$2"), without $(printf '%q' "$3")" ;;
+	esac
+}
+
+run_case() {
+	WHY=
+	: >"$T/ids"
+	if "case_$1" && [ -z "$WHY" ]; then
+		echo "ok $1"
+		PASSED=$((PASSED + 1))
+	else
+		echo "not ok $1: ${WHY:-no reason given}"
+		FAILED=$((FAILED + 1))
+		# So that the next one begins with nothing.
+		for id in $(c task ls -q); do
+			c task delete -f "$id" >/dev/null 2>&1
+		done
+		for id in $(c container ls -q); do
+			c container delete "$id" >/dev/null 2>&1
+		done
+		until_true 3 none_left
+	fi
+}
+
+# All cases of the calling script, or those of ONLY="a b".
+run_cases() {
+	local name
+
+	for name in $(declare -F | awk '$3 ~ /^case_/ { print substr($3, 6) }')
+	do
+		case " ${ONLY:-$name} " in
+		*" $name "*) run_case "$name" ;;
+		esac
+	done
+	echo "${0##*/}: $PASSED passed, $FAILED failed"
+	[ "$FAILED" = 0 ]
+}
+
+begin() {
+	have_all || exit 1
+	setup || exit 1
+}
