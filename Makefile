@@ -40,12 +40,15 @@ $(NAME): $(OBJS)
 $(OBJS): $(HDRS) Makefile
 
 # One file, no libraries: for initramfs and for a host whose libc is another.
+SMALL = -Os -flto=auto -fno-asynchronous-unwind-tables -fno-unwind-tables
+SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,relro,-z,now \
+	-Wl,-z,noseparate-code -Wl,--build-id=none
+
 static: $(NAME).static
 
 $(NAME).static: $(SRCS) $(HDRS) Makefile
-	$(MUSL_CC) $(NEED) $(WARN) $(HARDEN) $(CPPFLAGS) -Os $(LDFLAGS) \
-	    -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -s \
-	    -o $@ $(SRCS)
+	$(MUSL_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) $(SMALL) \
+	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(SRCS)
 
 install: $(NAME)
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
@@ -59,6 +62,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
 
 include tests/tests.mk
+include tests/real/real.mk
 
 clean: clean-tests
 	rm -f $(OBJS) $(NAME) $(NAME).static

@@ -82,21 +82,46 @@ put_quoted(char *out, size_t cap, const char *s)
 	return n;
 }
 
+/*
+ * UTC, in RFC 3339.  By hand: gmtime and strftime bring time zones and
+ * locales with them, which is a twentieth of the static binary.  Years are
+ * counted from March, so that the leap day is the last of a year
+ * (Gregorian: 146097 days in 400 years).
+ */
+static size_t
+put_time(char *out, size_t cap)
+{
+	struct timespec ts;
+	long long days, s, era, doe, yoe, doy, mp;
+	int n;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	days = ts.tv_sec / 86400 + 719468;	/* since 0000-03-01 */
+	s = ts.tv_sec % 86400;
+	era = days / 146097;
+	doe = days % 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	mp = (5 * doy + 2) / 153;
+	n = snprintf(out, cap,
+	    "time=\"%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%09ldZ\"",
+	    yoe + era * 400 + (mp >= 10), mp < 10 ? mp + 3 : mp - 9,
+	    doy - (153 * mp + 2) / 5 + 1, s / 3600, s / 60 % 60, s % 60,
+	    ts.tv_nsec);
+	return (size_t)n;
+}
+
 static void
 write_line(const char *level, const char *text)
 {
 	static const char tail[] = " runtime=io.containerd.runsc.v1\n";
 	char line[LINE_MAX_BYTES];
-	struct timespec ts;
-	struct tm tm;
 	size_t n;
 	ssize_t r;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	n = strftime(line, sizeof(line), "time=\"%Y-%m-%dT%H:%M:%S", &tm);
-	n += (size_t)snprintf(line + n, sizeof(line) - n,
-	    ".%09ldZ\" level=%s msg=", ts.tv_nsec, level);
+	n = put_time(line, sizeof(line));
+	n += (size_t)snprintf(line + n, sizeof(line) - n, " level=%s msg=",
+	    level);
 	n += put_quoted(line + n, sizeof(line) - n - sizeof(tail), text);
 	memcpy(line + n, tail, sizeof(tail) - 1);
 	n += sizeof(tail) - 1;

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# Included by the Makefile: what needs root, containerd and runsc.  What runs
+# is the static binary, under the name that containerd looks for.
+
+REAL = build/real/$(NAME)
+
+$(REAL): $(NAME).static
+	mkdir -p build/real
+	cp $(NAME).static $@
+
+# Packages for building, demo and tests, on Debian 12.
+deps:
+	sh tests/deps.sh
+
+# A container in gVisor, from nothing to nothing.
+demo: $(REAL)
+	SHIM=$(REAL) bash tests/real/demo.sh
+
+# All cases against a real containerd and a real runsc; LOOPS=1000 for the
+# long loop, ONLY="case case" for some.
+check-real: $(REAL)
+	SHIM=$(REAL) bash tests/real/run.sh
+
+.PHONY: deps demo check-real
