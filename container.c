@@ -229,6 +229,8 @@ container_free(struct container *ct)
 
 	while (ct->execs)
 		container_remove_exec(ct->execs);
+	if (ct->runsc_ran)
+		runsc_forget(ct->runsc_root, ct->id);
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
 	while (*pp && *pp != ct)
@@ -318,7 +320,8 @@ fill_env(struct container *ct, struct err *e)
 {
 	struct runsc_env *env = &ct->env;
 
-	ct->runsc_root = join(ct->config.root, ns);
+	ct->runsc_root = runsc_root(ct->config.root, ns, ct->spec.is_sub &&
+	    ct->spec.sandbox_id ? ct->spec.sandbox_id : ct->id);
 	if (!ct->runsc_root)
 		return err_set(e, ERR_EXHAUSTED, "out of memory");
 	env->binary = ct->config.binary_name;
@@ -353,7 +356,9 @@ save_state(const struct container *ct, struct err *e)
 	json_put_str(&o, ct->config.binary_name);
 	json_put_fmt(&o, ",\"root\":");
 	json_put_str(&o, ct->config.root);
-	json_put_fmt(&o, "}}");
+	json_put_fmt(&o, "},\"runscRoot\":");
+	json_put_str(&o, ct->runsc_root);
+	json_put_fmt(&o, "}");
 	if (o.bad) {
 		err_set(e, ERR_EXHAUSTED, "save state.json: out of memory");
 		goto out;
@@ -502,6 +507,7 @@ run_create(struct container *ct, struct err *e)
 	/* A root container's stdio goes to `create`, which makes the sandbox;
 	 * a sub-container's to `start` (runsc/specutils/cri.go). */
 	io_child_fds(ct->init.io, fds);
+	ct->runsc_ran = true;
 	ct->create_cmd = runsc_create(&ct->env, ct->spec.is_sub ? NULL : fds,
 	    process_console_path(&ct->init), on_runsc_created, ct, e);
 	if (!ct->spec.is_sub)
@@ -512,6 +518,8 @@ run_create(struct container *ct, struct err *e)
 static int
 prepare(struct container *ct, const struct create_request *c, struct err *e)
 {
+	char other[ID_MAX_BYTES + 1];
+
 	if (c->checkpoint && c->checkpoint[0])
 		return err_set(e, ERR_UNIMPLEMENTED,
 		    "create %s from checkpoint %s: not supported", ct->id,
@@ -524,6 +532,10 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		return err_set(e, ERR_EXISTS,
 		    "container %s already exists in %s", ct->id,
 		    ct->runsc_root);
+	if (runsc_ambiguous(ct->runsc_root, ct->id, other, sizeof(other)))
+		return err_set(e, ERR_PRECONDITION, "container %s: runsc "
+		    "cannot tell it from container %s, since one id begins "
+		    "with the other", ct->id, other);
 	if (save_state(ct, e) < 0 || mount_rootfs(ct, c, e) < 0 ||
 	    process_open_stdio(&ct->init, e) < 0)
 		return -1;

@@ -61,11 +61,16 @@ read_text(const char *dir, const char *name)
 	return text;
 }
 
-/* What Create saved in state.json, ours or gVisor's own. */
-static void
-read_state(const char *bundle, char **binary, char **root)
+/*
+ * What Create saved in state.json, ours or gVisor's own (which has no
+ * runscRoot).  False when out of memory.
+ */
+static bool
+read_state(const char *bundle, const struct options *o, char **binary,
+    char **runsc_dir)
 {
 	char *text = read_text(bundle, "state.json");
+	char *root = NULL;
 	struct json j;
 	struct err e;
 	int opt;
@@ -73,7 +78,8 @@ read_state(const char *bundle, char **binary, char **root)
 	if (text && json_parse(&j, text, strlen(text), &e) == 0) {
 		opt = json_get(&j, 0, "options");
 		*binary = json_strdup(&j, json_get(&j, opt, "binaryName"));
-		*root = json_strdup(&j, json_get(&j, opt, "root"));
+		root = json_strdup(&j, json_get(&j, opt, "root"));
+		*runsc_dir = json_strdup(&j, json_get(&j, 0, "runscRoot"));
 		json_free(&j);
 	}
 	free(text);
@@ -81,10 +87,11 @@ read_state(const char *bundle, char **binary, char **root)
 		free(*binary);
 		*binary = strdup(DEFAULT_BINARY);
 	}
-	if (!*root || !**root) {
-		free(*root);
-		*root = strdup(DEFAULT_ROOT);
-	}
+	if (!*runsc_dir && asprintf(runsc_dir, "%s/%s", root && *root ? root :
+	    DEFAULT_ROOT, o->namespace) < 0)
+		*runsc_dir = NULL;
+	free(root);
+	return *binary && *runsc_dir;
 }
 
 struct deletion {
@@ -167,7 +174,7 @@ verb_delete(const struct options *o)
 {
 	char cwd[PATH_MAX], rootfs[PATH_MAX + 8];
 	const char *bundle = o->bundle;
-	char *binary = NULL, *root = NULL, *ns_root = NULL;
+	char *binary = NULL, *root = NULL;
 	struct err e;
 	int ret = EXIT_FAILED;
 
@@ -177,14 +184,13 @@ verb_delete(const struct options *o)
 		complain(o->id, "no bundle given and no working directory");
 		return EXIT_FAILED;
 	}
-	read_state(bundle, &binary, &root);
-	if (!binary || !root ||
-	    asprintf(&ns_root, "%s/%s", root, o->namespace) < 0) {
+	if (!read_state(bundle, o, &binary, &root)) {
 		complain(o->id, "out of memory");
 		goto out;
 	}
 	runsc_kill_leftovers(bundle);
-	delete_in_runsc(o, bundle, binary, ns_root);
+	delete_in_runsc(o, bundle, binary, root);
+	runsc_forget(root, o->id);
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);
@@ -194,6 +200,5 @@ verb_delete(const struct options *o)
 out:
 	free(binary);
 	free(root);
-	free(ns_root);
 	return ret;
 }

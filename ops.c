@@ -452,9 +452,11 @@ on_force_deleted(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	/* Nothing runs any more; what runsc may have left are files, and
 	 * keeping the container undeletable would help nobody. */
-	if (res->err.code != ERR_OK && !res->gone)
+	if (res->err.code != ERR_OK && !res->gone) {
 		log_err("%s: runsc delete --force: %s", process_name(r->p),
 		    res->err.msg);
+		runsc_kill_leftovers(r->p->ct->bundle);
+	}
 	delete_finished(r);
 }
 

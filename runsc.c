@@ -29,6 +29,7 @@
 #define LOG_READ_MAX (64u << 10)	/* of the log's end */
 #define PID_TEXT_MAX 16
 #define CMDLINE_MAX 8192
+#define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 
 /* A command line: pointers into one text. */
 struct args {
@@ -110,12 +111,54 @@ arg_add_expanded(struct args *a, const char *flag, const char *id)
 	arg_add(a, "%s", out);
 }
 
+static const char state_mark[] = "_sandbox:";
+
+char *
+runsc_root(const char *root, const char *ns, const char *sandbox_id)
+{
+	static const char hex[] = "0123456789abcdef";
+	bool fixed = strlen(sandbox_id) == FIXED_ID_BYTES &&
+	    strspn(sandbox_id, hex) == FIXED_ID_BYTES;
+	char *p;
+
+	if (asprintf(&p, "%s/%s%s%s", root, ns, fixed ? "" : "/",
+	    fixed ? "" : sandbox_id) < 0)
+		return NULL;
+	return p;
+}
+
+/* Is name `<id>_sandbox:…`?  Of its files, that with the given end. */
+static bool
+is_state_of(const char *name, const char *id, const char *end)
+{
+	size_t idlen = strlen(id), len = strlen(name), endlen = strlen(end);
+
+	return len > idlen + sizeof(state_mark) - 1 + endlen &&
+	    memcmp(name, id, idlen) == 0 &&
+	    memcmp(name + idlen, state_mark, sizeof(state_mark) - 1) == 0 &&
+	    strcmp(name + len - endlen, end) == 0;
+}
+
 bool
 runsc_exists(const char *root, const char *id)
 {
-	static const char mark[] = "_sandbox:";
-	static const char end[] = ".state";
+	struct dirent *d;
+	bool found = false;
+	DIR *dir = opendir(root);
+
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir)))
+		found = is_state_of(d->d_name, id, ".state");
+	closedir(dir);
+	return found;
+}
+
+bool
+runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
+{
 	size_t idlen = strlen(id), len;
+	const char *mark;
 	struct dirent *d;
 	bool found = false;
 	DIR *dir = opendir(root);
@@ -123,14 +166,37 @@ runsc_exists(const char *root, const char *id)
 	if (!dir)
 		return false;
 	while (!found && (d = readdir(dir))) {
-		len = strlen(d->d_name);
-		found = len > idlen + sizeof(mark) + sizeof(end) - 2 &&
-		    memcmp(d->d_name, id, idlen) == 0 &&
-		    memcmp(d->d_name + idlen, mark, sizeof(mark) - 1) == 0 &&
-		    strcmp(d->d_name + len - (sizeof(end) - 1), end) == 0;
+		mark = strstr(d->d_name, state_mark);
+		if (!mark)
+			continue;
+		len = (size_t)(mark - d->d_name);
+		found = len != idlen && strncmp(d->d_name, id,
+		    len < idlen ? len : idlen) == 0;
+		if (found)
+			snprintf(other, cap, "%.*s", (int)len, d->d_name);
 	}
 	closedir(dir);
 	return found;
+}
+
+void
+runsc_forget(const char *root, const char *id)
+{
+	struct dirent *d;
+	DIR *dir = opendir(root);
+
+	if (!dir)
+		return;
+	while ((d = readdir(dir))) {
+		if (is_state_of(d->d_name, id, ""))
+			unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	closedir(dir);
+	/* Its own directory goes with it; one that others use is not empty,
+	 * or is not named like it. */
+	if (strcmp(strrchr(root, '/') ? strrchr(root, '/') + 1 : root,
+	    id) == 0)
+		rmdir(root);
 }
 
 /* Is the command line text (NUL-separated) runsc's, for this bundle? */

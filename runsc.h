@@ -25,7 +25,7 @@
  * commands. */
 struct runsc_env {
 	const char *binary;
-	const char *root;		/* ROOT/NAMESPACE */
+	const char *root;		/* from runsc_root() */
 	char *const *flags;		/* --key=value, NULL ends */
 	const char *id;
 	const char *bundle;
@@ -83,8 +83,23 @@ unsigned runsc_running(void);
  * Returns how many.
  */
 unsigned runsc_kill_leftovers(const char *bundle);
+/*
+ * The --root for a container of sandbox sandbox_id (its own id if it is in no
+ * pod): ROOT/NS, as gVisor's shim has it, for the 64 hex digits that CRI,
+ * Docker and nerdctl give; else ROOT/NS/SANDBOX, since in one directory runsc
+ * finds `web` ambiguous as soon as there is a `web2`, and then refuses every
+ * command on it.  malloc'd; NULL when out of memory.
+ */
+char *runsc_root(const char *root, const char *ns, const char *sandbox_id);
 /* Has runsc a state file of exactly this id? */
 bool runsc_exists(const char *root, const char *id);
+/* A container in root that runsc would mistake for id or id for it: its name
+ * into other. */
+bool runsc_ambiguous(const char *root, const char *id, char *other,
+	size_t cap);
+/* Remove what is left of id's state, and a root of its own.  For when all its
+ * processes are dead: a runsc that is killed leaves its files. */
+void runsc_forget(const char *root, const char *id);
 /* The status in {"id":"ID","exitStatus":N}; false if it is not that. */
 bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
 /* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */

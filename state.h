@@ -144,7 +144,8 @@ struct container {
 	char *id;
 	char *bundle;
 	char *rootfs;			/* BUNDLE/rootfs */
-	char *runsc_root;		/* ROOT/NAMESPACE */
+	char *runsc_root;
+	bool runsc_ran;			/* what runsc has of this id is ours */
 	bool mounted;
 	struct config config;
 	struct spec spec;
