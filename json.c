@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json: see json.h.  Leaf module, uses err only.
+ * json: see json.h.  The reader; json_edit.c writes.
  *
  * One scanner, run twice: once to check the text and count its tokens, once
  * to fill the one array that was allocated for them.  Nothing recurses; open
@@ -10,7 +10,6 @@
 #include "json.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +40,8 @@ bad(struct scan *s, const char *what)
 	return BAD;
 }
 
-/* Length of the UTF-8 character at p; 0: malformed, -1: cut off. */
-static int
-utf8_len(const char *p, size_t n)
+int
+json_utf8_len(const char *p, size_t n)
 {
 	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned u = (unsigned char)p[0];
@@ -156,7 +154,7 @@ scan_string(struct scan *s)
 				return rc;
 			continue;
 		}
-		rc = utf8_len(s->text + s->pos, s->len - s->pos);
+		rc = json_utf8_len(s->text + s->pos, s->len - s->pos);
 		if (rc < 0)
 			return SHORT;
 		if (rc == 0)
@@ -384,9 +382,8 @@ scan(struct scan *s)
 	return DONE;
 }
 
-/* Token i of j if it is of that type, or NULL. */
-static const struct json_tok *
-typed(const struct json *j, int i, enum json_type type)
+const struct json_tok *
+json_typed(const struct json *j, int i, enum json_type type)
 {
 	if (i < 0 || (uint32_t)i >= j->ntoks || j->toks[i].type != type)
 		return NULL;
@@ -405,7 +402,7 @@ struct rd {
 static bool
 rd_init(struct rd *r, const struct json *j, int tok)
 {
-	const struct json_tok *t = typed(j, tok, JSON_STRING);
+	const struct json_tok *t = json_typed(j, tok, JSON_STRING);
 
 	if (!t)
 		return false;
@@ -457,10 +454,8 @@ rd_next(struct rd *r)
 	return at ? bytes[at - names] : c;
 }
 
-typedef int (*sort_cmp)(const void *ctx, uint32_t a, uint32_t b);
-
 static void
-sift(uint32_t *a, size_t root, size_t n, sort_cmp cmp, const void *ctx)
+sift(uint32_t *a, size_t root, size_t n, json_cmp *cmp, const void *ctx)
 {
 	uint32_t top = a[root];
 	size_t kid;
@@ -476,9 +471,8 @@ sift(uint32_t *a, size_t root, size_t n, sort_cmp cmp, const void *ctx)
 	a[root] = top;
 }
 
-/* Heapsort: n log n on any input, no memory, no recursion. */
-static void
-sort(uint32_t *a, size_t n, sort_cmp cmp, const void *ctx)
+void
+json_sort(uint32_t *a, size_t n, json_cmp *cmp, const void *ctx)
 {
 	uint32_t last;
 	size_t i;
@@ -549,7 +543,7 @@ check_keys(const struct json *j, uint32_t widest, struct err *e)
 			keys[i] = k;
 			k = j->toks[k + 1].next;
 		}
-		sort(keys, t->size, cmp_text, j);
+		json_sort(keys, t->size, cmp_text, j);
 		for (i = 1; i < t->size && rc == 0; i++) {
 			if (cmp_text(j, keys[i - 1], keys[i]) != 0)
 				continue;
@@ -603,167 +597,6 @@ parse(struct json *j, struct scan *s, struct err *e)
 	return 1;
 }
 
-static bool
-grow(struct json_out *o, size_t n)
-{
-	size_t cap = o->cap ? o->cap : 128;
-	char *p;
-
-	if (o->bad || n > JSON_TEXT_MAX - o->len) {
-		o->bad = true;
-		return false;
-	}
-	while (cap < o->len + n + 1)
-		cap *= 2;
-	if (cap != o->cap) {
-		p = realloc(o->p, cap);
-		if (!p) {
-			o->bad = true;
-			return false;
-		}
-		o->p = p;
-		o->cap = cap;
-	}
-	return true;
-}
-
-enum edit_kind { EDIT_REPLACE, EDIT_APPEND, EDIT_REMOVE };
-
-#define NONE UINT32_MAX
-
-struct json_edit {
-	enum edit_kind kind;
-	uint32_t box;		/* object or array; NONE for EDIT_REPLACE */
-	uint32_t tok;		/* the value; NONE for EDIT_APPEND */
-	char *text;		/* ours */
-	/* Worked out when applied: */
-	uint64_t key;		/* to sort by */
-	uint32_t start;		/* bytes that text takes the place of */
-	uint32_t end;
-	bool comma;		/* before text */
-};
-
-/*
- * Takes text over.  An edit of the same place, and for EDIT_APPEND of the same
- * key (the first keylen bytes of text), is replaced.
- */
-static void
-add_edit(struct json_edits *ed, struct json_edit edit, size_t keylen)
-{
-	size_t cap = ed->cap ? 2 * ed->cap : 8;
-	struct json_edit *x = NULL;
-	size_t i;
-
-	for (i = 0; i < ed->n; i++) {
-		x = &ed->list[i];
-		if (x->kind == edit.kind && x->box == edit.box &&
-		    x->tok == edit.tok && (keylen == 0 ||
-		    strncmp(x->text, edit.text, keylen) == 0)) {
-			free(x->text);
-			*x = edit;
-			return;
-		}
-	}
-	if (ed->n == ed->cap) {
-		x = NULL;
-		if (ed->n < JSON_EDITS_MAX)
-			x = realloc(ed->list, cap * sizeof(*x));
-		if (!x) {
-			free(edit.text);
-			ed->bad = true;
-			return;
-		}
-		ed->list = x;
-		ed->cap = cap;
-	}
-	ed->list[ed->n++] = edit;
-}
-
-/* By key, then in the order they were asked for. */
-static int
-cmp_edits(const void *ctx, uint32_t a, uint32_t b)
-{
-	const struct json_edit *list = ctx;
-
-	if (list[a].key != list[b].key)
-		return list[a].key < list[b].key ? -1 : 1;
-	return a < b ? -1 : a > b;
-}
-
-/*
- * The byte ranges of one container's n edits, in one walk over its elements.
- * A removed element takes the comma before it along while some element before
- * it stays, else the comma after it: so any mix of neighbours can go.
- */
-static size_t
-plan_box(struct json_edit *list, const uint32_t *order, size_t n,
-	const struct json *j)
-{
-	uint32_t box = list[order[0]].box, t = box + 1, val, i, prev = 0;
-	const struct json_tok *toks = j->toks;
-	uint32_t kept = 0;
-	struct json_edit *x;
-	size_t k = 0;
-
-	for (i = 0; i < toks[box].size; i++) {
-		val = toks[box].type == JSON_OBJECT ? t + 1 : t;
-		x = &list[order[k < n ? k : 0]];
-		if (k < n && x->tok == val) {
-			x->start = kept ? prev : toks[t].start;
-			x->end = toks[val].end;
-			if (!kept && i + 1 < toks[box].size)
-				x->end = toks[toks[val].next].start;
-			k++;
-		} else {
-			kept++;
-		}
-		prev = toks[val].end;
-		t = toks[val].next;
-	}
-	for (; k < n && list[order[k]].kind == EDIT_APPEND; k++) {
-		x = &list[order[k]];
-		x->start = toks[box].size ? prev : toks[box].end - 1;
-		x->end = x->start;
-		x->comma = kept++ > 0;
-	}
-	return k;
-}
-
-/* Leaves order sorted by place in the text. */
-static int
-plan(struct json_edit *list, uint32_t *order, size_t n, const struct json *j,
-	struct err *e)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		order[i] = (uint32_t)i;
-		/* Container by container, element by element; EDIT_APPEND
-		 * last in its container, EDIT_REPLACE last of all. */
-		list[i].key = (uint64_t)list[i].box << 32 | list[i].tok;
-	}
-	sort(order, n, cmp_edits, list);
-	for (i = 0; i < n && list[order[i]].box != NONE; i += k) {
-		for (k = 1; i + k < n; k++)
-			if (list[order[i + k]].box != list[order[i]].box)
-				break;
-		if (plan_box(list, order + i, k, j) != k)
-			return err_set(e, ERR_INTERNAL,
-			    "JSON edit: no such element");
-	}
-	for (; i < n; i++) {
-		list[order[i]].start = j->toks[list[order[i]].tok].start;
-		list[order[i]].end = j->toks[list[order[i]].tok].end;
-	}
-	for (i = 0; i < n; i++)
-		list[i].key = list[i].start;
-	sort(order, n, cmp_edits, list);
-	for (i = 1; i < n; i++)
-		if (list[order[i]].start < list[order[i - 1]].end)
-			return err_set(e, ERR_INTERNAL, "JSON edits overlap");
-	return 0;
-}
-
 int
 json_parse(struct json *j, const char *text, size_t len, struct err *e)
 {
@@ -797,7 +630,7 @@ json_free(struct json *j)
 int
 json_get(const struct json *j, int obj, const char *key)
 {
-	const struct json_tok *t = typed(j, obj, JSON_OBJECT);
+	const struct json_tok *t = json_typed(j, obj, JSON_OBJECT);
 	uint32_t i, k = (uint32_t)obj + 1;
 
 	for (i = 0; t && i < t->size; i++) {
@@ -811,7 +644,7 @@ json_get(const struct json *j, int obj, const char *key)
 int
 json_at(const struct json *j, int arr, uint32_t i)
 {
-	const struct json_tok *t = typed(j, arr, JSON_ARRAY);
+	const struct json_tok *t = json_typed(j, arr, JSON_ARRAY);
 	uint32_t k = (uint32_t)arr + 1;
 
 	if (!t || i >= t->size)
@@ -855,7 +688,7 @@ json_str(const struct json *j, int tok, char *out, size_t cap)
 char *
 json_strdup(const struct json *j, int tok)
 {
-	const struct json_tok *t = typed(j, tok, JSON_STRING);
+	const struct json_tok *t = json_typed(j, tok, JSON_STRING);
 	size_t cap = t ? t->end - t->start : 1;
 	char *s;
 
@@ -873,7 +706,7 @@ json_strdup(const struct json *j, int tok)
 static bool
 read_int(const struct json *j, int tok, bool *minus, uint64_t *v)
 {
-	const struct json_tok *t = typed(j, tok, JSON_NUMBER);
+	const struct json_tok *t = json_typed(j, tok, JSON_NUMBER);
 	const char *p, *end;
 
 	if (!t)
@@ -916,177 +749,10 @@ json_int(const struct json *j, int tok, int64_t *v)
 bool
 json_bool(const struct json *j, int tok, bool *v)
 {
-	const struct json_tok *t = typed(j, tok, JSON_TRUE);
+	const struct json_tok *t = json_typed(j, tok, JSON_TRUE);
 
-	if (!t && !typed(j, tok, JSON_FALSE))
+	if (!t && !json_typed(j, tok, JSON_FALSE))
 		return false;
 	*v = t != NULL;
 	return true;
-}
-
-void
-json_out_free(struct json_out *o)
-{
-	free(o->p);
-	memset(o, 0, sizeof(*o));
-}
-
-void
-json_put_raw(struct json_out *o, const char *p, size_t n)
-{
-	if (!grow(o, n))
-		return;
-	if (n > 0)
-		memcpy(o->p + o->len, p, n);
-	o->len += n;
-	o->p[o->len] = '\0';
-}
-
-void
-json_put_str(struct json_out *o, const char *s)
-{
-	const char *end = s + strlen(s);
-	int n;
-
-	json_put_raw(o, "\"", 1);
-	for (; s < end && !o->bad; s += n) {
-		n = utf8_len(s, (size_t)(end - s));
-		if (n <= 0) {
-			json_put_raw(o, "\xef\xbf\xbd", 3);
-			n = 1;
-		} else if ((unsigned char)*s < 0x20) {
-			json_put_fmt(o, "\\u%04x", (unsigned)*s);
-		} else {
-			if (*s == '"' || *s == '\\')
-				json_put_raw(o, "\\", 1);
-			json_put_raw(o, s, (size_t)n);
-		}
-	}
-	json_put_raw(o, "\"", 1);
-}
-
-void
-json_put_fmt(struct json_out *o, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		o->bad = true;
-	if (n < 0 || !grow(o, (size_t)n))
-		return;
-	va_start(ap, fmt);
-	vsnprintf(o->p + o->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	o->len += (size_t)n;
-}
-
-void
-json_edits_free(struct json_edits *ed)
-{
-	size_t i;
-
-	for (i = 0; i < ed->n; i++)
-		free(ed->list[i].text);
-	free(ed->list);
-	memset(ed, 0, sizeof(*ed));
-}
-
-void
-json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
-	const char *value)
-{
-	struct json_edit x = { .kind = EDIT_REPLACE, .box = NONE };
-
-	if (tok >= 0 && (uint32_t)tok < j->ntoks)
-		x.text = strdup(value);
-	if (!x.text) {
-		ed->bad = true;
-		return;
-	}
-	x.tok = (uint32_t)tok;
-	add_edit(ed, x, 0);
-}
-
-void
-json_edit_set(struct json_edits *ed, const struct json *j, int obj,
-	const char *key, const char *value)
-{
-	struct json_edit x = { .kind = EDIT_APPEND, .tok = NONE };
-	struct json_out o = { 0 };
-	int tok = json_get(j, obj, key);
-	size_t keylen;
-
-	if (tok >= 0) {
-		json_edit_replace(ed, j, tok, value);
-		return;
-	}
-	json_put_str(&o, key);
-	json_put_raw(&o, ":", 1);
-	keylen = o.len;
-	json_put_raw(&o, value, strlen(value));
-	if (o.bad || !typed(j, obj, JSON_OBJECT)) {
-		json_out_free(&o);
-		ed->bad = true;
-		return;
-	}
-	x.box = (uint32_t)obj;
-	x.text = o.p;
-	add_edit(ed, x, keylen);
-}
-
-void
-json_edit_remove(struct json_edits *ed, const struct json *j, int arr, int tok)
-{
-	struct json_edit x = { .kind = EDIT_REMOVE };
-
-	if ((!typed(j, arr, JSON_ARRAY) && !typed(j, arr, JSON_OBJECT)) ||
-	    tok < 0 || (uint32_t)tok >= j->ntoks) {
-		ed->bad = true;
-		return;
-	}
-	x.box = (uint32_t)arr;
-	x.tok = (uint32_t)tok;
-	add_edit(ed, x, 0);
-}
-
-int
-json_edit_apply(const struct json_edits *ed, const struct json *j,
-	struct json_out *out, struct err *e)
-{
-	const struct json_edit *x;
-	uint32_t *order = NULL;
-	size_t i, pos = 0;
-	int rc = -1;
-
-	if (ed->bad)
-		return err_set(e, ERR_INTERNAL,
-		    "JSON edit: out of memory, too many, or of a wrong value");
-	order = malloc((ed->n + 1) * sizeof(*order));
-	if (!order)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
-	if (plan(ed->list, order, ed->n, j, e) < 0)
-		goto out;
-	for (i = 0; i < ed->n; i++) {
-		x = &ed->list[order[i]];
-		json_put_raw(out, j->text + pos, x->start - pos);
-		if (x->comma)
-			json_put_raw(out, ",", 1);
-		if (x->text)
-			json_put_raw(out, x->text, strlen(x->text));
-		pos = x->end;
-	}
-	json_put_raw(out, j->text + pos, j->len - pos);
-	if (out->bad)
-		err_set(e, ERR_EXHAUSTED,
-		    "edited JSON: out of memory or larger than %u bytes",
-		    JSON_TEXT_MAX);
-	else
-		rc = 0;
-out:
-	free(order);
-	return rc;
 }

@@ -128,4 +128,15 @@ void json_edit_remove(struct json_edits *ed, const struct json *j, int arr,
 int json_edit_apply(const struct json_edits *ed, const struct json *j,
 	struct json_out *out, struct err *e);
 
+/* -- between json.c and json_edit.c --------------------------------------- */
+
+/* Length of the UTF-8 character at p; 0: malformed, -1: cut off. */
+int json_utf8_len(const char *p, size_t n);
+/* Token i of j if it is of that type, or NULL. */
+const struct json_tok *json_typed(const struct json *j, int i,
+	enum json_type type);
+/* Heapsort of indices: n log n on any input, no memory, no recursion. */
+typedef int json_cmp(const void *ctx, uint32_t a, uint32_t b);
+void json_sort(uint32_t *a, size_t n, json_cmp *cmp, const void *ctx);
+
 #endif
