@@ -22,6 +22,7 @@
 #define WAIT_AGAIN_NS (1 * NS_PER_S)
 /* What `runsc exec` and `runsc wait` end with when the sandbox has left. */
 #define RUNSC_FAILED 128
+#define SANDBOX_SEEN_NS (100 * NS_PER_MS)
 
 struct cell {
 	void (*fn)(struct process *p, struct request *r);
@@ -352,6 +353,11 @@ end_exec(struct process *p)
 {
 	if (p->gone || p->state == STATE_STOPPED)
 		return;
+	if (timer_running(&p->end_timer)) {	/* see process_exec_exited() */
+		timer_stop(&p->end_timer);
+		process_gone(p, STATUS_KILLED);
+		return;
+	}
 	if (p->state == STATE_CREATED) {
 		/* Never ran, or its start is under way and cannot succeed. */
 		p->ending = true;
@@ -490,6 +496,12 @@ process_end_created(struct process *p, unsigned status)
 	}
 }
 
+static void
+on_really_128(struct timer *t)
+{
+	process_gone(container_of(t, struct process, end_timer), RUNSC_FAILED);
+}
+
 void
 process_exec_exited(struct child *c, int status)
 {
@@ -500,11 +512,13 @@ process_exec_exited(struct child *c, int status)
 		log_err("%s: process %d ended and nobody could take its "
 		    "status: reporting %d", process_name(p), (int)p->pid,
 		    STATUS_UNKNOWN);
-	/* `runsc exec` says 128 when the sandbox left before its process:
-	 * the end of init killed that process. */
-	if (code == RUNSC_FAILED && p->ct->init.gone)
-		code = STATUS_KILLED;
-	process_gone(p, code);
+	/* `runsc exec` says 128 when the sandbox left before its process, and
+	 * then init's end killed that process.  The two ends come in any
+	 * order, so a 128 waits a little for the sandbox's. */
+	if (code == RUNSC_FAILED && !p->ct->init.gone)
+		timer_start(&p->end_timer, SANDBOX_SEEN_NS, on_really_128);
+	else
+		process_gone(p, code == RUNSC_FAILED ? STATUS_KILLED : code);
 }
 
 static void

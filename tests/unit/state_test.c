@@ -914,6 +914,33 @@ START_TEST(init_exit_ends_execs_first)
 }
 END_TEST
 
+START_TEST(exec_128_waits_for_the_sandbox)
+{
+	struct waited wi, we;
+
+	running();
+	exec_running();
+	wait_for(init(), &wi);
+	wait_for(exec1(), &we);
+	process_exits(exec1(), 128);
+	ck_assert(!we.done);
+	process_exits(init(), 1);
+	ck_assert_uint_eq(we.status, 137);
+	ck_assert_uint_eq(wi.status, 1);
+	deleted();
+	/* And one that really ended with 128. */
+	running();
+	exec_running();
+	wait_for(exec1(), &we);
+	process_exits(exec1(), 128);
+	while (!we.done)
+		loop_turn(-1);
+	ck_assert_uint_eq(we.status, 128);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
 START_TEST(exec_starting_when_init_exits)
 {
 	struct asked a = { 0 }, s = { 0 };
@@ -1402,7 +1429,8 @@ main(void)
 	const TTest *const tests[] = {
 		table_is_as_written, whole_life, exit_before_start_returns,
 		exit_waits_for_output, exec_life, exec_start_fails,
-		init_exit_ends_execs_first, exec_starting_when_init_exits,
+		init_exit_ends_execs_first,
+		exec_128_waits_for_the_sandbox, exec_starting_when_init_exits,
 		create_fails, create_fails_early, create_twice,
 		create_bad_ids, delete_while_creating, delete_created,
 		start_fails, sub_start_fails, sub_life, sub_wait_unknown,
