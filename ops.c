@@ -42,8 +42,11 @@ start_worked(struct process *p)
 		requests_run(p);
 }
 
-/* Start failed: p can only be deleted any more.  The client is told why; the
- * container becomes stopped, so that it can be deleted. */
+/*
+ * Start failed: p can only be deleted any more.  It becomes stopped, and only
+ * then is the client told why: clients delete at once what could not be
+ * started, and refuse to where State still says created.
+ */
 static void
 start_failed(struct process *p, struct err *e)
 {
@@ -52,11 +55,18 @@ start_failed(struct process *p, struct err *e)
 	log_warn("%s: %s", process_name(p), e->msg);
 	p->start_failed = true;
 	request_detach(r);
-	r->done(r, e);
+	p->start_err = malloc(sizeof(*e));
+	if (p->start_err) {
+		*p->start_err = *e;
+		p->failed_start = r;
+	} else {
+		r->done(r, e);
+	}
 	if (p->gone) {
 		p->exit_status = START_FAILED_STATUS;
 		process_end(p);
 	} else {
+		/* The sandbox's end will be the container's. */
 		process_end_created(p, START_FAILED_STATUS);
 	}
 }

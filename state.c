@@ -262,6 +262,19 @@ waiters_release(struct process *p)
 
 /* -- exits ---------------------------------------------------------------- */
 
+static void
+answer_failed_start(struct process *p)
+{
+	struct request *r = p->failed_start;
+	struct err *e = p->start_err;
+
+	p->failed_start = NULL;
+	p->start_err = NULL;
+	if (r)
+		r->done(r, e);
+	free(e);
+}
+
 /* Everything that p wrote is delivered, or its time is up: say that it
  * ended, in the order that clients rely on. */
 static void
@@ -276,6 +289,7 @@ tell_exit(void *arg)
 	 * clients that created it wait for the event. */
 	if (p->kind == PROC_INIT || p->started)
 		publish_exit(p);
+	answer_failed_start(p);
 	waiters_release(p);
 	p->ending = false;
 	requests_run(p);

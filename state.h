@@ -118,6 +118,8 @@ struct process {
 	int64_t exited_at;		/* CLOCK_REALTIME ns; 0: has not */
 	bool started;			/* TaskStart has been told */
 	bool start_failed;		/* its end is to be told as such */
+	struct request *failed_start;	/* answered when it has stopped, ... */
+	struct err *start_err;		/* ... with this */
 	bool gone;			/* its end is known, maybe not yet told */
 	bool ending;			/* gone, and end_process() under way */
 	bool execs_ending;		/* init: ending, waits for its execs */

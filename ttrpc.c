@@ -321,9 +321,46 @@ ttrpc_reply_pb(struct ttrpc_call *call, struct pb_out *o)
 	pb_out_free(o);
 }
 
+/*
+ * containerd's clients know an error by its code, but people and scripts by
+ * the end of its text (containerd errdefs), which some releases add and some
+ * expect.
+ */
+static const char *
+suffix_of(int code)
+{
+	switch (code) {
+	case ERR_INVALID:
+		return "invalid argument";
+	case ERR_NOT_FOUND:
+		return "not found";
+	case ERR_EXISTS:
+		return "already exists";
+	case ERR_EXHAUSTED:
+		return "resource exhausted";
+	case ERR_PRECONDITION:
+		return "failed precondition";
+	case ERR_UNIMPLEMENTED:
+		return "not implemented";
+	case ERR_UNAVAILABLE:
+		return "unavailable";
+	default:
+		return NULL;
+	}
+}
+
 void
 ttrpc_fail(struct ttrpc_call *call, const struct err *e)
 {
+	const char *suffix = suffix_of(e->code);
+	size_t n = strlen(e->msg), len = suffix ? strlen(suffix) : 0;
+	struct err named;
+
+	if (suffix && (n < len || strcmp(e->msg + n - len, suffix) != 0)) {
+		err_set(&named, e->code, "%.*s: %s",
+		    (int)(ERR_MSG_MAX - len - 3), e->msg, suffix);
+		e = &named;
+	}
 	send_status(call->conn, call->stream, e->code, e->msg);
 	call_free(call);
 }
