@@ -62,7 +62,7 @@ has output "$out" hello || die "no output"
 step "A terminal in it"
 say "task exec -t --exec-id e2 c2 sh -c 'test -t 0 && echo ...'"
 # Not too short: ctr sets the size once it runs.
-out=$(c_tty task exec -t --exec-id e2 c2 sh -c \
+out=$(c_tty task exec --fifo-dir "$T/fifo" -t --exec-id e2 c2 sh -c \
     'test -t 0 && test -t 1 && echo stdin and stdout are a terminal
     sleep 0.5') ||
     die "exec -t ended with status $?"

@@ -162,7 +162,7 @@ run() {
 # Remember an id, for the names of its shim's socket.  In a file: many callers
 # are in a subshell.
 used() {
-	echo "$1" >>"$T/ids"
+	echo "$1" | tee -a "$T/ids" >>"$T/all_ids"
 }
 
 # run_bg ID COMMAND...: a detached container
@@ -289,9 +289,9 @@ wipe() {
 	    /proc/self/mountinfo | tac); do
 		umount -l "$m" 2>/dev/null
 	done
-	while read -r id; do
+	sort -u "$T/all_ids" 2>/dev/null | while read -r id; do
 		rm -f "$(socket_of "$id")"
-	done <"$T/ids"
+	done
 	rm -rf "/run/containerd/runsc/${NS:?}" "/run/containerd/runc/$NS" \
 	    "${BUNDLES:?}"
 }
