@@ -112,8 +112,9 @@ case_tty() {
 	local out
 
 	used tt
-	out=$(c_tty run --runtime "$SHIM" "${CONF[@]}" --rm -t --env \
-	    PATH=/bin --rootfs "$ROOTFS" tt sh -c 'test -t 0 && test -t 1 && echo a terminal
+	out=$(c_tty run --fifo-dir "$T/fifo" --runtime "$SHIM" "${CONF[@]}" \
+	    --rm -t --env PATH=/bin --rootfs "$ROOTFS" tt \
+	    sh -c 'test -t 0 && test -t 1 && echo a terminal
 	    exit 9')
 	is status $? 9
 	has output "$out" "a terminal"

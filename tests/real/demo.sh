@@ -15,7 +15,7 @@ say() {
 }
 
 indent() {
-	tr -d '\r' | sed 's/^/    /'
+	tr -d '\r' | sed 's/^\(^@\)*/    /'
 }
 
 die() {
@@ -54,17 +54,17 @@ c task ls | indent
 pid=$(shim_pid c2)
 
 step "A command in it"
-say "task exec --exec-id e1 c2 sh -c 'echo hello from \$(uname -s) \$(uname -r); ps'"
-# shellcheck disable=SC2016 # for the shell inside
-out=$(ex --exec-id e1 c2 sh -c 'echo hello from $(uname -s) $(uname -r)
-    ps') || die "exec ended with status $?"
+say "task exec --exec-id e1 c2 sh -c 'echo hello; uname -sr; ps'"
+out=$(ex --exec-id e1 c2 sh -c 'echo hello; uname -sr; ps') || die "exec ended with status $?"
 echo "$out" | indent
 has output "$out" hello || die "no output"
 
 step "A terminal in it"
 say "task exec -t --exec-id e2 c2 sh -c 'test -t 0 && echo ...'"
-out=$(c_tty task exec -t --exec-id e2 c2 sh -c \
-    'test -t 0 && test -t 1 && echo stdin and stdout are a terminal') ||
+# Not too short: ctr sets the size once it runs.
+out=$(c_tty task exec --fifo-dir "$T/fifo" -t --exec-id e2 c2 sh -c \
+    'test -t 0 && test -t 1 && echo stdin and stdout are a terminal
+    sleep 0.5') ||
     die "exec -t ended with status $?"
 echo "$out" | indent
 has output "$out" "are a terminal" || die "it was no terminal"

@@ -162,7 +162,7 @@ run() {
 # Remember an id, for the names of its shim's socket.  In a file: many callers
 # are in a subshell.
 used() {
-	echo "$1" >>"$T/ids"
+	echo "$1" | tee -a "$T/ids" >>"$T/all_ids"
 }
 
 # run_bg ID COMMAND...: a detached container
@@ -277,8 +277,27 @@ none_left() {
 	[ -z "$(leftovers)" ]
 }
 
+# The hard way, for where something went wrong.
+wipe() {
+	local id pid m
+
+	for pid in $(our_pids); do
+		kill -9 "$pid" 2>/dev/null
+	done
+	sleep 0.1
+	for m in $(awk -v ns="/$NS/" 'index($5, ns) { print $5 }' \
+	    /proc/self/mountinfo | tac); do
+		umount -l "$m" 2>/dev/null
+	done
+	sort -u "$T/all_ids" 2>/dev/null | while read -r id; do
+		rm -f "$(socket_of "$id")"
+	done
+	rm -rf "/run/containerd/runsc/${NS:?}" "/run/containerd/runc/$NS" \
+	    "${BUNDLES:?}"
+}
+
 cleanup() {
-	local id pid d m
+	local id d
 
 	trap - EXIT
 	trap '' INT TERM
@@ -298,19 +317,9 @@ cleanup() {
 		until_true 3 none_left
 	fi
 	containerd_stop TERM
-	# Only where something went wrong is there anything for the rest.
-	for pid in $(our_pids); do
-		kill -9 "$pid" 2>/dev/null
-	done
-	sleep 0.1
-	for m in $(awk -v ns="/$NS" 'index($5, ns) { print $5 }' \
-	    /proc/self/mountinfo | tac); do
-		umount -l "$m" 2>/dev/null
-	done
-	while read -r id; do
-		rm -f "$(socket_of "$id")"
-	done <"$T/ids"
-	rm -rf "/run/containerd/runsc/${NS:?}" "/run/containerd/runc/$NS" "$T"
+	wipe
+	umount -l "$T" 2>/dev/null
+	rm -rf "$T"
 	for d in /sys/fs/cgroup/*/"$NS" "/sys/fs/cgroup/$NS"; do
 		[ ! -d "$d" ] || find "$d" -depth -type d -exec rmdir {} + \
 		    2>/dev/null
@@ -366,7 +375,7 @@ run_case() {
 		for id in $(c container ls -q); do
 			c container delete "$id" >/dev/null 2>&1
 		done
-		until_true 3 none_left
+		until_true 3 none_left || wipe
 	fi
 }
 

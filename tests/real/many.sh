@@ -46,7 +46,7 @@ case_ten_at_once() {
 	local i pids=() wrong=0
 
 	for i in 1 2 3 4 5 6 7 8 9 10; do
-		run_fg "t$i" sh -c "sleep 0.5; exit $i" &
+		run_fg "t$((i + 10))" sh -c "sleep 0.5; exit $i" &
 		pids+=($!)
 	done
 	for i in 1 2 3 4 5 6 7 8 9 10; do

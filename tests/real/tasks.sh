@@ -49,7 +49,7 @@ case_exec_tty() {
 	local out
 
 	run_bg xt sleep 100 || why "it did not start"
-	out=$(c_tty task exec -t --exec-id a xt sh -c \
+	out=$(c_tty task exec --fifo-dir "$T/fifo" -t --exec-id a xt sh -c \
 	    'test -t 0 && echo a terminal; exit 4')
 	is status $? 4
 	has output "$out" "a terminal"
