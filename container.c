@@ -15,9 +15,13 @@
 #include "publish.h"
 
 #define ROOTFS_MODE 0711
+#define DELETED_KEPT 8
 
 static struct container *containers;
 static unsigned ncontainers;
+/* Ids of the last containers deleted, a ring. */
+static char deleted[DELETED_KEPT][ID_MAX_BYTES + 1];
+static unsigned ndeleted;
 static const char *ns;
 static void (*on_empty)(void);
 
@@ -71,6 +75,24 @@ struct container *
 state_next(const struct container *ct)
 {
 	return ct ? ct->next : containers;
+}
+
+bool
+state_was_deleted(const char *id)
+{
+	unsigned i;
+
+	for (i = 0; i < DELETED_KEPT; i++) {
+		if (deleted[i][0] && strcmp(deleted[i], id) == 0)
+			return true;
+	}
+	return false;
+}
+
+unsigned
+state_deleted(void)
+{
+	return ndeleted;
 }
 
 /* -- processes ------------------------------------------------------------ */
@@ -238,6 +260,8 @@ container_free(struct container *ct)
 	if (*pp) {
 		*pp = ct->next;
 		ncontainers--;
+		snprintf(deleted[ndeleted++ % DELETED_KEPT],
+		    sizeof(deleted[0]), "%s", ct->id);
 	}
 	process_clear(&ct->init);
 	pb_out_free(&ct->create_event);

@@ -31,8 +31,10 @@
 #include "task.h"
 #include "ttrpc.h"
 
-/* Without a container and without a connection the daemon goes away. */
+/* Without a container and without a connection the daemon goes away: soon
+ * when its work is done and told, else after some time for it to come. */
 #define UNWANTED_NS (60 * NS_PER_S)
+#define WORK_DONE_NS (2 * NS_PER_S)
 /* How long the last events may take to reach containerd. */
 #define FLUSH_NS (3 * NS_PER_S)
 /* How long the last replies may take to be read. */
@@ -237,16 +239,18 @@ static void
 on_unwanted(struct timer *t)
 {
 	(void)t;
-	log_info("no container and no connection for %lld s: leaving",
-	    (long long)(UNWANTED_NS / NS_PER_S));
+	log_info("no container and no connection: leaving");
 	stop();
 }
 
 static void
 check_wanted(void)
 {
+	bool done = state_deleted() && events_pending() == 0;
+
 	if (!stopping && state_containers() == 0 && ttrpc_connections() == 0)
-		timer_start(&unwanted, UNWANTED_NS, on_unwanted);
+		timer_start(&unwanted, done ? WORK_DONE_NS : UNWANTED_NS,
+		    on_unwanted);
 	else
 		timer_stop(&unwanted);
 }

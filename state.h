@@ -188,6 +188,10 @@ void state_submit(struct request *r, const char *id, const char *exec_id);
 struct process *state_find(const char *id, const char *exec_id, struct err *e);
 struct container *state_find_container(const char *id);
 unsigned state_containers(void);
+/* Is id one of the last containers that were deleted? */
+bool state_was_deleted(const char *id);
+/* Containers that have come and gone. */
+unsigned state_deleted(void);
 /* The next container after ct, the first for NULL. */
 struct container *state_next(const struct container *ct);
 /* Call w->exited when p has ended, at once if it has.  -1: too many. */

@@ -622,10 +622,21 @@ task_connect(struct ttrpc_call *call, struct pb_bytes payload)
 	const struct container *ct;
 	struct message m;
 	struct pb_out o;
+	struct err e;
 
 	if (!decode_or_fail(&m, call, payload, "-s"))
 		return;
 	ct = state_find_container(m.str[1]);
+	/* Of a container that has not come yet, this succeeds, as with the
+	 * Go shims: containerd may connect before Create.  Of one that has
+	 * gone it must not: a containerd that was killed before Shutdown
+	 * would keep its task (containerd 1.6 asks nothing else). */
+	if (!ct && state_was_deleted(m.str[1])) {
+		err_set(&e, ERR_NOT_FOUND, "container %s deleted", m.str[1]);
+		ttrpc_fail(call, &e);
+		free(m.text);
+		return;
+	}
 	free(m.text);
 	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_uint(&o, 1, (uint64_t)getpid());

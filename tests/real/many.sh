@@ -42,11 +42,12 @@ case_many_execs() {
 	nothing_left
 }
 
+# t1 and t10: runsc takes an id for a prefix.
 case_ten_at_once() {
 	local i pids=() wrong=0
 
 	for i in 1 2 3 4 5 6 7 8 9 10; do
-		run_fg "t$((i + 10))" sh -c "sleep 0.5; exit $i" &
+		run_fg "t$i" sh -c "sleep 0.5; exit $i" &
 		pids+=($!)
 	done
 	for i in 1 2 3 4 5 6 7 8 9 10; do
