@@ -134,6 +134,9 @@ write_line(const char *level, const char *text)
 	}
 }
 
+static void vlog(enum log_level level, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
 static void
 vlog(enum log_level level, const char *fmt, va_list ap)
 {

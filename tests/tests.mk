@@ -1,26 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-# Included by the Makefile: everything that is a test.
+# Included by the Makefile: the tests that need neither root nor network nor
+# containerd.  VARIANT is the build they use: plain, or asan.
 
-# Unit tests: tests/unit/NAME_test.c, one program a module, on Check. Each
-# links against the product's objects without shim.o; the linker takes what it
-# needs.
-UNIT = json pb ttrpc events io console mount config spec log loop child runsc state
-UNIT_BINS = $(UNIT:%=build/unit/%_test)
-CHECK_LIBS = $$(pkg-config --libs check)
+VARIANT = plain
+B = build/$(VARIANT)
+CFLAGS_plain = -O1 -g
+CFLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+TEST_CFLAGS = $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS_$(VARIANT)) -I.
 CHECK_CFLAGS = $$(pkg-config --cflags check)
+CHECK_LIBS = $$(pkg-config --libs check)
+CLANG = clang
+FUZZ_SECONDS = 600
 
-build/libshim.a: $(OBJS)
-	mkdir -p build/unit
+# The product once more, with this variant's flags; the tests link what they
+# need of it, and a test may bring its own of what lies below.
+$(B)/obj/%.o: %.c $(HDRS) Makefile tests/tests.mk
+	@mkdir -p $(B)/obj
+	$(CC) $(TEST_CFLAGS) -c -o $@ $<
+
+$(B)/libshim.a: $(SRCS:%.c=$(B)/obj/%.o)
 	rm -f $@
-	ar rcs $@ $(OBJS:shim.o=)
+	ar rcs $@ $(filter-out $(B)/obj/shim.o,$^)
 
-build/unit/%_test: tests/unit/%_test.c build/libshim.a
-	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) $(CHECK_CFLAGS) -I. -o $@ $< build/libshim.a $(CHECK_LIBS) $(LDFLAGS)
+$(B)/$(NAME): $(SRCS:%.c=$(B)/obj/%.o)
+	$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $^
 
-unit: $(UNIT_BINS)
-	@for t in $(UNIT_BINS); do ./$$t || exit 1; done
+# Unit tests: tests/unit/NAME_test.c, one program a module, on Check.
+UNIT = $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
+UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
+
+$(B)/unit/%_test: tests/unit/%_test.c $(B)/libshim.a
+	@mkdir -p $(B)/unit
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(B)/libshim.a \
+	    $(CHECK_LIBS) $(LDFLAGS)
+
+# The real binary against the fake runsc.
+IT_SRCS = $(wildcard tests/it/it_*.c) tests/it/client.c
+IT = $(B)/it/it_test
+
+$(B)/it/bin/runsc: tests/it/fake_runsc.c
+	@mkdir -p $(B)/it/bin
+	$(CC) $(TEST_CFLAGS) -o $@ $< $(LDFLAGS)
+
+$(IT): $(IT_SRCS) $(wildcard tests/it/*.h) $(B)/libshim.a
+	@mkdir -p $(B)/it
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $(IT_SRCS) \
+	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
+
+# Fuzz targets with a main that runs the files of their corpus.
+FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS = $(FUZZ:%=$(B)/fuzz/%)
+
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
+	@mkdir -p $(B)/fuzz
+	$(CC) $(TEST_CFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libshim.a \
+	    $(LDFLAGS)
+
+CHECK_BINS = $(UNIT_BINS) $(IT) $(FUZZ_BINS) $(B)/it/bin/runsc $(B)/$(NAME)
+
+# One line at the end: what passed and failed, of all programs together.
+check: $(CHECK_BINS) $(NAME)
+	SHIM=$(B)/$(NAME) FAKE_BIN=$(B)/it/bin sh tests/run.sh $(UNIT_BINS) \
+	    $(IT) $(FUZZ_BINS)
+
+check-asan:
+	$(MAKE) VARIANT=asan check
+
+# Each target under libFuzzer, FUZZ_SECONDS each; what it finds is left in the
+# working directory.
+build/fuzzer/%: tests/fuzz/fuzz_%.c $(SRCS) $(HDRS)
+	@mkdir -p build/fuzzer
+	$(CLANG) $(NEED) -I. -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $< \
+	    $(filter-out shim.c,$(SRCS))
+
+fuzz: $(FUZZ:%=build/fuzzer/%)
+	@for t in $(FUZZ); do \
+	    echo "fuzz $$t, $(FUZZ_SECONDS) s"; \
+	    mkdir -p build/fuzzer/found/$$t; \
+	    build/fuzzer/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -rss_limit_mb=1024 -print_final_stats=1 \
+	        build/fuzzer/found/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
+
+# Every compiler without a warning, the manual pages, the scripts.
+lint:
+	sh tests/lint.sh
+
+check-all:
+	sh tests/check-all.sh
 
 clean-tests:
 	rm -rf build
 
-.PHONY: unit clean-tests
+.PHONY: check check-asan fuzz lint check-all clean-tests
