@@ -252,7 +252,7 @@ container_free(struct container *ct)
 	while (ct->execs)
 		container_remove_exec(ct->execs);
 	if (ct->runsc_ran)
-		runsc_forget(ct->runsc_root, ct->id);
+		runsc_forget(ct->runsc_root, ns, ct->id);
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
 	while (*pp && *pp != ct)

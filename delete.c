@@ -190,7 +190,7 @@ verb_delete(const struct options *o)
 	}
 	runsc_kill_leftovers(bundle);
 	delete_in_runsc(o, bundle, binary, root);
-	runsc_forget(root, o->id);
+	runsc_forget(root, o->namespace, o->id);
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);

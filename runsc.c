@@ -180,22 +180,26 @@ runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 }
 
 void
-runsc_forget(const char *root, const char *id)
+runsc_forget(const char *root, const char *ns, const char *id)
 {
+	char end[PATH_MAX];
+	size_t len = strlen(root), n;
+	bool own;
 	struct dirent *d;
 	DIR *dir = opendir(root);
 
 	if (!dir)
 		return;
+	/* Its own directory goes with all that is in it; where others are,
+	 * only what is named after it. */
+	n = (size_t)snprintf(end, sizeof(end), "/%s/%s", ns, id);
+	own = n < sizeof(end) && len > n && strcmp(root + len - n, end) == 0;
 	while ((d = readdir(dir))) {
-		if (is_state_of(d->d_name, id, ""))
+		if (own || is_state_of(d->d_name, id, ""))
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
 	closedir(dir);
-	/* Its own directory goes with it; one that others use is not empty,
-	 * or is not named like it. */
-	if (strcmp(strrchr(root, '/') ? strrchr(root, '/') + 1 : root,
-	    id) == 0)
+	if (own)
 		rmdir(root);
 }
 

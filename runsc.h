@@ -99,7 +99,7 @@ bool runsc_ambiguous(const char *root, const char *id, char *other,
 	size_t cap);
 /* Remove what is left of id's state, and a root of its own.  For when all its
  * processes are dead: a runsc that is killed leaves its files. */
-void runsc_forget(const char *root, const char *id);
+void runsc_forget(const char *root, const char *ns, const char *id);
 /* The status in {"id":"ID","exitStatus":N}; false if it is not that. */
 bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
 /* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */

@@ -169,8 +169,9 @@ runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 }
 
 void
-runsc_forget(const char *root, const char *id)
+runsc_forget(const char *root, const char *namespace, const char *id)
 {
+	(void)namespace;
 	(void)root;
 	(void)id;
 }

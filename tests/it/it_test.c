@@ -1,0 +1,1314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * it_test: the real binary, from `start` to its end, against the fake runsc.
+ * Needs neither root nor network: the sockets' directory is given in the
+ * bootstrap parameters, runsc's root in the options.
+ *
+ * SHIM is the binary, FAKE_BIN the directory with the fake as `runsc`.
+ */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../pb.h"
+#include "client.h"
+
+#define NOT_FOUND 5
+#define ALREADY_EXISTS 6
+#define EXHAUSTED 8
+#define PRECONDITION 9
+#define UNIMPLEMENTED 12
+#define DEADLINE 4
+
+enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
+
+static char base[32];		/* of all tests */
+static char dir[64];		/* of this test */
+static char shim[PATH_MAX];
+static char events_path[128];
+static char toml[128];
+static char address[512];	/* what start printed, without unix:// */
+static struct client *c;
+
+/* -- helpers -------------------------------------------------------------- */
+
+static void
+sleep_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static char *
+in_dir(const char *fmt, ...)
+{
+	static char text[64][256];
+	static unsigned i;
+	char *p = text[i++ % 64];
+	va_list ap;
+	int n;
+
+	n = snprintf(p, sizeof(text[0]), "%s/", dir);
+	va_start(ap, fmt);
+	vsnprintf(p + n, sizeof(text[0]) - (size_t)n, fmt, ap);
+	va_end(ap);
+	return p;
+}
+
+static void
+write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+	fputs(text, f);
+	fclose(f);
+}
+
+static char *
+read_text(const char *path)
+{
+	static char text[1 << 20];
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+/* A bundle whose process is these words of the fake's language, e.g.
+ * "\"echo:hi\",\"exit:7\"". */
+static char *
+make_bundle(const char *id, const char *words, const char *annotations,
+    bool terminal)
+{
+	char *bundle = in_dir("b/%s", id);
+	char text[2048];
+
+	mkdir(in_dir("b"), 0700);
+	mkdir(bundle, 0700);
+	mkdir(in_dir("b/%s/rootfs", id), 0711);
+	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0.2\",\"process\":{"
+	    "\"terminal\":%s,\"args\":[\"fake\",%s],\"cwd\":\"/\"},\"root\":"
+	    "{\"path\":\"rootfs\"},\"annotations\":{%s}}",
+	    terminal ? "true" : "false", words, annotations);
+	write_text(in_dir("b/%s/config.json", id), text);
+	return bundle;
+}
+
+/* BootstrapParams {1 id, 2 namespace, 9 socket_dir}. */
+static size_t
+bootstrap(const char *id, uint8_t *buf, size_t cap)
+{
+	struct pb_out o;
+
+	pb_out_init(&o, buf, cap);
+	pb_put_str(&o, 1, id);
+	pb_put_str(&o, 2, "ns");
+	pb_put_str(&o, 9, in_dir("s"));
+	return o.len;
+}
+
+/* Run the shim in bundle with a verb; its output into out, its status. */
+static int
+run_verb(const char *bundle, const char *id, const char *verb, char *out,
+    size_t cap, size_t *outlen)
+{
+	int to[2], from[2], status;
+	uint8_t buf[256];
+	size_t n = bootstrap(id, buf, sizeof(buf)), used = 0;
+	ssize_t r;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(to), 0);
+	ck_assert_int_eq(pipe(from), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(to[0], 0);
+		dup2(from[1], 1);
+		close(to[1]);
+		close(from[0]);
+		close(to[0]);
+		close(from[1]);
+		if (chdir(bundle) < 0)
+			_exit(99);
+		execl(shim, shim, "-namespace", "ns", "-id", id, "-address",
+		    in_dir("containerd.sock"), verb, (char *)NULL);
+		_exit(98);
+	}
+	close(to[0]);
+	close(from[1]);
+	ck_assert_int_eq(write(to[1], buf, n), (ssize_t)n);
+	close(to[1]);
+	/* To the end of file: a daemon that inherited it would hold it. */
+	while (used + 1 < cap &&
+	    (r = read(from[0], out + used, cap - 1 - used)) > 0)
+		used += (size_t)r;
+	close(from[0]);
+	out[used] = '\0';
+	if (outlen)
+		*outlen = used;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void
+start_shim(const char *id, const char *bundle)
+{
+	char out[256];
+
+	ck_assert_int_eq(run_verb(bundle, id, "start", out, sizeof(out), NULL),
+	    0);
+	ck_assert_msg(strncmp(out, "unix:///", 8) == 0, "start said: %s", out);
+	ck_assert_msg(out[strlen(out) - 1] == '\n' &&
+	    strchr(out, '\n') == out + strlen(out) - 1, "not one line: %s",
+	    out);
+	out[strlen(out) - 1] = '\0';
+	snprintf(address, sizeof(address), "%s", out + 7);
+	c = client_connect(address);
+	ck_assert_msg(c != NULL, "connect %s: %s", address, strerror(errno));
+}
+
+static int
+create(const char *id, const char *words, const char *out)
+{
+	struct create_args a = {
+		.id = id, .in = "", .out = out, .err = "",
+		.config_path = toml,
+	};
+
+	a.bundle = make_bundle(id, words, "", false);
+	if (!c)
+		start_shim(id, a.bundle);
+	return task_create(c, &a, NULL);
+}
+
+static void
+run(const char *id, const char *words)
+{
+	ck_assert_msg(create(id, words, "") == 0, "create: %s", client_error);
+	ck_assert_msg(task_start(c, id, "", NULL) == 0, "start: %s",
+	    client_error);
+}
+
+static void
+remove_container(const char *id)
+{
+	task_kill(c, id, "", SIGKILL, true);
+	ck_assert_int_eq(task_wait(c, id, "", NULL), 0);
+	ck_assert_msg(task_delete(c, id, "", NULL) == 0, "delete: %s",
+	    client_error);
+}
+
+static int
+daemon_pid(void)
+{
+	struct task_reply t;
+
+	ck_assert_int_eq(task_connect(c, "nobody", &t), 0);
+	return (int)t.shim_pid;
+}
+
+static unsigned
+count_fds(int pid)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	ck_assert(d != NULL);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Processes whose command line has where in it; sig is sent to each. */
+static unsigned
+find_processes(const char *where, int sig)
+{
+	char path[300], text[4096];
+	struct dirent *e;
+	unsigned n = 0;
+	ssize_t r, i;
+	DIR *d = opendir("/proc");
+	int fd;
+
+	while ((e = readdir(d))) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+		    atoi(e->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		r = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		for (i = 0; i < r; i++) {
+			if (!text[i])
+				text[i] = ' ';
+		}
+		text[r < 0 ? 0 : r] = '\0';
+		if (!strstr(text, where))
+			continue;
+		n++;
+		if (sig)
+			kill(atoi(e->d_name), sig);
+	}
+	closedir(d);
+	return n;
+}
+
+static unsigned
+count_processes(void)
+{
+	return find_processes(dir, 0);
+}
+
+/* What ends a moment after its container's Delete: wait for that number. */
+static bool
+fds_become(int pid, unsigned want)
+{
+	int i;
+
+	for (i = 0; i < 100 && count_fds(pid) != want; i++)
+		sleep_ms(10);
+	return count_fds(pid) == want;
+}
+
+static void
+shut_down(void)
+{
+	int pid = daemon_pid(), i;
+
+	ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
+	client_close(c);
+	c = NULL;
+	/* It is our orphan, since we are the subreaper. */
+	for (i = 0; i < 500; i++) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			break;
+		sleep_ms(10);
+	}
+	ck_assert_msg(i < 500, "the daemon did not leave");
+	ck_assert_msg(access(address, F_OK) < 0, "its socket is left");
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	ck_assert_msg(count_processes() == 0, "processes are left");
+}
+
+static void
+faults(const char *rules)
+{
+	write_text(in_dir("faults"), rules);
+}
+
+/* Lines of the fake's log that contain word. */
+static unsigned
+calls_of(const char *word)
+{
+	char *p = read_text(in_dir("calls"));
+	unsigned n = 0;
+
+	while ((p = strstr(p, word))) {
+		n++;
+		p++;
+	}
+	return n;
+}
+
+static void
+setup(void)
+{
+	const char *s = getenv("SHIM"), *bin = getenv("FAKE_BIN");
+	char path[PATH_MAX + 64], text[256];
+
+	ck_assert_msg(s && bin, "SHIM and FAKE_BIN must be set");
+	ck_assert(realpath(s, shim) != NULL);
+	ck_assert(realpath(bin, path) != NULL);
+	strcat(path, ":/usr/bin:/bin");
+	setenv("PATH", path, 1);
+	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
+	ck_assert(mkdtemp(dir) != NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	snprintf(events_path, sizeof(events_path), "%s/events", dir);
+	setenv("TTRPC_ADDRESS", events_path, 1);
+	sink_open(events_path);
+	setenv("FAKE_RUNSC", in_dir("faults"), 1);
+	setenv("FAKE_RUNSC_LOG", in_dir("calls"), 1);
+	faults("");
+	snprintf(toml, sizeof(toml), "%s/runsc.toml", dir);
+	snprintf(text, sizeof(text), "root = \"%s/root\"\n", dir);
+	write_text(toml, text);
+	c = NULL;
+}
+
+static void
+teardown(void)
+{
+	if (c)
+		client_close(c);
+	sink_close();
+	find_processes(dir, SIGKILL);
+	sleep_ms(20);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* After all tests, also those that failed and could not tidy up. */
+static void
+clean_up(void)
+{
+	char cmd[64];
+
+	find_processes(base, SIGKILL);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
+	if (system(cmd) != 0)
+		fprintf(stderr, "%s: failed\n", cmd);
+}
+
+/* -- the command line ----------------------------------------------------- */
+
+static int
+run_plain(const char *const *args, char *out, size_t cap)
+{
+	const char *argv[16] = { shim };
+	int from[2], status, i;
+	size_t used = 0;
+	ssize_t r;
+	pid_t pid;
+
+	for (i = 0; args[i]; i++)
+		argv[i + 1] = args[i];
+	ck_assert_int_eq(pipe(from), 0);
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDONLY);
+
+		dup2(null, 0);
+		dup2(from[1], 1);
+		dup2(from[1], 2);
+		close(from[0]);
+		execv(shim, (char *const *)argv);
+		_exit(98);
+	}
+	close(from[1]);
+	while (used + 1 < cap &&
+	    (r = read(from[0], out + used, cap - 1 - used)) > 0)
+		used += (size_t)r;
+	out[used] = '\0';
+	close(from[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(bad_usage)
+{
+	static const struct {
+		const char *args[8];
+		const char *says;
+	} t[] = {
+		{ { "-nonsense" }, "-nonsense" },
+		{ { "-namespace" }, "-namespace" },
+		{ { "-namespace", "n", "-debug=maybe" }, "-debug" },
+		{ { "-id", "x", "start" }, "-namespace" },
+		{ { "-namespace", "", "-id", "x", "start" }, "-namespace" },
+		{ { "-namespace", "../n", "-id", "x", "start" }, "../n" },
+		{ { "-namespace", "n", "start" }, "-id" },
+		{ { "-namespace", "n", "-id", "x", "begin" }, "begin" },
+		{ { "-namespace", "n", "-id", "x", "start", "y" }, "y" },
+	};
+	char out[1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		ck_assert_int_eq(run_plain(t[i].args, out, sizeof(out)), 2);
+		ck_assert_msg(strstr(out, t[i].says) != NULL,
+		    "case %zu does not name %s: %s", i, t[i].says, out);
+	}
+}
+END_TEST
+
+START_TEST(version_and_info)
+{
+	static const char *const v[] = { "-v", NULL };
+	static const char *const version[] = { "--version", NULL };
+	static const char *const info[] = { "-info", NULL };
+	char out[4096];
+
+	ck_assert_int_eq(run_plain(v, out, sizeof(out)), 0);
+	ck_assert(strstr(out, "containerd-shim-runsc-v1") != NULL);
+	ck_assert_int_eq(run_plain(version, out, sizeof(out)), 0);
+	ck_assert_int_eq(run_plain(info, out, sizeof(out)), 0);
+	/* RuntimeInfo {1 name ...}: tag, length, name. */
+	ck_assert_int_eq(memcmp(out, "\n\x16" "io.containerd.runsc.v1", 24), 0);
+}
+END_TEST
+
+START_TEST(start_twice_and_stale)
+{
+	char *bundle = make_bundle("c1", "\"exit:0\"", "", false);
+	char first[512], out[512], text[64];
+	struct stat st;
+	int pid;
+
+	start_shim("c1", bundle);
+	snprintf(first, sizeof(first), "%s", address);
+	ck_assert_int_eq(stat(address, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(stat(in_dir("s"), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0700);
+	snprintf(text, sizeof(text), "unix://%.50s", address);
+	ck_assert(strncmp(read_text(in_dir("b/c1/address")), text, 50) == 0);
+	pid = daemon_pid();
+	ck_assert_int_eq(atoi(read_text(in_dir("b/c1/shim.pid"))), pid);
+	/* A live one is used again. */
+	ck_assert_int_eq(run_verb(bundle, "c1", "start", out, sizeof(out),
+	    NULL), 0);
+	ck_assert(strncmp(out + 7, first, strlen(first)) == 0);
+	/* A dead one's socket is replaced. */
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	client_close(c);
+	ck_assert_int_eq(access(first, F_OK), 0);
+	start_shim("c1", bundle);
+	ck_assert_str_eq(first, address);
+	ck_assert_int_ne(daemon_pid(), pid);
+	shut_down();
+}
+END_TEST
+
+START_TEST(daemon_inherits_nothing)
+{
+	char path[64], target[256];
+	struct dirent *e;
+	ssize_t n;
+	DIR *d;
+
+	make_bundle("c1", "\"exit:0\"", "", false);
+	/* Descriptors that must not get through. */
+	ck_assert(dup2(1, 77) == 77);
+	ck_assert(dup2(1, 300) == 300);
+	start_shim("c1", in_dir("b/c1"));
+	close(77);
+	close(300);
+	snprintf(path, sizeof(path), "/proc/%d/fd", daemon_pid());
+	d = opendir(path);
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		n = readlinkat(dirfd(d), e->d_name, target,
+		    sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = '\0';
+		ck_assert_msg(strncmp(target, "socket:", 7) == 0 ||
+		    strncmp(target, "anon_inode:", 11) == 0 ||
+		    strcmp(target, "/dev/null") == 0,
+		    "descriptor %s is %s", e->d_name, target);
+	}
+	closedir(d);
+	shut_down();
+}
+END_TEST
+
+/* -- the life cycle ------------------------------------------------------- */
+
+START_TEST(whole_life)
+{
+	struct task_reply t;
+	uint32_t wait;
+
+	ck_assert_int_eq(create("c1", "\"sleep:100\",\"exit:7\"", ""), 0);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, CREATED);
+	ck_assert_uint_gt(t.pid, 0);
+	/* Asked before Start, answered at the end. */
+	wait = task_wait_send(c, "c1", "");
+	ck_assert_int_eq(task_start(c, "c1", "", &t), 0);
+	ck_assert_uint_gt(t.pid, 0);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, RUNNING);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), PRECONDITION);
+	ck_assert_int_eq(task_wait_recv(c, wait, &t), 0);
+	ck_assert_uint_eq(t.exit_status, 7);
+	ck_assert(t.exited_at);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, STOPPED);
+	ck_assert_uint_eq(t.exit_status, 7);
+	ck_assert_int_eq(task_delete(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 7);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), NOT_FOUND);
+	ck_assert(sink_wait("TaskDelete", 5000));
+	ck_assert_str_eq(sink_text(), "TaskCreate c1;TaskStart c1;"
+	    "TaskExit c1 7;TaskDelete c1;");
+	ck_assert_uint_eq(calls_of(" wait "), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(true_a_thousand_times)
+{
+	char id[32];
+	struct task_reply t;
+	unsigned fds = 0, i, want;
+	int pid = 0;
+
+	for (i = 0; i < 1000; i++) {
+		snprintf(id, sizeof(id), "t%u", i);
+		want = i % 3 == 2 ? 9 : 0;
+		ck_assert_msg(create(id, want ? "\"exit:9\"" : "\"exit:0\"",
+		    "") == 0, "create %u: %s", i, client_error);
+		ck_assert_msg(task_start(c, id, "", NULL) == 0,
+		    "start %u: %s", i, client_error);
+		ck_assert_int_eq(task_wait(c, id, "", &t), 0);
+		ck_assert_msg(t.exit_status == want, "run %u: %u", i,
+		    t.exit_status);
+		ck_assert_int_eq(task_delete(c, id, "", &t), 0);
+		ck_assert_uint_eq(t.exit_status, want);
+		if (i == 20) {
+			pid = daemon_pid();
+			sleep_ms(300);
+			fds = count_fds(pid);
+		}
+		if (i % 100 == 0)
+			sink_clear();
+	}
+	ck_assert_msg(fds_become(pid, fds), "%u descriptors, not %u",
+	    count_fds(pid), fds);
+	ck_assert_uint_eq(count_processes(), 1);	/* the daemon */
+	shut_down();
+}
+END_TEST
+
+START_TEST(killed)
+{
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(task_kill(c, "c1", "", SIGKILL, false), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	ck_assert_int_eq(task_kill(c, "c1", "", SIGKILL, false), NOT_FOUND);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_kill(c, "c1", "", SIGKILL, false), NOT_FOUND);
+	shut_down();
+}
+END_TEST
+
+START_TEST(kill_created)
+{
+	struct task_reply t;
+
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	ck_assert_int_eq(task_kill(c, "c1", "", SIGKILL, false), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(delete_created)
+{
+	struct task_reply t;
+
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	ck_assert_int_eq(task_delete(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	ck_assert(sink_wait("TaskDelete", 5000));
+	ck_assert_str_eq(sink_text(),
+	    "TaskCreate c1;TaskExit c1 137;TaskDelete c1;");
+	shut_down();
+}
+END_TEST
+
+START_TEST(output)
+{
+	char *out = in_dir("out");
+	char text[64];
+	int fd;
+
+	/* A FIFO that is read late: nothing is lost, the exit is told. */
+	ck_assert_int_eq(mkfifo(out, 0600), 0);
+	ck_assert_int_eq(create("c1", "\"echo:hello\",\"exit:3\"", out), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	fd = open(out, O_RDONLY | O_NONBLOCK);
+	ck_assert_int_ge(fd, 0);
+	sleep_ms(50);
+	ck_assert_int_eq(read(fd, text, sizeof(text)), 6);
+	ck_assert_int_eq(memcmp(text, "hello\n", 6), 0);
+	/* And its end, before Delete. */
+	ck_assert_int_eq(read(fd, text, sizeof(text)), 0);
+	close(fd);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(stdin_until_closed)
+{
+	char *in = in_dir("in"), *out = in_dir("out");
+	struct create_args a = { .id = "c1", .in = in, .out = out,
+		.err = "", .config_path = toml };
+	char text[64];
+	int w, r;
+
+	ck_assert_int_eq(mkfifo(in, 0600), 0);
+	ck_assert_int_eq(mkfifo(out, 0600), 0);
+	r = open(out, O_RDONLY | O_NONBLOCK);
+	a.bundle = make_bundle("c1", "\"cat\",\"exit:4\"", "", false);
+	start_shim("c1", a.bundle);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	w = open(in, O_WRONLY | O_NONBLOCK);
+	ck_assert_int_ge(w, 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(write(w, "abc", 3), 3);
+	/* CloseIO with data on its way: closed once it is through. */
+	ck_assert_int_eq(task_close_io(c, "c1", ""), 0);
+	ck_assert_int_eq(write(w, "def", 3), 3);
+	close(w);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(read(r, text, sizeof(text)), 6);
+	ck_assert_int_eq(memcmp(text, "abcdef", 6), 0);
+	close(r);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(terminal)
+{
+	struct create_args a = { .id = "c1", .in = "", .err = "",
+		.terminal = true, .config_path = toml };
+	char text[256];
+	int r, i;
+	ssize_t n = 0;
+
+	a.out = in_dir("out");
+	ck_assert_int_eq(mkfifo(a.out, 0600), 0);
+	r = open(a.out, O_RDONLY | O_NONBLOCK);
+	a.bundle = make_bundle("c1",
+	    "\"tty\",\"on-winch\",\"exit:5\"", "", true);
+	start_shim("c1", a.bundle);
+	ck_assert_msg(task_create(c, &a, NULL) == 0, "%s", client_error);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	sleep_ms(200);
+	ck_assert_int_eq(task_resize(c, "c1", "", 99, 33), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	for (i = 0; i < 50 && n < 14; i++) {
+		ssize_t k = read(r, text + n, sizeof(text) - 1 - (size_t)n);
+
+		n += k > 0 ? k : 0;
+		if (k <= 0)
+			sleep_ms(10);
+	}
+	text[n] = '\0';
+	ck_assert_str_eq(text, "tty\r\n33 99\r\n");
+	close(r);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(pause_resume)
+{
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(task_simple(c, "Pause", "c1"), 0);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, PAUSED);
+	ck_assert_int_eq(task_simple(c, "Pause", "c1"), PRECONDITION);
+	ck_assert_int_eq(task_simple(c, "Resume", "c1"), 0);
+	ck_assert_int_eq(task_simple(c, "Resume", "c1"), PRECONDITION);
+	ck_assert_int_eq(task_simple(c, "Pause", "c1"), 0);
+	/* SIGKILL ends a paused one too. */
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(pids_never_empty)
+{
+	struct task_reply t;
+
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
+	ck_assert_uint_ge(t.npids, 1);
+	faults("ps:fail=no");
+	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	faults("ps:reply=nonsense");
+	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	faults("");
+	task_kill(c, "c1", "", SIGKILL, false);
+	task_wait(c, "c1", "", NULL);
+	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(unknown_and_taken)
+{
+	struct create_args a = { .id = "c1", .in = "", .out = "", .err = "",
+		.config_path = toml };
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	a.bundle = in_dir("b/c1");
+	ck_assert_int_eq(task_create(c, &a, NULL), ALREADY_EXISTS);
+	ck_assert(strstr(client_error, "c1") != NULL);
+	ck_assert_int_eq(task_state(c, "nobody", "", NULL), NOT_FOUND);
+	ck_assert(strstr(client_error, "nobody") != NULL);
+	ck_assert_int_eq(task_start(c, "c1", "noexec", NULL), NOT_FOUND);
+	ck_assert(strstr(client_error, "noexec") != NULL);
+	ck_assert_int_eq(task_connect(c, "nobody", &t), 0);
+	ck_assert_uint_eq(t.task_pid, 0);
+	ck_assert_int_eq(task_simple(c, "Stats", "c1"), UNIMPLEMENTED);
+	ck_assert_int_eq(task_simple(c, "Update", "c1"), UNIMPLEMENTED);
+	ck_assert_int_eq(task_simple(c, "Checkpoint", "c1"), UNIMPLEMENTED);
+	/* Shutdown is refused in silence while a container is left. */
+	ck_assert_int_eq(task_simple(c, "Shutdown", "c1"), 0);
+	ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
+	remove_container("c1");
+	/* Gone: not connected to again. */
+	ck_assert_int_eq(task_connect(c, "c1", &t), NOT_FOUND);
+	shut_down();
+}
+END_TEST
+
+/* -- execs ---------------------------------------------------------------- */
+
+#define PROCESS(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"}"
+
+START_TEST(exec_life)
+{
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	sink_wait("TaskStart", 5000);
+	sink_clear();
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:5\""), "",
+	    "", "", false), 0);
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:5\""), "",
+	    "", "", false), ALREADY_EXISTS);
+	ck_assert_int_eq(task_state(c, "c1", "e1", &t), 0);
+	ck_assert_uint_eq(t.status, CREATED);
+	ck_assert_int_eq(task_start(c, "c1", "e1", &t), 0);
+	ck_assert_uint_gt(t.pid, 0);
+	ck_assert_int_eq(task_wait(c, "c1", "e1", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 5);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 5);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), NOT_FOUND);
+	ck_assert(sink_wait("TaskExit", 5000));
+	ck_assert_str_eq(sink_text(), "TaskExecAdded c1/e1;"
+	    "TaskExecStarted c1/e1;TaskExit c1/e1 5;");
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(exec_fails)
+{
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(task_exec(c, "c1", "e1", "{\"args\":[\"fake\"", "",
+	    "", "", false), 3);
+	faults("exec:fail=no such executable");
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:5\""), "",
+	    "", "", false), 0);
+	ck_assert_int_ne(task_start(c, "c1", "e1", NULL), 0);
+	ck_assert_str_eq(client_error,
+	    "OCI runtime exec failed: no such executable");
+	ck_assert_int_eq(task_wait(c, "c1", "e1", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 128);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
+	faults("");
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:6\""), "",
+	    "", "", false), 0);
+	ck_assert_int_eq(task_start(c, "c1", "e1", NULL), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "e1", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 6);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(many_execs_cost_nothing)
+{
+	struct task_reply t;
+	unsigned fds = 0, i, entries = 0;
+	char id[16];
+	int pid;
+
+	run("c1", "\"hang\"");
+	pid = daemon_pid();
+	for (i = 0; i < 300; i++) {
+		snprintf(id, sizeof(id), "e%u", i);
+		ck_assert_int_eq(task_exec(c, "c1", id, PROCESS("\"exit:1\""),
+		    "", "", "", false), 0);
+		ck_assert_int_eq(task_start(c, "c1", id, NULL), 0);
+		ck_assert_int_eq(task_wait(c, "c1", id, &t), 0);
+		ck_assert_uint_eq(t.exit_status, 1);
+		ck_assert_int_eq(task_delete(c, "c1", id, NULL), 0);
+		if (i == 10) {
+			struct dirent *e;
+			DIR *d = opendir(in_dir("b/c1"));
+
+			sleep_ms(300);
+			fds = count_fds(pid);
+			while ((e = readdir(d)))
+				entries++;
+			closedir(d);
+		}
+	}
+	ck_assert_msg(fds_become(pid, fds), "%u descriptors, not %u",
+	    count_fds(pid), fds);
+	{
+		struct dirent *e;
+		DIR *d = opendir(in_dir("b/c1"));
+
+		while ((e = readdir(d)))
+			entries--;
+		closedir(d);
+	}
+	ck_assert_uint_eq(entries, 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(init_exit_ends_execs)
+{
+	struct task_reply t;
+	uint32_t we, wi;
+
+	run("c1", "\"hang\"");
+	sink_wait("TaskStart", 5000);
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"hang\""), "",
+	    "", "", false), 0);
+	ck_assert_int_eq(task_start(c, "c1", "e1", NULL), 0);
+	we = task_wait_send(c, "c1", "e1");
+	wi = task_wait_send(c, "c1", "");
+	sink_clear();
+	ck_assert_int_eq(task_kill(c, "c1", "", SIGKILL, false), 0);
+	ck_assert_int_eq(task_wait_recv(c, we, &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	ck_assert_int_eq(task_wait_recv(c, wi, &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	ck_assert(sink_wait("TaskExit c1 ", 5000));
+	ck_assert(strstr(sink_text(), "TaskExit c1/e1 137;TaskExit c1 137;"));
+	ck_assert_int_eq(task_exec(c, "c1", "e2", PROCESS("\"exit:0\""), "",
+	    "", "", false), PRECONDITION);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+/* -- faults --------------------------------------------------------------- */
+
+START_TEST(create_fails)
+{
+	faults("create:fail=no can do");
+	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
+	ck_assert_str_eq(client_error,
+	    "OCI runtime create failed: no can do");
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), NOT_FOUND);
+	/* With the error only on stderr, and with none at all. */
+	faults("create:stderr=out of luck;create:exit=1");
+	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
+	ck_assert(strstr(client_error, "OCI runtime create failed: ") ==
+	    client_error);
+	faults("create:sig");
+	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
+	ck_assert_str_eq(client_error, "OCI runtime create failed: runsc "
+	    "create was killed by signal 9");
+	/* Done and then failed: the sandbox goes again. */
+	faults("create:fail-after=too late");
+	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
+	ck_assert_uint_eq(count_processes(), 1);
+	/* Nothing of these stands in the way of the next. */
+	faults("");
+	run("c1", "\"exit:0\"");
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(create_bad_input)
+{
+	struct create_args a = { .id = "c1", .in = "", .out = "", .err = "",
+		.config_path = toml };
+
+	a.bundle = make_bundle("c1", "\"exit:0\"", "", false);
+	start_shim("c1", a.bundle);
+	a.out = in_dir("no-such-fifo");
+	ck_assert_int_eq(task_create(c, &a, NULL), NOT_FOUND);
+	ck_assert(strstr(client_error, "no-such-fifo") != NULL);
+	a.out = "";
+	write_text(toml, "root = 1\n");
+	ck_assert_int_eq(task_create(c, &a, NULL), 3);
+	ck_assert_msg(strstr(client_error, "runsc.toml:1") != NULL, "%s",
+	    client_error);
+	a.config_path = "";
+	write_text(in_dir("b/c1/config.json"), "{");
+	ck_assert_int_ne(task_create(c, &a, NULL), 0);
+	ck_assert(strstr(client_error, "config.json") != NULL);
+	shut_down();
+}
+END_TEST
+
+START_TEST(start_fails)
+{
+	struct task_reply t;
+
+	faults("start:fail=no such executable");
+	ck_assert_int_eq(create("c1", "\"exit:0\"", ""), 0);
+	ck_assert_int_ne(task_start(c, "c1", "", NULL), 0);
+	ck_assert_str_eq(client_error,
+	    "OCI runtime start failed: no such executable");
+	/* Stopped already, so that it can be deleted. */
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, STOPPED);
+	ck_assert_uint_eq(t.exit_status, 128);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(hung_kill_delays_nobody)
+{
+	struct task_reply t;
+	uint32_t k;
+
+	run("c1", "\"hang\"");
+	run("c2", "\"hang\"");
+	faults("kill@c1:hang");
+	k = task_kill_send(c, "c1", "", SIGTERM, false);
+	sleep_ms(100);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:2\""), "",
+	    "", "", false), 0);
+	ck_assert_int_eq(task_start(c, "c1", "e1", NULL), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "e1", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 2);
+	remove_container("c2");
+	/* The sandbox's own end is not missed either. */
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	kill((pid_t)t.pid, SIGKILL);
+	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	{
+		struct reply r;
+
+		ck_assert(client_recv(c, k, &r, 1000));
+	}
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+START_TEST(deadline)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "root = \"%s/root\"\n"
+	    "command_timeout = 1\n", dir);
+	write_text(toml, text);
+	run("c1", "\"hang\"");
+	faults("pause:hang");
+	ck_assert_int_eq(task_simple(c, "Pause", "c1"), DEADLINE);
+	ck_assert(strstr(client_error, "runsc pause did not answer within 1 s")
+	    != NULL);
+	faults("");
+	ck_assert_int_eq(task_simple(c, "Pause", "c1"), 0);
+	ck_assert_int_eq(task_simple(c, "Resume", "c1"), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(request_timeout)
+{
+	struct reply r;
+	struct pb_out o;
+	uint32_t s;
+
+	run("c1", "\"hang\"");
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, "c1");
+	s = client_send_full(c, "containerd.task.v3.Task", "Wait", o.p, o.len,
+	    50000000);
+	ck_assert(client_recv(c, s, &r, 2000));
+	ck_assert_int_eq(r.code, DEADLINE);
+	ck_assert_str_eq(r.msg, "context deadline exceeded");
+	s = client_send_full(c, "containerd.task.v1.Task", "Wait", o.p, o.len,
+	    0);
+	ck_assert(client_recv(c, s, &r, 2000));
+	ck_assert_int_eq(r.code, UNIMPLEMENTED);
+	ck_assert_str_eq(r.msg, "service containerd.task.v1.Task");
+	pb_out_free(&o);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(delete_tolerates)
+{
+	run("c1", "\"exit:0\"");
+	task_wait(c, "c1", "", NULL);
+	faults("delete:fail=still busy");
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	faults("");
+	/* The id can be used again at once. */
+	run("c1", "\"exit:0\"");
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+START_TEST(events_wait_for_containerd)
+{
+	struct task_reply t;
+
+	run("c1", "\"sleep:200\",\"exit:8\"");
+	ck_assert(sink_wait("TaskStart", 5000));
+	sink_close();
+	unlink(events_path);
+	sink_clear();
+	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 8);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	sleep_ms(300);
+	sink_open(events_path);
+	ck_assert(sink_wait("TaskDelete", 8000));
+	ck_assert_str_eq(sink_text(), "TaskExit c1 8;TaskDelete c1;");
+	shut_down();
+}
+END_TEST
+
+START_TEST(no_events_wanted)
+{
+	setenv("TTRPC_ADDRESS", "", 1);
+	run("c1", "\"exit:0\"");
+	remove_container("c1");
+	ck_assert_str_eq(sink_text(), "");
+	shut_down();
+}
+END_TEST
+
+/* -- pods ----------------------------------------------------------------- */
+
+#define POD(type) "\"io.kubernetes.cri.container-type\":\"" type "\"," \
+	"\"io.kubernetes.cri.sandbox-id\":\"pod\""
+
+START_TEST(pod)
+{
+	struct create_args a = { .in = "", .out = "", .err = "",
+		.config_path = toml };
+	struct task_reply t;
+	char out[512], first[512];
+	char *bundle;
+	int i;
+
+	a.id = "pod";
+	a.bundle = make_bundle("pod", "\"hang\"", POD("sandbox"), false);
+	start_shim("pod", a.bundle);
+	snprintf(first, sizeof(first), "%s", address);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	ck_assert_int_eq(task_start(c, "pod", "", NULL), 0);
+	for (i = 0; i < 3; i++) {
+		char id[8] = "k0";
+
+		id[1] = (char)('0' + i);
+		bundle = make_bundle(id, i == 0 ? "\"exit:7\"" : i == 1 ?
+		    "\"kill:9\"" : "\"hang\"", POD("container"), false);
+		/* The pod's shim answers for them. */
+		ck_assert_int_eq(run_verb(bundle, id, "start", out,
+		    sizeof(out), NULL), 0);
+		ck_assert(strncmp(out + 7, first, strlen(first)) == 0);
+		a.id = id;
+		a.bundle = in_dir("b/%s", id);
+		ck_assert_msg(task_create(c, &a, NULL) == 0, "%s",
+		    client_error);
+		ck_assert_msg(task_start(c, id, "", NULL) == 0, "%s",
+		    client_error);
+	}
+	ck_assert_int_eq(task_wait(c, "k0", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 7);
+	ck_assert_int_eq(task_wait(c, "k1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	ck_assert_int_eq(task_delete(c, "k0", "", NULL), 0);
+	ck_assert_int_eq(task_simple(c, "Shutdown", "k0"), 0);
+	ck_assert_int_eq(task_delete(c, "k1", "", NULL), 0);
+	ck_assert_int_eq(task_kill(c, "k2", "", SIGTERM, false), 0);
+	ck_assert_int_eq(task_wait(c, "k2", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 143);
+	ck_assert_int_eq(task_delete(c, "k2", "", NULL), 0);
+	remove_container("pod");
+	shut_down();
+}
+END_TEST
+
+START_TEST(sub_start_fails)
+{
+	struct create_args a = { .in = "", .out = "", .err = "",
+		.config_path = toml };
+	struct task_reply t;
+
+	a.id = "pod";
+	a.bundle = make_bundle("pod", "\"hang\"", POD("sandbox"), false);
+	start_shim("pod", a.bundle);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	ck_assert_int_eq(task_start(c, "pod", "", NULL), 0);
+	a.id = "k";
+	a.bundle = make_bundle("k", "\"hang\"", POD("container"), false);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	faults("start@k:fail=no");
+	ck_assert_int_ne(task_start(c, "k", "", NULL), 0);
+	ck_assert_int_eq(task_state(c, "k", "", &t), 0);
+	ck_assert_uint_eq(t.status, STOPPED);
+	ck_assert_uint_eq(t.exit_status, 128);
+	ck_assert_int_eq(task_delete(c, "k", "", NULL), 0);
+	remove_container("pod");
+	shut_down();
+}
+END_TEST
+
+/* -- the verb delete, signals --------------------------------------------- */
+
+START_TEST(delete_verb)
+{
+	char out[256];
+	size_t n, i;
+	int pid, k;
+
+	run("c1", "\"hang\"");
+	pid = daemon_pid();
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	client_close(c);
+	c = NULL;
+	for (k = 0; k < 2; k++) {
+		ck_assert_int_eq(run_verb(in_dir("b/c1"), "c1", "delete", out,
+		    sizeof(out), &n), 0);
+		/* DeleteResponse: field 2, 137. */
+		for (i = 0; i + 2 < n; i++) {
+			if (memcmp(out + i, "\x10\x89\x01", 3) == 0)
+				break;
+		}
+		ck_assert_msg(i + 2 < n, "no status 137");
+		ck_assert(access(address, F_OK) < 0);
+		sleep_ms(50);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		ck_assert_uint_eq(count_processes(), 0);
+	}
+	ck_assert_msg(access(in_dir("root/ns/c1"), F_OK) < 0,
+	    "runsc's state is left");
+}
+END_TEST
+
+START_TEST(delete_verb_of_nothing)
+{
+	char out[256];
+	size_t n;
+
+	mkdir(in_dir("b"), 0700);
+	mkdir(in_dir("b/x"), 0700);
+	ck_assert_int_eq(run_verb(in_dir("b/x"), "x", "delete", out,
+	    sizeof(out), &n), 0);
+	ck_assert_uint_gt(n, 3);
+}
+END_TEST
+
+START_TEST(signals)
+{
+	char *log = in_dir("b/c1/log");
+	char *text;
+	int pid, status, i;
+
+	make_bundle("c1", "\"hang\"", "", false);
+	write_text(log, "");
+	run("c1", "\"hang\"");
+	pid = daemon_pid();
+	kill(pid, SIGUSR1);
+	ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
+	sleep_ms(50);
+	text = read_text(log);
+	ck_assert(strstr(text, "dump: version") != NULL);
+	ck_assert(strstr(text, "dump: container c1 bundle") != NULL);
+	ck_assert(strstr(text, "running") != NULL);
+	kill(pid, SIGTERM);
+	for (i = 0; i < 500 && waitpid(pid, &status, WNOHANG) != pid; i++)
+		sleep_ms(10);
+	ck_assert_int_lt(i, 500);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	ck_assert(access(address, F_OK) < 0);
+	client_close(c);
+	c = NULL;
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		bad_usage, version_and_info, start_twice_and_stale,
+		daemon_inherits_nothing, whole_life, true_a_thousand_times,
+		killed, kill_created, delete_created, output,
+		stdin_until_closed, terminal, pause_resume, pids_never_empty,
+		unknown_and_taken, exec_life, exec_fails,
+		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
+		create_bad_input, start_fails, hung_kill_delays_nobody,
+		deadline, request_timeout, delete_tolerates,
+		events_wait_for_containerd, no_events_wanted, pod,
+		sub_start_fails, delete_verb, delete_verb_of_nothing, signals,
+	};
+	Suite *s = suite_create("it");
+	TCase *tc = tcase_create("it");
+	SRunner *sr;
+	size_t i;
+	int failed;
+
+	strcpy(base, "/tmp/it.XXXXXX");
+	if (!mkdtemp(base))
+		return 1;
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	clean_up();
+	return failed != 0;
+}
