@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "logger.h"
 #include "loop.h"
 
 #define SPLICE_TURN (1u << 20)	/* bytes of one stream in one turn */
@@ -68,6 +69,7 @@ struct io {
 	int child[STREAMS];	/* the container's ends */
 	int null;		/* for those that it has not got */
 	bool terminal;
+	struct logger *logger;	/* both outputs go there; or NULL */
 	int slave;		/* held so that the master does not hang up */
 	int master;		/* for the window size */
 	unsigned width, height;
@@ -528,30 +530,45 @@ hexdigit(char c)
 	return -1;
 }
 
-/* The path of a file:// URI, percent-decoded, into out. */
+int
+io_uri_decode(char *s, bool query)
+{
+	char *to = s;
+	int hi, lo;
+
+	for (; *s; s++) {
+		if (*s == '+' && query) {
+			*to++ = ' ';
+			continue;
+		}
+		if (*s != '%') {
+			*to++ = *s;
+			continue;
+		}
+		hi = hexdigit(s[1]);
+		lo = hi < 0 ? -1 : hexdigit(s[2]);
+		if (lo < 0 || (hi == 0 && lo == 0))
+			return -1;
+		*to++ = (char)(hi << 4 | lo);
+		s += 2;
+	}
+	*to = '\0';
+	return 0;
+}
+
+/* The path of a file:// or fifo:// URI, decoded, into out. */
 static int
 uri_path(const char *uri, char *out, size_t cap, struct err *e)
 {
 	const char *p = strstr(uri, "://") + 3;
-	size_t n = 0;
-	int hi, lo;
+	size_t n = strcspn(p, "?#");
 
-	for (; *p && *p != '?' && *p != '#' && n + 1 < cap; p++) {
-		if (*p != '%') {
-			out[n++] = *p;
-			continue;
-		}
-		hi = hexdigit(p[1]);
-		lo = hi < 0 ? -1 : hexdigit(p[2]);
-		if (lo < 0 || (hi == 0 && lo == 0))
-			goto bad;
-		out[n++] = (char)(hi << 4 | lo);
-		p += 2;
+	if (n < cap) {
+		memcpy(out, p, n);
+		out[n] = '\0';
+		if (io_uri_decode(out, false) == 0 && out[0] == '/')
+			return 0;
 	}
-	out[n] = '\0';
-	if (out[0] == '/' && n + 1 < cap)
-		return 0;
-bad:
 	return err_set(e, ERR_INVALID, "%s: not a URI of an absolute path",
 	    uri);
 }
@@ -702,6 +719,49 @@ open_output(struct io *io, int i, const char *target,
 	return 0;
 }
 
+/* Both outputs to a logging binary: the container writes to it directly, a
+ * terminal's output is copied to its stdout. */
+static int
+open_logger(struct io *io, const struct io_config *c, struct err *e)
+{
+	struct stream *out = &io->s[OUT];
+	int fds[2];
+
+	io->logger = logger_new(c->out, c->id, c->ns, io->label, fds, e);
+	if (!io->logger)
+		return -1;
+	if (!c->terminal) {
+		io->child[OUT] = fds[0];
+		io->child[ERR] = fds[1];
+		return 0;
+	}
+	close(fds[1]);
+	out->dst = fds[0];
+	out->open = true;
+	if (fcntl(out->dst, F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(e, "make the pipe for %s non-blocking",
+		    out->name);
+	return 0;
+}
+
+static int
+open_outputs(struct io *io, const struct io_config *c, struct err *e)
+{
+	const char *err = c->err;
+
+	if (c->out && (has_scheme(c->out, "binary") ||
+	    has_scheme(c->out, "binary-v2")))
+		return open_logger(io, c, e);
+	/* A terminal has no stderr; a URI names where both go. */
+	if (c->terminal)
+		err = "";
+	else if (c->out && has_scheme(c->out, "file"))
+		err = c->out;
+	if (open_output(io, OUT, c->out, c, e) < 0)
+		return -1;
+	return open_output(io, ERR, err, c, e);
+}
+
 static void
 stream_init(struct io *io, int i, const char *name)
 {
@@ -720,7 +780,6 @@ io_new(const struct io_config *c, struct err *e)
 	static const char *const names[STREAMS] = { "stdin", "stdout",
 		"stderr" };
 	struct io *io = calloc(1, sizeof(*io));
-	const char *err = c->err;
 	int i;
 
 	if (!io) {
@@ -742,14 +801,7 @@ io_new(const struct io_config *c, struct err *e)
 		err_sys(e, "open /dev/null");
 		goto fail;
 	}
-	/* A terminal has no stderr; a URI names where both go. */
-	if (c->terminal)
-		err = "";
-	else if (c->out && has_scheme(c->out, "file"))
-		err = c->out;
-	if (open_stdin(io, c, e) < 0 ||
-	    open_output(io, OUT, c->out, c, e) < 0 ||
-	    open_output(io, ERR, err, c, e) < 0)
+	if (open_stdin(io, c, e) < 0 || open_outputs(io, c, e) < 0)
 		goto fail;
 	if (io->terminal)
 		return io;
@@ -917,5 +969,6 @@ io_free(struct io *io)
 	io_child_done(io);
 	close_fd(&io->slave);
 	close_fd(&io->master);
+	logger_free(io->logger);
 	loop_defer(&io->freed, free_now);
 }

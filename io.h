@@ -72,6 +72,9 @@ bool io_finished(const struct io *io);
  * logged.  Safe from done().  NULL is nothing. */
 void io_free(struct io *io);
 
+/* Percent-decode s in place; in a query, + is a blank.  -1: malformed, or a
+ * NUL. */
+int io_uri_decode(char *s, bool query);
 /* Other bounds than the two above (tests). */
 void io_set_bounds(int64_t stall_ns, int64_t drain_ns);
 

@@ -25,6 +25,7 @@
 #include "child.h"
 #include "events.h"
 #include "log.h"
+#include "logger.h"
 #include "loop.h"
 #include "pb.h"
 #include "state.h"
@@ -344,6 +345,7 @@ serve(const struct options *o)
 	check_wanted();
 	log_info("shim %s serves %s, pid %d", VERSION, o->id, (int)getpid());
 	loop_run();
+	logger_end_all();
 	ttrpc_close_all();
 	events_close();
 	remove_socket();
