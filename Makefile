@@ -63,6 +63,7 @@ uninstall:
 
 include tests/tests.mk
 include tests/real/real.mk
+include tests/bench/bench.mk
 
 clean: clean-tests
 	rm -f $(OBJS) $(NAME) $(NAME).static

@@ -38,7 +38,9 @@
 #define COPY_TURN (64u << 10)
 #define COPY_BYTES 4096		/* kept for a sink that takes part of it */
 #define FILE_BYTES (64u << 10)	/* a file takes all of it */
-#define PIPE_BYTES (256 << 10)	/* wished for the container's pipes */
+/* Wished for the container's pipes: its writer and the shim then take turns
+ * less often.  The client's FIFO stays as the client made it. */
+#define PIPE_BYTES (1 << 20)
 
 enum { IN, OUT, ERR, STREAMS };
 
