@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* console_test: the socket on which runsc hands over a terminal, and what
+ * else may come there. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../../console.h"
+#include "../../loop.h"
+
+static int calls;
+static int got_fd;
+static char got_msg[ERR_MSG_MAX];
+static struct console *con;
+
+static void
+on_received(void *arg, int fd, const struct err *e)
+{
+	ck_assert_ptr_eq(arg, &calls);
+	calls++;
+	got_fd = fd;
+	snprintf(got_msg, sizeof(got_msg), "%s", fd < 0 ? e->msg : "");
+}
+
+static int
+connect_peer(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", console_path(con));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	return fd;
+}
+
+static void
+send_fds(int peer, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(16 * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { (char *)"pty-master", 10 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (n) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		cm = CMSG_FIRSTHDR(&msg);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
+	}
+	ck_assert_int_eq(sendmsg(peer, &msg, 0), 10);
+}
+
+static void
+turns(void)
+{
+	int i;
+
+	for (i = 0; i < 5; i++)
+		loop_turn(5 * NS_PER_MS);
+}
+
+static void
+setup(void)
+{
+	struct err e;
+
+	ck_assert_int_eq(loop_init(&e), 0);
+	unsetenv("XDG_RUNTIME_DIR");
+	con = console_new(on_received, &calls, &e);
+	ck_assert_msg(con != NULL, "%s", e.msg);
+	calls = 0;
+	got_fd = -1;
+}
+
+static void
+teardown(void)
+{
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "%s", console_path(con));
+	*strrchr(dir, '/') = '\0';
+	console_free(con);
+	ck_assert_int_eq(access(dir, F_OK), -1);
+	loop_turn(0);
+	loop_close();
+	if (got_fd >= 0)
+		close(got_fd);
+}
+
+START_TEST(master)
+{
+	int m = open("/dev/ptmx", O_RDWR | O_NOCTTY), peer = connect_peer();
+	char dir[128];
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s", console_path(con));
+	*strrchr(dir, '/') = '\0';
+	ck_assert_int_eq(stat(dir, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0700);
+	ck_assert_uint_le(strlen(console_path(con)), 107);
+	send_fds(peer, &m, 1);
+	turns();
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_ge(got_fd, 0);
+	ck_assert(isatty(got_fd));
+	ck_assert(fcntl(got_fd, F_GETFD) & FD_CLOEXEC);
+	close(m);
+	close(peer);
+}
+END_TEST
+
+START_TEST(not_a_terminal)
+{
+	int fd = open("/dev/null", O_RDWR), peer = connect_peer();
+
+	send_fds(peer, &fd, 1);
+	turns();
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(got_fd, -1);
+	ck_assert(strstr(got_msg, "exactly one terminal") != NULL);
+}
+END_TEST
+
+static unsigned
+open_fds(void)
+{
+	unsigned n = 0;
+	int fd;
+
+	for (fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+START_TEST(wrong_numbers)
+{
+	int m[12], peer = connect_peer(), i;
+	unsigned before;
+
+	for (i = 0; i < 12; i++)
+		m[i] = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	before = open_fds();
+	/* None, two, and more than there is room for. */
+	send_fds(peer, m, _i == 0 ? 0 : _i == 1 ? 2 : 12);
+	turns();
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(got_fd, -1);
+	/* None is kept; listener and connection are closed too. */
+	ck_assert_uint_le(open_fds(), before);
+	close(peer);
+}
+END_TEST
+
+START_TEST(leaves_without_a_word)
+{
+	close(connect_peer());
+	turns();
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(got_fd, -1);
+	ck_assert(strstr(got_msg, "closed without a terminal") != NULL);
+}
+END_TEST
+
+START_TEST(second_connection)
+{
+	int m = open("/dev/ptmx", O_RDWR | O_NOCTTY), a = connect_peer(), b;
+	char c;
+
+	turns();
+	b = connect_peer();
+	turns();
+	ck_assert_int_eq(recv(b, &c, 1, MSG_DONTWAIT), 0);
+	ck_assert_int_eq(calls, 0);
+	send_fds(a, &m, 1);
+	turns();
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_ge(got_fd, 0);
+}
+END_TEST
+
+/* Directories that would not do are passed over. */
+START_TEST(places)
+{
+	char longer[200];
+	struct console *c;
+	struct err e;
+
+	memset(longer, 'x', sizeof(longer));
+	longer[0] = '/';
+	longer[sizeof(longer) - 1] = '\0';
+	setenv("XDG_RUNTIME_DIR", longer, 1);
+	c = console_new(on_received, &calls, &e);
+	ck_assert(c != NULL && strlen(console_path(c)) <= 107);
+	console_free(c);
+	mkdir("/tmp/detach-test", 0700);
+	setenv("XDG_RUNTIME_DIR", "/tmp/detach-test", 1);
+	c = console_new(on_received, &calls, &e);
+	ck_assert(c != NULL && !strstr(console_path(c), "detach"));
+	console_free(c);
+	rmdir("/tmp/detach-test");
+	setenv("XDG_RUNTIME_DIR", "/tmp", 1);
+	c = console_new(on_received, &calls, &e);
+	ck_assert(c != NULL && strncmp(console_path(c), "/tmp/", 5) == 0);
+	console_free(c);
+	loop_turn(0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("console");
+	TCase *tc = tcase_create("console");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, master);
+	tcase_add_test(tc, not_a_terminal);
+	tcase_add_loop_test(tc, wrong_numbers, 0, 3);
+	tcase_add_test(tc, leaves_without_a_word);
+	tcase_add_test(tc, second_connection);
+	tcase_add_test(tc, places);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runsc_test: what runsc.c reads from runsc, and the command lines that it
+ * makes, as seen by a script in runsc's place.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../child.h"
+#include "../../loop.h"
+#include "../../runsc.h"
+
+static char dir[64], root[96], script[96], log_path[96];
+static char *flags[4];
+static struct runsc_env env;
+static struct runsc_result result;
+static char result_out[4096];
+static int done_calls;
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert(f != NULL);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *
+read_file(const char *path)
+{
+	static char text[16384];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	return text;
+}
+
+static void
+state_file(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	write_file(path, "{}");
+}
+
+/* In runsc's place: writes its arguments down, one a line, then does what. */
+static void
+play(const char *what)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\n"
+	    "for a; do echo \"$a\"; done >%s\n"
+	    "for a; do case $a in --log=*) log=${a#--log=};; esac; done\n"
+	    "%s\n", log_path, what);
+	write_file(script, text);
+	chmod(script, 0700);
+}
+
+static void
+on_done(void *arg, const struct runsc_result *r)
+{
+	(void)arg;
+	result = *r;
+	snprintf(result_out, sizeof(result_out), "%s", r->out);
+	done_calls++;
+}
+
+static void
+wait_done(void)
+{
+	int64_t until = loop_now() + 5 * NS_PER_S;
+
+	while (!done_calls && loop_now() < until)
+		loop_turn(10 * NS_PER_MS);
+	ck_assert_int_eq(done_calls, 1);
+	done_calls = 0;
+	loop_turn(0);
+	ck_assert_uint_eq(runsc_running(), 0);
+}
+
+static void
+setup(void)
+{
+	struct err e;
+
+	strcpy(dir, "/tmp/runsc-test.XXXXXX");
+	ck_assert(mkdtemp(dir) != NULL);
+	snprintf(root, sizeof(root), "%s/root", dir);
+	snprintf(script, sizeof(script), "%s/runsc", dir);
+	snprintf(log_path, sizeof(log_path), "%s/args", dir);
+	mkdir(root, 0700);
+	state_file("c1_sandbox:c1.state");
+	flags[0] = (char *)"--network=none";
+	flags[1] = (char *)"--debug-log=/l/%ID%/%ID%.log";
+	env = (struct runsc_env){ .binary = script, .root = root,
+		.flags = flags, .id = "c1", .bundle = dir,
+		.create_timeout_ns = 5 * NS_PER_S,
+		.start_timeout_ns = 5 * NS_PER_S,
+		.command_timeout_ns = 300 * NS_PER_MS };
+	env.bundle_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_eq(loop_init(&e), 0);
+	ck_assert_int_eq(child_init(NULL, &e), 0);
+	if (!freopen("/dev/null", "w", stderr))
+		abort();
+	done_calls = 0;
+}
+
+static void
+teardown(void)
+{
+	char cmd[96];
+
+	child_close();
+	loop_close();
+	close(env.bundle_fd);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+/* -- what it reads -------------------------------------------------------- */
+
+START_TEST(last_error)
+{
+	static const char *const log =
+	    "{\"msg\":\"one\",\"level\":\"error\",\"time\":\"t\"}"
+	    "{\"msg\":\"fine\",\"level\":\"info\"}\n"
+	    "{\"msg\":\"two \\\"quoted\\\"\\n\",\"level\":\"error\"}";
+	char msg[64];
+
+	ck_assert(runsc_last_error(log, strlen(log), msg, sizeof(msg)));
+	ck_assert_str_eq(msg, "two \"quoted\"");
+	/* Cut off in the middle: what was whole counts. */
+	ck_assert(runsc_last_error(log, strlen(log) - 5, msg, sizeof(msg)));
+	ck_assert_str_eq(msg, "one");
+	ck_assert(!runsc_last_error("", 0, msg, sizeof(msg)));
+	ck_assert(!runsc_last_error("nonsense", 8, msg, sizeof(msg)));
+	ck_assert(!runsc_last_error("{\"level\":\"info\"}", 16, msg,
+	    sizeof(msg)));
+	ck_assert(runsc_last_error(log, strlen(log), msg, 8));
+}
+END_TEST
+
+START_TEST(wait_and_ps)
+{
+	static const struct {
+		const char *text;
+		int status;		/* -1: refused */
+	} t[] = {
+		{ "{\"id\":\"c\",\"exitStatus\":7}\n", 7 },
+		{ "{\"exitStatus\":137}", 137 },
+		{ "{\"exitStatus\":256}", -1 },
+		{ "{\"exitStatus\":-1}", -1 },
+		{ "{\"exitStatus\":\"7\"}", -1 },
+		{ "{\"id\":\"c\"}", -1 },
+		{ "7", -1 }, { "", -1 }, { "{", -1 },
+	};
+	uint32_t pids[3];
+	unsigned status;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		ck_assert_msg(runsc_parse_wait(t[i].text, strlen(t[i].text),
+		    &status) == (t[i].status >= 0), "%s", t[i].text);
+		if (t[i].status >= 0)
+			ck_assert_uint_eq(status, (unsigned)t[i].status);
+	}
+	ck_assert_int_eq(runsc_parse_ps("[1,7,12]", 8, pids, 3), 3);
+	ck_assert_uint_eq(pids[2], 12);
+	ck_assert_int_eq(runsc_parse_ps("[1,7,12,13]", 11, pids, 3), 3);
+	ck_assert_int_eq(runsc_parse_ps("[]", 2, pids, 3), 0);
+	ck_assert_int_eq(runsc_parse_ps("[1,\"2\"]", 7, pids, 3), -1);
+	ck_assert_int_eq(runsc_parse_ps("{}", 2, pids, 3), -1);
+	ck_assert_int_eq(runsc_parse_ps("", 0, pids, 3), -1);
+}
+END_TEST
+
+START_TEST(roots_and_state_files)
+{
+	static const char hex[] = "0123456789abcdef0123456789abcdef"
+	    "0123456789abcdef0123456789abcdef";
+	char other[64], own[160];
+	char *p;
+
+	p = runsc_root("/r", "ns", hex);
+	ck_assert_str_eq(p, "/r/ns");
+	free(p);
+	p = runsc_root("/r", "ns", "web");
+	ck_assert_str_eq(p, "/r/ns/web");
+	free(p);
+	ck_assert(runsc_exists(root, "c1"));
+	ck_assert(!runsc_exists(root, "c"));
+	ck_assert(!runsc_exists(root, "c12"));
+	ck_assert(!runsc_exists("/nonexistent", "c1"));
+	ck_assert(runsc_ambiguous(root, "c", other, sizeof(other)));
+	ck_assert_str_eq(other, "c1");
+	ck_assert(runsc_ambiguous(root, "c12", other, sizeof(other)));
+	ck_assert(!runsc_ambiguous(root, "c1", other, sizeof(other)));
+	ck_assert(!runsc_ambiguous(root, "d", other, sizeof(other)));
+	/* Among others: only its own. */
+	state_file("c1_sandbox:c1.lock");
+	state_file("c12_sandbox:c12.state");
+	runsc_forget(root, "ns", "c1");
+	ck_assert(!runsc_exists(root, "c1"));
+	ck_assert(runsc_exists(root, "c12"));
+	/* A root of its own goes with all that is in it. */
+	snprintf(own, sizeof(own), "%s/ns", root);
+	mkdir(own, 0700);
+	strcat(own, "/web");
+	mkdir(own, 0700);
+	strcat(own, "/some.sock");
+	write_file(own, "");
+	*strrchr(own, '/') = '\0';
+	runsc_forget(own, "ns", "web");
+	ck_assert_int_eq(access(own, F_OK), -1);
+}
+END_TEST
+
+/* -- command lines -------------------------------------------------------- */
+
+START_TEST(command_lines)
+{
+	struct err e;
+	char want[512];
+
+	play("echo done");
+	ck_assert(runsc_kill(&env, 7, true, 15, on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_OK);
+	ck_assert_str_eq(result_out, "done\n");
+	snprintf(want, sizeof(want), "--root=%s\n", root);
+	ck_assert(strstr(read_file(log_path), want) == read_file(log_path));
+	ck_assert(strstr(read_file(log_path), "--log-format=json\n"
+	    "--network=none\n--debug-log=/l/c1/c1.log\nkill\n--all\n--pid\n7\n"
+	    "c1\n15\n") != NULL);
+	ck_assert(runsc_delete(&env, true, on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert(strstr(read_file(log_path), "\ndelete\n--force\nc1\n"));
+	env.log_directory = "/var/log/p";
+	play("while [ $# -gt 0 ]; do case $1 in --pid-file) shift; "
+	    "printf 4711 >$1;; esac; shift; done");
+	ck_assert(runsc_create(&env, NULL, "/c.sock", on_done, NULL, &e));
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_OK);
+	ck_assert_int_eq(result.pid, 4711);
+	ck_assert(strstr(read_file(log_path),
+	    "--panic-log=/var/log/p/gvisor_panic.log\n"));
+	snprintf(want, sizeof(want), "\ncreate\n--bundle\n%s\n--pid-file\n"
+	    "%s/init.pid\n--console-socket\n/c.sock\n--user-log\n"
+	    "/var/log/p/gvisor.log\nc1\n", dir, dir);
+	ck_assert(strstr(read_file(log_path), want));
+}
+END_TEST
+
+/* An exec's process comes by a memory file and its pids by files that do not
+ * stay. */
+START_TEST(exec_files)
+{
+	static const char process[] = "{\"args\":[\"x\"]}";
+	char path[128];
+	struct err e;
+
+	snprintf(path, sizeof(path), "%s/process", dir);
+	play("while [ $# -gt 0 ]; do case $1 in --pid-file) shift; "
+	    "printf 12 >$1;; --internal-pid-file) shift; printf 3 >$1;; "
+	    "--process) shift; cat $1 >${0%/*}/process;; esac; shift; done");
+	ck_assert(runsc_exec(&env, NULL, NULL, process, sizeof(process) - 1,
+	    on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_OK);
+	ck_assert_int_eq(result.pid, 12);
+	ck_assert_int_eq(result.internal_pid, 3);
+	ck_assert_str_eq(read_file(path), process);
+	/* The script and what it wrote; no pid file. */
+	snprintf(path, sizeof(path), "test $(ls %s | wc -l) = 4", dir);
+	ck_assert_int_eq(system(path), 0);
+	/* It says that it worked, but there is no pid. */
+	play("exit 0");
+	ck_assert(runsc_exec(&env, NULL, NULL, process, sizeof(process) - 1,
+	    on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_INTERNAL);
+}
+END_TEST
+
+START_TEST(detach_is_refused)
+{
+	struct err e;
+
+	state_file("detached_sandbox:detached.state");
+	env.id = "detached";
+	env.flags = NULL;
+	ck_assert(runsc_exec(&env, NULL, NULL, "{}", 2, on_done, NULL, &e)
+	    == NULL);
+	ck_assert_int_eq(e.code, ERR_INVALID);
+	ck_assert(strstr(e.msg, "\"detach\": detached") != NULL);
+	loop_turn(0);
+	ck_assert_uint_eq(runsc_running(), 0);
+}
+END_TEST
+
+START_TEST(failures)
+{
+	struct err e;
+
+	play("printf '{\"msg\":\"said in the log\",\"level\":\"error\"}' "
+	    ">>$log; echo on stderr >&2; exit 128");
+	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_UNKNOWN);
+	ck_assert_str_eq(result.err.msg, "said in the log");
+	ck_assert(!result.gone);
+	play("echo on stderr >&2; exit 128");
+	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_str_eq(result.err.msg, "on stderr");
+	play("exit 3");
+	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_str_eq(result.err.msg,
+	    "runsc pause ended with exit status 3");
+	play("kill -9 $$");
+	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_str_eq(result.err.msg,
+	    "runsc pause was killed by signal 9");
+	play("printf '{\"msg\":\"sandbox is not running\",\"level\":\"error\"}'"
+	    " >>$log; exit 128");
+	ck_assert(runsc_simple(&env, "ps", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert(result.gone);
+	/* No such program. */
+	env.binary = "/nonexistent/runsc";
+	ck_assert(runsc_simple(&env, "ps", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_NOT_FOUND);
+	ck_assert_str_eq(result.err.msg,
+	    "run runsc: No such file or directory");
+	/* No such container: runsc is not even asked. */
+	env.id = "c";
+	ck_assert(runsc_simple(&env, "ps", on_done, NULL, &e) != NULL);
+	ck_assert_int_eq(done_calls, 0);
+	wait_done();
+	ck_assert(result.gone);
+}
+END_TEST
+
+START_TEST(hangs_and_floods)
+{
+	struct err e;
+
+	play("exec sleep 100");
+	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_int_eq(result.err.code, ERR_DEADLINE);
+	/* Output without end is cut. */
+	env.command_timeout_ns = 5 * NS_PER_S;
+	play("head -c 10000000 /dev/zero | tr '\\\\0' x; exit 1");
+	ck_assert(runsc_simple(&env, "ps", on_done, NULL, &e) != NULL);
+	wait_done();
+	ck_assert_uint_le(result.outlen, 256u << 10);
+	ck_assert_uint_gt(result.outlen, 100000);
+}
+END_TEST
+
+START_TEST(cancel)
+{
+	struct runsc_cmd *cmd;
+	struct err e;
+	int i;
+
+	play("exec sleep 100");
+	cmd = runsc_simple(&env, "pause", on_done, NULL, &e);
+	ck_assert(cmd != NULL);
+	runsc_cancel(cmd);
+	for (i = 0; i < 200 && runsc_running(); i++)
+		loop_turn(10 * NS_PER_MS);
+	ck_assert_uint_eq(runsc_running(), 0);
+	ck_assert_int_eq(done_calls, 0);
+	/* One that was never started. */
+	env.id = "nobody";
+	cmd = runsc_simple(&env, "pause", on_done, NULL, &e);
+	runsc_cancel(cmd);
+	loop_turn(0);
+	ck_assert_int_eq(done_calls, 0);
+	ck_assert_uint_eq(runsc_running(), 0);
+	runsc_cancel(NULL);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("runsc");
+	TCase *tc = tcase_create("runsc");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, last_error);
+	tcase_add_test(tc, wait_and_ps);
+	tcase_add_test(tc, roots_and_state_files);
+	tcase_add_test(tc, command_lines);
+	tcase_add_test(tc, exec_files);
+	tcase_add_test(tc, detach_is_refused);
+	tcase_add_test(tc, failures);
+	tcase_add_test(tc, hangs_and_floods);
+	tcase_add_test(tc, cancel);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
