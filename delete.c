@@ -134,19 +134,27 @@ delete_in_runsc(const struct options *o, const char *bundle,
 		complain(o->id, d.e.msg);
 }
 
-/* The socket of a shim that was killed; a live one's stays. */
+/*
+ * The socket of a shim that was killed; a live one's stays.  A `start` that
+ * was killed may have left one before it wrote the address down: then it has
+ * the name that this container's own would have.
+ */
 static void
-remove_socket(const char *bundle)
+remove_socket(const struct options *o, const char *bundle)
 {
 	static const char scheme[] = "unix://";
+	char own[SHIM_ADDRESS_MAX];
 	char *text = read_text(bundle, FILE_ADDRESS);
-	const char *path;
+	const char *address = text;
 
-	if (text && strncmp(text, scheme, sizeof(scheme) - 1) == 0) {
-		path = text + sizeof(scheme) - 1;
-		if (!shim_socket_alive(path))
-			unlink(path);
-	}
+	if (!text)
+		return;
+	if (!text[0] && shim_socket_address(SHIM_SOCKET_DIR, o->address,
+	    o->namespace, o->id, own, sizeof(own)) == 0)
+		address = own;
+	if (strncmp(address, scheme, sizeof(scheme) - 1) == 0 &&
+	    !shim_socket_alive(address + sizeof(scheme) - 1))
+		unlink(address + sizeof(scheme) - 1);
 	free(text);
 }
 
@@ -194,7 +202,7 @@ verb_delete(const struct options *o)
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);
-	remove_socket(bundle);
+	remove_socket(o, bundle);
 	print_response(bundle);
 	ret = 0;
 out:

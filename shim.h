@@ -22,6 +22,10 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* Descriptor on which the daemon finds its listening socket. */
 #define SHIM_SOCKET_FD 3
 
+/* Where sockets are, unless containerd names another directory. */
+#define SHIM_SOCKET_DIR "/run/containerd/s"
+#define SHIM_ADDRESS_MAX 128
+
 /* Files of a bundle that are this shim's. */
 #define FILE_ADDRESS "address"
 #define FILE_SHIM_PID "shim.pid"

@@ -26,10 +26,8 @@
 #include "shim.h"
 #include "spec.h"
 
-#define SOCKET_DIR "/run/containerd/s"
 #define SOCKET_DIR_MODE 0700
 #define STDIN_MAX (10u << 20)
-#define ADDRESS_MAX 128
 #define OOM_SCORE_MAX 1000
 /* containerd's own limit for socket_dir, so that the path fits sun_path. */
 #define SOCKET_DIR_MAX 42
@@ -394,7 +392,8 @@ start_daemon(const struct options *o, const char *address, int fd,
 int
 verb_start(const struct options *o)
 {
-	char dir[SOCKET_DIR_MAX + 1] = SOCKET_DIR, address[ADDRESS_MAX];
+	char dir[SOCKET_DIR_MAX + 1] = SHIM_SOCKET_DIR;
+	char address[SHIM_ADDRESS_MAX];
 	struct pb_bytes any;
 	uint8_t *input;
 	char *group;
