@@ -29,6 +29,8 @@
 /* Of containerd's five seconds, what runsc may take. */
 #define RUNSC_NS (3 * NS_PER_S)
 #define FILE_MAX 65536
+/* How long a killed daemon may take to be gone. */
+#define DYING_MS 200
 #define STATUS_KILLED 137
 #define DEFAULT_BINARY "runsc"
 #define DEFAULT_ROOT "/run/containerd/runsc"
@@ -134,6 +136,17 @@ delete_in_runsc(const struct options *o, const char *bundle,
 		complain(o->id, d.e.msg);
 }
 
+/* The daemon that `start` left for this very bundle, and not a pod's. */
+static bool
+has_own_daemon(const char *bundle)
+{
+	char *text = read_text(bundle, FILE_SHIM_PID);
+	bool own = text && text[0];
+
+	free(text);
+	return own;
+}
+
 /*
  * The socket of a shim that was killed; a live one's stays.  A `start` that
  * was killed may have left one before it wrote the address down: then it has
@@ -153,7 +166,8 @@ remove_socket(const struct options *o, const char *bundle)
 	    o->namespace, o->id, own, sizeof(own)) == 0)
 		address = own;
 	if (strncmp(address, scheme, sizeof(scheme) - 1) == 0 &&
-	    !shim_socket_alive(address + sizeof(scheme) - 1))
+	    !shim_socket_alive(address + sizeof(scheme) - 1,
+	    has_own_daemon(bundle) ? DYING_MS : 0))
 		unlink(address + sizeof(scheme) - 1);
 	free(text);
 }

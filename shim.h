@@ -54,7 +54,11 @@ int verb_delete(const struct options *o);
  * "unix://DIR/<sha256 of ADDRESS/NS/GROUP>" (containerd pkg/shim/util_unix.go). */
 int shim_socket_address(const char *dir, const char *address,
 	const char *namespace, const char *group, char *out, size_t cap);
-/* Can the unix socket at path be connected to? */
-bool shim_socket_alive(const char *path);
+/*
+ * Does somebody serve the unix socket at path, and still does after wait_ms?
+ * A process that is being killed closes its connections before its listening
+ * socket is gone; ours then hangs up.
+ */
+bool shim_socket_alive(const char *path, int wait_ms);
 
 #endif

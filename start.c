@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,9 +70,10 @@ fill_sockaddr(struct sockaddr_un *sun, const char *path)
 }
 
 bool
-shim_socket_alive(const char *path)
+shim_socket_alive(const char *path, int wait_ms)
 {
 	struct sockaddr_un sun;
+	struct pollfd p = { .events = POLLIN };
 	bool alive;
 	int fd;
 
@@ -83,6 +85,9 @@ shim_socket_alive(const char *path)
 	/* EAGAIN: a full backlog, so somebody listens. */
 	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
 	    errno == EAGAIN;
+	p.fd = fd;
+	if (alive && wait_ms && poll(&p, 1, wait_ms) > 0)
+		alive = false;
 	close(fd);
 	return alive;
 }
@@ -136,7 +141,7 @@ listen_on(const char *path, bool *live, struct err *e)
 			err_sys(e, "bind %s", path);
 			goto fail;
 		}
-		if (shim_socket_alive(path)) {
+		if (shim_socket_alive(path, 0)) {
 			*live = true;
 			goto fail;
 		}
