@@ -41,7 +41,8 @@
 #define PIPE_DEFAULT (64 << 10)
 /* Wished for the container's pipes: its writer and the shim then take turns
  * less often.  The client's FIFO stays as the client made it. */
-#define PIPE_BYTES (1 << 20)
+#define PIPE_BYTES (256 << 10)
+#define FULLS_MAX 16		/* times that the client was the slower one */
 
 enum { IN, OUT, ERR, STREAMS };
 
@@ -62,6 +63,7 @@ struct stream {
 	bool tty;		/* source is a terminal's master */
 	bool discard;		/* there is no sink */
 	bool wide;		/* the container's pipe has been widened */
+	unsigned fulls;
 	bool told_error;
 	uint8_t *buf;		/* COPY_BYTES, only if copy and not file */
 	size_t buf_off;
@@ -139,11 +141,31 @@ on_src(struct watch *w, uint32_t revents)
 	pump(container_of(w, struct stream, src_watch));
 }
 
+/*
+ * A pipe whose writer was seen to wait belongs to somebody with much to say.
+ * Not all of them from the start: pages of pipes are counted for the user,
+ * and beyond a limit (pipe(7), pipe-user-pages-soft: 64 MiB) new pipes of
+ * containers that run as the same user shrink to a page or two.
+ */
+static void
+widen(struct stream *s)
+{
+	if (s->wide || s->copy)
+		return;
+	s->wide = true;
+	/* Refused where a limit is reached: then it stays as it is. */
+	fcntl(s == &s->io->s[IN] ? s->dst : s->src, F_SETPIPE_SZ, PIPE_BYTES);
+}
+
 static void
 on_dst(struct watch *w, uint32_t revents)
 {
+	struct stream *s = container_of(w, struct stream, dst_watch);
+
 	(void)revents;
-	pump(container_of(w, struct stream, dst_watch));
+	if (++s->fulls == FULLS_MAX)
+		widen(s);
+	pump(s);
 }
 
 static void
@@ -151,6 +173,12 @@ watch_nothing(struct stream *s)
 {
 	loop_del(&s->src_watch);
 	loop_del(&s->dst_watch);
+}
+
+static bool
+is_watched(const struct stream *s)
+{
+	return s->src_watch.fd >= 0 || s->dst_watch.fd >= 0;
 }
 
 static void
@@ -434,22 +462,6 @@ watch_what_stalls(struct stream *s)
 		watch_dst(s);
 }
 
-/*
- * A pipe that was found full belongs to somebody with much to say.  Not all
- * of them from the start: pages of pipes are counted for the user, and beyond
- * a limit (pipe(7), pipe-user-pages-soft: 64 MiB) the containers' own pipes
- * shrink to a page or two.
- */
-static void
-widen(struct stream *s)
-{
-	if (s->wide || s->copy)
-		return;
-	s->wide = true;
-	/* Refused where a limit is reached: then it stays as it is. */
-	fcntl(s == &s->io->s[IN] ? s->dst : s->src, F_SETPIPE_SZ, PIPE_BYTES);
-}
-
 /* Move one piece.  Returns the bytes moved; 0 when there is no more to do. */
 static size_t
 move(struct stream *s, size_t max)
@@ -513,6 +525,11 @@ pump(struct stream *s)
 		if (n == 0)
 			break;
 		progress = true;
+		/* Less than there was room for: the source is empty now, or
+		 * the sink full.  The watch that is on tells when that has
+		 * changed, or at once that it was the other one. */
+		if (n < left && n > 1 && is_watched(s) && !s->copy)
+			break;
 		left -= n < left ? n : left;
 	}
 	if (s->io->draining && progress && timer_running(&s->io->stall))
