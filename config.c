@@ -38,6 +38,7 @@ enum kind {
 	ID,		/* uid_t, gid_t */
 	SECONDS,	/* int64_t, ns */
 	LEVEL,		/* int */
+	CONTROL,	/* int */
 	BOOLEAN,
 	UNSUPPORTED,	/* a boolean that must be false */
 	BODY_ONLY,	/* containerd's own, seen in an options body */
@@ -64,6 +65,7 @@ static const struct key {
 	    offsetof(struct config, start_timeout_ns) },
 	{ "command_timeout", SECONDS,
 	    offsetof(struct config, command_timeout_ns) },
+	{ "control_socket", CONTROL, offsetof(struct config, control_socket) },
 	{ "enable_hibernate_server", UNSUPPORTED, 0 },
 	/*
 	 * CRI sends its whole options section as the body when ConfigPath is
@@ -82,6 +84,10 @@ static const struct {
 	{ "panic", LOG_ERR }, { "fatal", LOG_ERR }, { "error", LOG_ERR },
 	{ "warn", LOG_WARN }, { "warning", LOG_WARN }, { "info", LOG_INFO },
 	{ "debug", LOG_DEBUG }, { "trace", LOG_DEBUG },
+};
+
+static const char *const controls[] = {
+	[CONTROL_AUTO] = "auto", [CONTROL_ON] = "on", [CONTROL_OFF] = "off",
 };
 
 enum type { T_STRING, T_INT, T_BOOL, T_OTHER };
@@ -421,6 +427,20 @@ set_level(struct reader *r, int *at)
 	    "\"debug\", \"trace\"");
 }
 
+static int
+set_control(struct reader *r, int *at)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+		if (r->type == T_STRING && strcmp(r->text, controls[i]) == 0) {
+			*at = (int)i;
+			return 0;
+		}
+	}
+	return refuse(r, "must be \"auto\", \"on\" or \"off\"");
+}
+
 /* The value in hand to where its key says. */
 static int
 set_key(struct reader *r, const struct key *k)
@@ -450,6 +470,8 @@ set_key(struct reader *r, const struct key *k)
 		return 0;
 	case LEVEL:
 		return set_level(r, (int *)(void *)at);
+	case CONTROL:
+		return set_control(r, (int *)(void *)at);
 	case BOOLEAN:
 	case UNSUPPORTED:
 		if (r->type != T_BOOL)

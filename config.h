@@ -24,6 +24,13 @@
 #define CONFIG_FLAGS_MAX 64
 #define CONFIG_FILE_MAX (1u << 20)
 
+/* May runsc.c ask the sandbox itself (urpc.h)? */
+enum control_socket {
+	CONTROL_AUTO,		/* yes, and runsc where that fails */
+	CONTROL_ON,		/* yes, and nobody else */
+	CONTROL_OFF,
+};
+
 struct config {
 	char *binary_name;	/* default "runsc" */
 	char *root;		/* default "/run/containerd/runsc" */
@@ -39,6 +46,7 @@ struct config {
 	int64_t create_timeout_ns;	/* default 5 min */
 	int64_t start_timeout_ns;	/* default 5 min */
 	int64_t command_timeout_ns;	/* default 30 s */
+	int control_socket;	/* enum control_socket, default CONTROL_AUTO */
 	/* [runsc_config]: "--key=value", ready for a command line.  Values
 	 * are strings; booleans and integers are passed on as written.
 	 * NULL ends. */

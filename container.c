@@ -344,14 +344,17 @@ fill_env(struct container *ct, struct err *e)
 {
 	struct runsc_env *env = &ct->env;
 
-	ct->runsc_root = runsc_root(ct->config.root, ns, ct->spec.is_sub &&
-	    ct->spec.sandbox_id ? ct->spec.sandbox_id : ct->id);
+	env->sandbox_id = ct->spec.is_sub && ct->spec.sandbox_id ?
+	    ct->spec.sandbox_id : ct->id;
+	ct->runsc_root = runsc_root(ct->config.root, ns, env->sandbox_id);
 	if (!ct->runsc_root)
 		return err_set(e, ERR_EXHAUSTED, "out of memory");
 	env->binary = ct->config.binary_name;
 	env->root = ct->runsc_root;
 	env->flags = ct->config.flags;
 	env->id = ct->id;
+	env->control = &ct->control;
+	ct->control.mode = (enum control_socket)ct->config.control_socket;
 	env->bundle = ct->bundle;
 	env->log_directory = ct->spec.log_directory;
 	env->create_timeout_ns = ct->config.create_timeout_ns;

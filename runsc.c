@@ -19,9 +19,9 @@
 
 #include "child.h"
 #include "config.h"
-#include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "urpc.h"
 
 #define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
 #define ARG_BYTES_MAX 16384
@@ -29,6 +29,7 @@
 #define LOG_READ_MAX (64u << 10)	/* of the log's end */
 #define PID_TEXT_MAX 16
 #define CMDLINE_MAX 8192
+#define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 
 /* A command line: pointers into one text. */
@@ -45,7 +46,14 @@ struct runsc_cmd {
 	struct timer deadline;
 	struct defer freed;
 	int64_t timeout_ns;
+	const struct runsc_env *env;
 	const char *verb;
+	enum urpc_method method;
+	struct urpc *call;	/* while the sandbox is asked; or NULL */
+	int64_t began_ns;
+	pid_t internal_pid;	/* kill, with the next two */
+	bool all;
+	unsigned sig;
 	runsc_done *done;	/* NULL: cancelled */
 	void *arg;
 	int log_fd;		/* memfd */
@@ -55,6 +63,7 @@ struct runsc_cmd {
 	char pid_file[32];	/* in dir_fd; "" for none */
 	char internal_pid_file[32];
 	bool timed_out;
+	bool absent;		/* nobody serves the control socket */
 	bool held;		/* child_hold() taken */
 };
 
@@ -272,86 +281,6 @@ runsc_kill_leftovers(const char *bundle)
 	return killed;
 }
 
-static void
-trim(char *s)
-{
-	size_t n = strlen(s);
-
-	while (n && (s[n - 1] == '\n' || s[n - 1] == ' ' || s[n - 1] == '\t' ||
-	    s[n - 1] == '\r'))
-		s[--n] = '\0';
-}
-
-bool
-runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
-{
-	struct json j;
-	struct err e;
-	size_t used;
-	bool found = false;
-
-	while (len && json_parse_prefix(&j, log, len, &used, &e) == 1) {
-		if (json_is(&j, json_get(&j, 0, "level"), "error")) {
-			long n = json_str(&j, json_get(&j, 0, "msg"), msg, cap);
-
-			if (n < 0)	/* too long or no text: say so */
-				snprintf(msg, cap, "an error of %zu bytes",
-				    used);
-			found = true;
-		}
-		json_free(&j);
-		log += used;
-		len -= used;
-	}
-	if (found)
-		trim(msg);
-	return found && msg[0];
-}
-
-bool
-runsc_parse_wait(const char *out, size_t len, unsigned *status)
-{
-	struct json j;
-	struct err e;
-	size_t used;
-	int64_t v;
-	bool ok;
-
-	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
-		return false;
-	ok = json_int(&j, json_get(&j, 0, "exitStatus"), &v) && v >= 0 &&
-	    v <= 255;
-	if (ok)
-		*status = (unsigned)v;
-	json_free(&j);
-	return ok;
-}
-
-long
-runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
-{
-	struct json j;
-	struct err e;
-	size_t used;
-	uint64_t v;
-	uint32_t i;
-	long n = -1;
-
-	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
-		return -1;
-	if (j.toks[0].type != JSON_ARRAY)
-		goto out;
-	for (i = 0; i < j.toks[0].size && i < max; i++) {
-		if (!json_uint(&j, json_at(&j, 0, i), &v) || v > UINT32_MAX)
-			goto out;
-		pids[i] = (uint32_t)v;
-	}
-	n = (long)i;
-out:
-	json_free(&j);
-	return n;
-}
-
 /* The last bytes of fd, at most cap - 1, NUL-terminated; malloc'd or NULL. */
 static char *
 read_tail(int fd, off_t end, size_t cap, size_t *len)
@@ -436,6 +365,7 @@ static void
 cmd_release(struct runsc_cmd *c)
 {
 	timer_stop(&c->deadline);
+	urpc_cancel(c->call);
 	close_fd(&c->log_fd);
 	close_fd(&c->out_fd);
 	close_fd(&c->process_fd);
@@ -443,26 +373,6 @@ cmd_release(struct runsc_cmd *c)
 		child_release();
 	running--;
 	loop_defer(&c->freed, cmd_free_now);
-}
-
-/* Texts by which runsc says that there is nothing to act on any more. */
-static bool
-says_gone(const char *msg)
-{
-	static const char *const texts[] = {
-		"does not exist",
-		"sandbox is not running",
-		"no such process",
-		"sandbox no longer running",
-		"process already finished",
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (strstr(msg, texts[i]))
-			return true;
-	}
-	return false;
 }
 
 /* Say in e why the command failed: its log, else its output, else its end. */
@@ -489,7 +399,7 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 	}
 	if (out && out[0]) {
 		err_set(e, ERR_UNKNOWN, "%s", out);
-		trim(e->msg);
+		runsc_trim(e->msg);
 		if (e->msg[0])
 			return;
 	}
@@ -520,7 +430,7 @@ on_exit_status(struct child *child, int status)
 	if (!ok) {
 		log = read_log(c->log_fd, &loglen);
 		explain(c, status, log, loglen, out, &r.err);
-		r.gone = says_gone(r.err.msg);
+		r.gone = runsc_says_gone(r.err.msg);
 	}
 	if (c->pid_file[0])
 		r.pid = take_pid_file(c->dir_fd, c->pid_file,
@@ -532,6 +442,8 @@ on_exit_status(struct child *child, int status)
 		err_set(&r.err, ERR_INTERNAL,
 		    "runsc %s succeeded but its pid file holds no pid",
 		    c->verb);
+	if (ok && c->env->control && strcmp(c->verb, "start") == 0)
+		c->env->control->started = true;
 	c->done(c->arg, &r);
 	free(log);
 	free(out);
@@ -581,8 +493,8 @@ runsc_running(void)
 }
 
 static struct runsc_cmd *
-cmd_new(const char *verb, int64_t timeout_ns, runsc_done *done, void *arg,
-    struct err *e)
+cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
+    runsc_done *done, void *arg, struct err *e)
 {
 	struct runsc_cmd *c = calloc(1, sizeof(*c));
 
@@ -591,20 +503,16 @@ cmd_new(const char *verb, int64_t timeout_ns, runsc_done *done, void *arg,
 		return NULL;
 	}
 	c->child = (struct child)CHILD_INIT;
+	c->env = env;
 	c->verb = verb;
 	c->timeout_ns = timeout_ns;
 	c->done = done;
 	c->arg = arg;
+	c->log_fd = -1;
 	c->out_fd = -1;
 	c->process_fd = -1;
 	c->dir_fd = -1;
 	running++;
-	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
-	if (c->log_fd < 0) {
-		err_sys(e, "runsc %s: create memory file", verb);
-		cmd_release(c);
-		return NULL;
-	}
 	return c;
 }
 
@@ -626,11 +534,11 @@ output_file(struct err *e)
 }
 
 static void
-begin_args(struct args *a, const struct runsc_env *env,
-    const struct runsc_cmd *c)
+begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 {
 	size_t i;
 
+	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
 	a->n = 0;
 	a->used = 0;
 	a->full = false;
@@ -667,6 +575,12 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 		timer_start(&c->deadline, 0, tell_absent);
 		return c;
 	}
+	if (c->log_fd < 0) {
+		err_set(e, ERR_EXHAUSTED,
+		    "runsc %s: no memory file for its log", c->verb);
+		cmd_release(c);
+		return NULL;
+	}
 	if (a->full) {
 		err_set(e, ERR_INVALID,
 		    "runsc %s: the command line is too long", c->verb);
@@ -699,7 +613,7 @@ struct runsc_cmd *
 runsc_create(const struct runsc_env *env, const int fds[3],
     const char *console_socket, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new("create", env->create_timeout_ns, done,
+	struct runsc_cmd *c = cmd_new(env, "create", env->create_timeout_ns, done,
 	    arg, e);
 	struct args a;
 
@@ -731,7 +645,7 @@ struct runsc_cmd *
 runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new("start", env->start_timeout_ns, done,
+	struct runsc_cmd *c = cmd_new(env, "start", env->start_timeout_ns, done,
 	    arg, e);
 	struct args a;
 
@@ -767,7 +681,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
     const char *console_socket, const char *process, size_t len,
     runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new("exec", env->start_timeout_ns, done,
+	struct runsc_cmd *c = cmd_new(env, "exec", env->start_timeout_ns, done,
 	    arg, e);
 	struct args a;
 	ssize_t n;
@@ -811,33 +725,158 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	return launch(c, &a, env, fds, true, e);
 }
 
+/* -- asking the sandbox --------------------------------------------------- */
+
+/* Run runsc for what has no more to its command line than this. */
+static struct runsc_cmd *
+run(struct runsc_cmd *c, struct err *e)
+{
+	struct args a;
+
+	begin_args(&a, c->env, c);
+	if (c->all)
+		arg_add(&a, "--all");
+	if (c->internal_pid) {
+		arg_add(&a, "--pid");
+		arg_add(&a, "%d", (int)c->internal_pid);
+	}
+	if (strcmp(c->verb, "ps") == 0) {
+		arg_add(&a, "--format");
+		arg_add(&a, "json");
+	} else if (strcmp(c->verb, "events") == 0) {
+		arg_add(&a, "--stats");
+	}
+	arg_add(&a, "%s", c->env->id);
+	if (strcmp(c->verb, "kill") == 0)
+		arg_add(&a, "%u", c->sig);
+	return launch(c, &a, c->env, NULL, true, e);
+}
+
+/* Asking the sandbox did not do; why is in r->err. */
+static void
+ask_runsc(struct runsc_cmd *c, struct runsc_result *r)
+{
+	runsc_done *done = c->done;
+	void *arg = c->arg;
+
+	if (c->env->control->mode == CONTROL_ON) {
+		done(arg, r);
+		cmd_release(c);
+		return;
+	}
+	/* What is left of the time, which is most of it. */
+	if (c->timeout_ns)
+		c->timeout_ns -= loop_now() - c->began_ns;
+	if (!run(c, &r->err))
+		done(arg, r);
+}
+
+static void
+on_unanswered(struct timer *t)
+{
+	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
+	struct runsc_result r = { .out = "", .gone = c->absent };
+
+	err_set(&r.err, ERR_UNAVAILABLE, "%s: the sandbox's control socket "
+	    "cannot be asked", c->verb);
+	ask_runsc(c, &r);
+}
+
+static void
+tell_once(const struct runsc_cmd *c, const struct err *why)
+{
+	struct runsc_control *control = c->env->control;
+
+	if (control->told)
+		log_debug("%s: %s: %s", c->env->id, c->verb, why->msg);
+	else
+		log_warn("%s: %s: %s%s", c->env->id, c->verb, why->msg,
+		    control->mode == CONTROL_ON ? "" : "; asking runsc");
+	control->told = true;
+}
+
+static void
+on_reply(void *arg, const struct urpc_reply *reply)
+{
+	struct runsc_cmd *c = arg;
+	struct runsc_result r = { .out = reply->out, .err = reply->err,
+		.outlen = reply->outlen };
+	struct runsc_control *control = c->env->control;
+
+	c->call = NULL;
+	if (reply->end == URPC_OK) {
+		c->done(c->arg, &r);
+		cmd_release(c);
+		return;
+	}
+	r.out = "";
+	r.outlen = 0;
+	/* A refusal is mostly true; but it takes a runsc to put it into the
+	 * words that are known. */
+	if (reply->end == URPC_REFUSED) {
+		r.gone = runsc_says_gone(r.err.msg) ||
+		    strstr(r.err.msg, "not found");
+		log_debug("%s: %s", c->env->id, r.err.msg);
+	} else {
+		tell_once(c, &r.err);
+		if (control->mode == CONTROL_AUTO)
+			control->without |= 1u << c->method;
+	}
+	ask_runsc(c, &r);
+}
+
+/* Ask the sandbox if that may be, else run runsc. */
+static struct runsc_cmd *
+ask(struct runsc_cmd *c, enum urpc_method method, struct err *e)
+{
+	const struct runsc_env *env = c->env;
+	struct runsc_control *control = env->control;
+	struct urpc_request r = {
+		.method = method, .root = env->root, .id = env->id,
+		.sandbox_id = env->sandbox_id, .pid = c->internal_pid,
+		.all = c->all, .sig = c->sig,
+		.timeout_ns = env->command_timeout_ns,
+	};
+
+	if (!control || control->mode == CONTROL_OFF || !control->started ||
+	    control->without & 1u << method)
+		return run(c, e);
+	c->method = method;
+	c->began_ns = loop_now();
+	if (control->mode == CONTROL_AUTO)
+		r.timeout_ns /= SOCKET_SHARE;
+	c->call = urpc_call(&r, on_reply, c, e);
+	if (c->call)
+		return c;
+	tell_once(c, e);
+	if (control->mode == CONTROL_AUTO)
+		return run(c, e);
+	/* As with a runsc: the answer comes later. */
+	c->absent = e->code == ERR_NOT_FOUND;
+	timer_start(&c->deadline, 0, on_unanswered);
+	return c;
+}
+
 struct runsc_cmd *
 runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
     unsigned sig, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new("kill", env->command_timeout_ns, done,
-	    arg, e);
-	struct args a;
+	struct runsc_cmd *c = cmd_new(env, "kill", env->command_timeout_ns,
+	    done, arg, e);
 
 	if (!c)
 		return NULL;
-	begin_args(&a, env, c);
-	if (all)
-		arg_add(&a, "--all");
-	if (internal_pid) {
-		arg_add(&a, "--pid");
-		arg_add(&a, "%d", (int)internal_pid);
-	}
-	arg_add(&a, "%s", env->id);
-	arg_add(&a, "%u", sig);
-	return launch(c, &a, env, NULL, true, e);
+	c->internal_pid = internal_pid;
+	c->all = all;
+	c->sig = sig;
+	return ask(c, URPC_SIGNAL, e);
 }
 
 struct runsc_cmd *
 runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new("delete", env->command_timeout_ns, done,
+	struct runsc_cmd *c = cmd_new(env, "delete", env->command_timeout_ns, done,
 	    arg, e);
 	struct args a;
 
@@ -855,19 +894,14 @@ runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
     void *arg, struct err *e)
 {
 	bool wait = strcmp(verb, "wait") == 0;
-	struct runsc_cmd *c = cmd_new(verb, wait ? 0 : env->command_timeout_ns,
-	    done, arg, e);
-	struct args a;
+	struct runsc_cmd *c = cmd_new(env, verb, wait ? 0 :
+	    env->command_timeout_ns, done, arg, e);
 
 	if (!c)
 		return NULL;
-	begin_args(&a, env, c);
-	if (strcmp(verb, "ps") == 0) {
-		arg_add(&a, "--format");
-		arg_add(&a, "json");
-	} else if (strcmp(verb, "events") == 0) {
-		arg_add(&a, "--stats");
-	}
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, NULL, true, e);
+	if (wait)
+		return ask(c, URPC_WAIT, e);
+	if (strcmp(verb, "ps") == 0)
+		return ask(c, URPC_PROCESSES, e);
+	return run(c, e);
 }

@@ -9,7 +9,15 @@
  * their errors.  A command that reads or ends a container is not run when
  * runsc has no state file of exactly that id, since runsc takes an id for a
  * prefix (runsc/container/state_file.go findContainerID): an absent `web`
- * would hit `web2`.  Uses child, loop, json, log.
+ * would hit `web2`.
+ *
+ * To wait for a sub-container, to signal and to list processes, runsc does no
+ * more than ask the sandbox; so the sandbox is asked (urpc.h), which takes a
+ * millisecond and no process, and a `runsc wait` does not sit there as long
+ * as the container lives.  Whatever is odd about its answer, runsc is run
+ * after all, within the same deadline; a signal may then come twice, as it
+ * may when a runsc that failed is tried again.  Pausing stays with runsc,
+ * see urpc.h.  Uses child, loop, json, urpc, log.
  */
 #ifndef RUNSC_H
 #define RUNSC_H
@@ -19,7 +27,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "config.h"
 #include "err.h"
+
+/* What is known of asking this container's sandbox itself, without a runsc.
+ * Zeroed but for mode at first; runsc.c's. */
+struct runsc_control {
+	enum control_socket mode;
+	bool started;		/* before that runsc has the answers */
+	bool told;		/* in the log, that runsc is asked instead */
+	unsigned without;	/* bits of urpc_method that do not work */
+};
 
 /* Whom the commands are for.  All strings are the owner's and outlive the
  * commands. */
@@ -28,6 +46,8 @@ struct runsc_env {
 	const char *root;		/* from runsc_root() */
 	char *const *flags;		/* --key=value, NULL ends */
 	const char *id;
+	const char *sandbox_id;		/* its own id if it is in no pod */
+	struct runsc_control *control;	/* NULL: runsc only */
 	const char *bundle;
 	int bundle_fd;			/* O_PATH of the bundle */
 	const char *log_directory;	/* for --user-log, --panic-log; NULL */
@@ -68,7 +88,8 @@ struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
 	bool all, unsigned sig, runsc_done *done, void *arg, struct err *e);
 struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
 	runsc_done *done, void *arg, struct err *e);
-/* "wait", without a deadline; "ps", "pause", "resume", "state", "events". */
+/* "wait", without a deadline; "ps", "pause", "resume", "state", "events".
+ * Like runsc_kill(), not always by a runsc. */
 struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 	runsc_done *done, void *arg, struct err *e);
 
@@ -107,5 +128,9 @@ long runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max);
 /* Text of the last entry of level "error" in a log of glued JSON objects,
  * trimmed, into msg; false if there is none. */
 bool runsc_last_error(const char *log, size_t len, char *msg, size_t cap);
+/* Without white space at its end. */
+void runsc_trim(char *s);
+/* Does the text say that there is nothing to act on any more? */
+bool runsc_says_gone(const char *msg);
 
 #endif

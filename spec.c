@@ -119,6 +119,20 @@ get_string(const struct json *j, int obj, const char *key, char **out,
 	return err_set(e, ERR_INVALID, "%s is not a string", key);
 }
 
+static bool
+has_own_pids(const struct json *j, int linux_)
+{
+	int list = member(j, linux_, "namespaces"), tok, path;
+	uint32_t i;
+
+	for (i = 0; (tok = json_at(j, list, i)) >= 0; i++) {
+		path = member(j, tok, "path");
+		if (json_is(j, json_get(j, tok, "type"), "pid"))
+			return path < 0 || json_is(j, path, "");
+	}
+	return false;
+}
+
 static int
 from_json(struct spec *s, const struct json *j, struct err *e)
 {
@@ -131,6 +145,7 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 	    get_object(j, "process", &process, e) < 0 ||
 	    get_object(j, "linux", &linux_, e) < 0)
 		return -1;
+	s->own_pids = has_own_pids(j, linux_);
 	tok = member(j, process, "terminal");
 	if (tok >= 0 && !json_bool(j, tok, &s->terminal))
 		return err_set(e, ERR_INVALID,

@@ -19,6 +19,9 @@ struct spec {
 	 * says "container": joins a pod's sandbox, its stdio goes to `start`.
 	 * Everything else is a root container (runsc/specutils/cri.go). */
 	bool is_sub;
+	/* It has a PID namespace to itself, so when its init ends nothing of
+	 * it is left.  With the pod's, by path, or with none that is not so. */
+	bool own_pids;
 	/* io.kubernetes.cri.sandbox-id or io.kubernetes.cri-o.SandboxID; NULL,
 	 * as below, if absent or empty. */
 	char *sandbox_id;

@@ -440,6 +440,31 @@ end_check(struct process *init)
 	drain(init);
 }
 
+/* Do we know that the sandbox of a sub-container is no more? */
+static bool
+sandbox_ended(const struct process *p)
+{
+	const struct container *ct;
+
+	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
+		if (!ct->spec.is_sub && ct->init.pid == p->pid)
+			return ct->init.gone;
+	}
+	return false;
+}
+
+/* Init of a sub-container has ended.  Its PID namespace ends with it if it is
+ * its own; in the pod's, others may go on.  A start that failed may have got
+ * anywhere. */
+static bool
+may_leave_processes(const struct process *init)
+{
+	if (sandbox_ended(init))
+		return false;
+	return init->start_failed ||
+	    (init->started && !init->ct->spec.own_pids);
+}
+
 void
 process_end(struct process *p)
 {
@@ -464,7 +489,7 @@ process_end(struct process *p)
 		end_exec(x);
 	}
 	/* The root container's processes went with the sandbox. */
-	if (p->ct->spec.is_sub)
+	if (p->ct->spec.is_sub && may_leave_processes(p))
 		p->end_cmd = runsc_kill(&p->ct->env, 0, true, SIGKILL,
 		    on_all_killed, p, &e);
 	/* Not before the loop is through: an exec without stdio ends in it. */
@@ -547,7 +572,6 @@ static void
 on_waited(void *arg, const struct runsc_result *r)
 {
 	struct process *p = arg;
-	const struct container *ct;
 	unsigned status;
 
 	p->wait_cmd = NULL;
@@ -556,13 +580,10 @@ on_waited(void *arg, const struct runsc_result *r)
 		process_gone(p, status);
 		return;
 	}
-	/* A sub-container dies with the sandbox; whose, we may know. */
-	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
-		if (!ct->spec.is_sub && ct->init.pid == p->pid &&
-		    ct->init.gone) {
-			process_gone(p, STATUS_KILLED);
-			return;
-		}
+	/* A sub-container dies with the sandbox. */
+	if (sandbox_ended(p)) {
+		process_gone(p, STATUS_KILLED);
+		return;
 	}
 	if (!r->gone) {
 		log_warn("%s: runsc wait: %s; asking again", process_name(p),

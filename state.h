@@ -152,6 +152,7 @@ struct container {
 	struct config config;
 	struct spec spec;
 	struct runsc_env env;
+	struct runsc_control control;
 	struct process init;
 	struct process *execs;
 	unsigned nexecs;

@@ -1,0 +1,264 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A pod of three containers, without Kubernetes: what runs, how its containers
+# end, and what a runsc is started for, with the sandbox asked over its control
+# socket (auto, and on: nothing else) and never (off).
+# RUNSC=/path takes another runsc than that on PATH.
+# shellcheck source=tests/real/lib.sh
+. "$(dirname "$0")/lib.sh"
+RUNSC=${RUNSC:-$(command -v runsc)}
+CRI=io.kubernetes.cri
+
+# conf MODE [LINE]: what the next containers get for a runsc.toml.  Their runsc
+# writes its command down, and becomes the real one.
+conf() {
+	mkdir -p "$T/bin"
+	cat >"$T/bin/runsc" <<-E
+	#!/bin/sh
+	for a; do case \$a in -*) ;; *) echo "\$a"; break ;; esac; done >>$T/calls
+	exec $RUNSC "\$@"
+	E
+	chmod +x "$T/bin/runsc"
+	cat >"$T/runsc.toml" <<-E
+	binary_name = "$T/bin/runsc"
+	control_socket = "$1"
+	${2:-}
+	[runsc_config]
+	  network = "none"
+	E
+	: >"$T/calls"
+}
+
+# A file system for each: since 2023 runsc refuses one that it uses already.
+rootfs() {
+	mkdir -p "$T/roots"
+	rm -rf "$T/roots/$1"
+	cp -al "$ROOTFS" "$T/roots/$1"
+	echo "$T/roots/$1"
+}
+
+pod() {
+	used "$1"
+	run -d --rootfs --annotation $CRI.container-type=sandbox \
+	    --annotation $CRI.sandbox-id="$1" "$(rootfs "$1")" "$1" sleep 1000 \
+	    </dev/null || why "the pod $1 did not start"
+}
+
+# sub POD FLAGS... -- ID COMMAND...
+sub() {
+	local pod=$1 flags=()
+
+	shift
+	while [ "$1" != -- ]; do
+		flags+=("$1")
+		shift
+	done
+	shift
+	used "$1"
+	run -d --rootfs --annotation $CRI.container-type=container \
+	    --annotation $CRI.sandbox-id="$pod" "${flags[@]}" \
+	    "$(rootfs "$1")" "$@" </dev/null || why "$1 did not start"
+}
+
+# Names of all processes of the pod, sorted: "NUMBER NAME,...".  The sandbox
+# has children to run the containers' code in, which are not our business.
+processes() {
+	local pid sandbox
+
+	sandbox=$(task_pid p)
+	for pid in $(our_pids); do
+		grep -q "^PPid:.$sandbox\$" "/proc/$pid/status" 2>/dev/null ||
+		    tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 1 |
+		    sed 's|.*/||'
+	done | grep -vx -e ctr -e timeout | sort | uniq -c | awk '
+	    { printf "%s%s %s", sep, $1, $2; sep = "," }'
+}
+
+processes_are() {
+	[ "$(processes)" = "$1" ]
+}
+
+only() {
+	until_true 5 processes_are "$1" || why "there is $(processes)"
+}
+
+ends_with() {
+	until_true 10 is_status "$1" STOPPED || why "$1 did not stop"
+	is "status of $1" "$(delete_status "$1")" "$2"
+	c container delete "$1"
+}
+
+calls() {
+	sort "$T/calls" | uniq -c | awk '{ printf "%s%s %s", sep, $1, $2
+	    sep = "," }'
+}
+
+is_running() {
+	is "status of $1" "$(status "$1")" RUNNING
+}
+
+life() {
+	local waits=
+
+	[ "$1" != off ] || waits="2 runsc,"
+	conf "$1"
+	pod p
+	sub p -- a sleep 1000
+	sub p -- b sh -c 'trap "exit 3" USR1; while :; do sleep 0.1; done'
+	only "1 containerd-shim-runsc-v1,${waits}3 runsc-gofer,1 runsc-sandbox"
+	# What containerd does now and then.
+	is "pids of a" "$(c task ps a | tail -n +2 | wc -l)" 1
+	is "an exec" "$(ex --exec-id x a sh -c 'echo out; exit 5'; echo $?)" \
+	    "out
+5"
+	ex -d --exec-id y a sleep 999 || why "exec -d failed"
+	is "pids of a" "$(c task ps a | tail -n +2 | wc -l)" 2
+	c task kill --exec-id y -s KILL a || why "kill --exec-id failed"
+	is "status of the exec" "$(delete_status --exec-id y a)" 137
+	c task pause a || why "pause failed"
+	is "status" "$(status a)" PAUSED
+	c task resume a || why "resume failed"
+	is_running a
+	is_running b
+	c task kill -s USR1 b || why "kill failed"
+	ends_with b 3
+	c task kill -a -s KILL a || why "kill -a failed"
+	ends_with a 137
+	is_running p
+	gone p
+	nothing_left
+}
+
+statuses() {
+	local i want
+
+	conf "$1"
+	pod p
+	sub p -- s0 true
+	sub p -- s7 sh -c 'exit 7'
+	sub p -- sl sh -c 'sleep 0.7; exit 255'
+	sub p -- sk sh -c 'kill -9 $$'
+	sub p -- st sleep 1000
+	sub p -- sn sleep 1000
+	c task kill -s TERM st || why "kill failed"
+	c task kill -s KILL sn || why "kill failed"
+	for i in s0:0 s7:7 sl:255 sk:137 st:143 sn:137; do
+		want=${i#*:}
+		ends_with "${i%:*}" "$want"
+	done
+	gone p
+	nothing_left
+}
+
+# The sandbox is killed: so was all in it.
+sandbox_killed() {
+	conf "$1"
+	pod p
+	sub p -- a sleep 1000
+	sub p -- b sleep 1000
+	kill -9 "$(task_pid p)"
+	ends_with a 137
+	ends_with b 137
+	ends_with p 137
+	nothing_left
+}
+
+# The root container ends before the others.
+root_first() {
+	local start
+
+	conf "$1"
+	pod p
+	sub p -- a sleep 1000
+	start=$SECONDS
+	c task kill -s KILL p || why "kill failed"
+	ends_with p 137
+	ends_with a 137
+	[ $((SECONDS - start)) -lt 8 ] || why "it took $((SECONDS - start)) s"
+	nothing_left
+}
+
+in_pod_processes() {
+	ex --exec-id "n$RANDOM" a ps | grep -c " sleep 4321$"
+}
+
+# In a PID namespace of the pod's, what an init leaves behind must not outlive
+# its container; in one of its own it cannot.
+shared_pids() {
+	local ns
+
+	conf "$1"
+	pod p
+	ns=pid:/proc/$(task_pid p)/ns/pid
+	sub p --with-ns "$ns" -- a sleep 1000
+	sub p --with-ns "$ns" -- b sh -c 'sleep 4321 & sleep 2; exit 6'
+	until_true 5 is_status b RUNNING
+	is "processes left to come" "$(in_pod_processes)" 1
+	until_true 10 is_status b STOPPED || why "b did not stop"
+	is "processes that b left" "$(in_pod_processes)" 0
+	ends_with b 6
+	gone a
+	gone p
+	nothing_left
+}
+
+own_pids() {
+	conf "$1"
+	pod p
+	sub p -- a sh -c 'sleep 4321 & sleep 0.5; exit 6'
+	ends_with a 6
+	gone p
+	[ "$1" = off ] || is "runsc's commands" "$(calls)" \
+	    "2 create,2 delete,2 start"
+	nothing_left
+}
+
+# A sandbox that hangs delays what is asked of it until the deadline, and
+# nothing else.
+hung() {
+	local start=$SECONDS sandbox rc
+
+	conf "$1" "command_timeout = 2"
+	pod p
+	sub p -- a sleep 1000
+	pod q
+	sandbox=$(task_pid p)
+	kill -STOP "$sandbox"
+	c task kill -s USR1 a 2>"$T/err" && why "the kill succeeded"
+	[ $((SECONDS - start)) -lt 8 ] || why "it took $((SECONDS - start)) s"
+	is_running a
+	c task ps a >/dev/null || why "ps failed"
+	[ $((SECONDS - start)) -lt 12 ] || why "it took $((SECONDS - start)) s"
+	gone q
+	kill -CONT "$sandbox"
+	# A signal that it has kept may come now.
+	until_true 5 c task kill -s KILL a
+	until_true 10 is_status a STOPPED || why "a did not stop"
+	gone a 2>/dev/null
+	gone p
+	nothing_left
+}
+
+for mode in auto on off; do
+	for what in life statuses sandbox_killed root_first shared_pids \
+	    own_pids hung; do
+		eval "case_${what}_$mode() { $what $mode; }"
+	done
+done
+
+# Nothing but these is started for a container's whole life.
+case_runsc_commands() {
+	conf auto
+	pod p
+	sub p -- a sleep 1000
+	ex --exec-id x a true
+	c task ps a >/dev/null
+	c task kill -s KILL a
+	ends_with a 137
+	gone p
+	is "runsc's commands" "$(calls)" "2 create,2 delete,1 exec,2 start"
+	nothing_left
+}
+
+begin
+run_cases
