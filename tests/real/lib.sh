@@ -147,9 +147,10 @@ c() {
 	timeout -k 2 "${CTR_TIMEOUT:-60}" ctr -a "$SOCK" -n "$NS" "$@"
 }
 
-# The same in a terminal; the output has CRs.
+# The same in a terminal; the output has CRs.  script(1) takes the shell from
+# the environment, and %q quotes for this one.
 c_tty() {
-	script -qec "timeout --foreground -k 2 60 ctr -a $SOCK -n $NS $(
+	SHELL=$BASH script -qec "timeout --foreground -k 2 60 ctr -a $SOCK -n $NS $(
 	    printf '%q ' "$@")" /dev/null </dev/null
 }
 
