@@ -5,8 +5,8 @@
  *
  * Two phases.  Until the loop runs, a failure ends the process with a message
  * and a status.  After that nothing but the end of its work does: the last
- * container deleted and Shutdown asked for, SIGTERM, or nobody having wanted
- * it for UNWANTED_NS.
+ * container deleted and Shutdown asked for, SIGTERM, or nobody being left who
+ * could want it (is_unwanted()).
  */
 #include "shim.h"
 
@@ -32,10 +32,10 @@
 #include "task.h"
 #include "ttrpc.h"
 
-/* Without a container and without a connection the daemon goes away: soon
- * when its work is done and told, else after some time for it to come. */
+/* Without a connection the daemon looks, after LOOK_NS and again, whether
+ * anybody can still want it; with no container, for UNWANTED_NS at most. */
+#define LOOK_NS (2 * NS_PER_S)
 #define UNWANTED_NS (60 * NS_PER_S)
-#define WORK_DONE_NS (2 * NS_PER_S)
 /* How long the last events may take to reach containerd. */
 #define FLUSH_NS (3 * NS_PER_S)
 /* How long the last replies may take to be read. */
@@ -43,6 +43,8 @@
 #define LAST_REPLIES_STEP_NS (10 * NS_PER_MS)
 
 static struct timer unwanted;
+static int64_t alone_since;	/* loop_now(); while unwanted runs */
+static int bundle_fd = -1;	/* O_PATH: the working directory of `start` */
 static struct timer last_replies;
 static int64_t last_replies_until;
 static bool stopping;
@@ -236,24 +238,61 @@ stop(void)
 	events_flush(FLUSH_NS, events_flushed);
 }
 
-static void
-on_unwanted(struct timer *t)
+/* containerd has removed the bundle that this directory is. */
+static bool
+directory_gone(int fd)
 {
-	(void)t;
-	log_info("no container and no connection: leaving");
-	stop();
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/*
+ * Nobody is connected: will somebody come back?  Not for work that is done
+ * and told, not where containerd has removed the bundles (it gave the shim up,
+ * or was killed while it was starting it), and not after UNWANTED_NS for a
+ * container that never came.
+ */
+static bool
+is_unwanted(void)
+{
+	const struct container *ct;
+
+	if (state_containers() == 0)
+		return (state_deleted() && events_pending() == 0) ||
+		    directory_gone(bundle_fd) ||
+		    loop_now() - alone_since >= UNWANTED_NS;
+	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
+		if (ct->init.state != STATE_STOPPED ||
+		    !directory_gone(ct->env.bundle_fd))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_alone(struct timer *t)
+{
+	bool late = loop_now() - alone_since >= UNWANTED_NS;
+
+	if (is_unwanted()) {
+		log_info("nobody is connected and nobody will be: leaving "
+		    "with %u containers", state_containers());
+		stop();
+	} else {
+		timer_start(t, late ? UNWANTED_NS : LOOK_NS, on_alone);
+	}
 }
 
 static void
 check_wanted(void)
 {
-	bool done = state_deleted() && events_pending() == 0;
-
-	if (!stopping && state_containers() == 0 && ttrpc_connections() == 0)
-		timer_start(&unwanted, done ? WORK_DONE_NS : UNWANTED_NS,
-		    on_unwanted);
-	else
+	if (stopping || ttrpc_connections() != 0) {
 		timer_stop(&unwanted);
+	} else if (!timer_running(&unwanted)) {
+		alone_since = loop_now();
+		timer_start(&unwanted, LOOK_NS, on_alone);
+	}
 }
 
 static void
@@ -331,7 +370,8 @@ serve(const struct options *o)
 	fd = find_socket(o, &e);
 	if (fd < 0)
 		goto fail;
-	/* The bundle may go while we live. */
+	/* The bundle may go while we live; that is worth knowing. */
+	bundle_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (chdir("/") < 0) {
 		err_sys(&e, "chdir /");
 		goto fail;

@@ -293,14 +293,12 @@ fds_become(int pid, unsigned want)
 	return count_fds(pid) == want;
 }
 
+/* The daemon ends by itself, well, and leaves nothing. */
 static void
-shut_down(void)
+daemon_leaves(int pid)
 {
-	int pid = daemon_pid(), i, status = -1;
+	int i, status = -1;
 
-	ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
-	client_close(c);
-	c = NULL;
 	/* It is our orphan, since we are the subreaper. */
 	for (i = 0; i < 500; i++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
@@ -315,6 +313,17 @@ shut_down(void)
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	ck_assert_msg(count_processes() == 0, "processes are left");
+}
+
+static void
+shut_down(void)
+{
+	int pid = daemon_pid();
+
+	ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
+	client_close(c);
+	c = NULL;
+	daemon_leaves(pid);
 }
 
 static void
@@ -522,7 +531,8 @@ START_TEST(daemon_inherits_nothing)
 		target[n < 0 ? 0 : n] = '\0';
 		ck_assert_msg(strncmp(target, "socket:", 7) == 0 ||
 		    strncmp(target, "anon_inode:", 11) == 0 ||
-		    strcmp(target, "/dev/null") == 0,
+		    strcmp(target, "/dev/null") == 0 ||
+		    strcmp(target, in_dir("b/c1")) == 0,
 		    "descriptor %s is %s", e->d_name, target);
 	}
 	closedir(d);
@@ -1251,6 +1261,49 @@ START_TEST(delete_verb_of_nothing)
 }
 END_TEST
 
+static void
+remove_bundle(const char *id)
+{
+	char cmd[300];
+
+	snprintf(cmd, sizeof(cmd), "rm -r %s", in_dir("b/%s", id));
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+/* containerd was killed while it had the shim started, and cleaned up. */
+START_TEST(nobody_came)
+{
+	int pid;
+
+	start_shim("c1", make_bundle("c1", "\"hang\"", "", false));
+	pid = daemon_pid();
+	client_close(c);
+	c = NULL;
+	remove_bundle("c1");
+	daemon_leaves(pid);
+}
+END_TEST
+
+/* containerd came back, could not reach the shim, and cleaned up. */
+START_TEST(given_up)
+{
+	char out[256];
+	size_t n;
+	int pid;
+
+	run("c1", "\"hang\"");
+	pid = daemon_pid();
+	client_close(c);
+	c = NULL;
+	sleep_ms(2500);
+	ck_assert_int_eq(kill(pid, 0), 0);
+	ck_assert_int_eq(run_verb(in_dir("b/c1"), "c1", "delete", out,
+	    sizeof(out), &n), 0);
+	remove_bundle("c1");
+	daemon_leaves(pid);
+}
+END_TEST
+
 START_TEST(signals)
 {
 	char *log = in_dir("b/c1/log");
@@ -1292,7 +1345,8 @@ main(void)
 		create_bad_input, start_fails, hung_kill_delays_nobody,
 		deadline, request_timeout, delete_tolerates,
 		events_wait_for_containerd, no_events_wanted, pod,
-		sub_start_fails, delete_verb, delete_verb_of_nothing, signals,
+		sub_start_fails, delete_verb, delete_verb_of_nothing,
+		nobody_came, given_up, signals,
 	};
 	Suite *s = suite_create("it");
 	TCase *tc = tcase_create("it");
