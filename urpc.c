@@ -296,11 +296,15 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 		else if (strcmp(r->err.msg, "unknown method") == 0)
 			r->end = URPC_UNKNOWN;
 	} else {
-		ok = result >= 0;
-		if (ok && u->method == URPC_WAIT)
+		ok = false;
+		if (result >= 0 && u->method == URPC_WAIT)
 			ok = put_wait(out, &j, result);
-		else if (ok && u->method == URPC_PROCESSES)
+		else if (result >= 0 && u->method == URPC_PROCESSES)
 			ok = put_processes(out, &j, result);
+		else if (result >= 0)	/* null or {}, by release */
+			ok = j.toks[result].type == JSON_NULL ||
+			    (j.toks[result].type == JSON_OBJECT &&
+			    j.toks[result].size == 0);
 		if (ok && !out->bad)
 			r->end = URPC_OK;
 		else
