@@ -168,6 +168,13 @@ on_listener(struct watch *w, uint32_t revents)
 
 	(void)revents;
 	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE ||
+	    errno == ENOMEM || errno == ENOBUFS)) {
+		/* It stays in the queue, and the loop would spin. */
+		err_sys(&e, "accept on console socket");
+		tell(c, -1, &e);
+		return;
+	}
 	if (fd < 0)
 		return;
 	if (c->peer.fd >= 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred,
@@ -179,6 +186,15 @@ on_listener(struct watch *w, uint32_t revents)
 		close(fd);
 		tell(c, -1, &e);
 	}
+}
+
+void
+console_collect(struct console *c)
+{
+	if (c && c->received && c->peer.fd < 0)
+		on_listener(&c->listener, EPOLLIN);
+	if (c && c->received && c->peer.fd >= 0)
+		on_peer(&c->peer, EPOLLIN);
 }
 
 struct console *

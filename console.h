@@ -23,6 +23,12 @@ struct console *console_new(void (*received)(void *arg, int fd,
 	const struct err *e), void *arg, struct err *e);
 /* Path to give to runsc; at most 107 bytes, without the substring "detach". */
 const char *console_path(const struct console *c);
+/*
+ * The process has ended: take the master now if it is waiting.  runsc sends it
+ * before the process starts, but the loop may hear of the end first, and then
+ * all that the process wrote is still in the terminal.
+ */
+void console_collect(struct console *c);
 /* Close, remove socket and directory.  Safe from received().  NULL is
  * nothing. */
 void console_free(struct console *c);

@@ -29,6 +29,8 @@
 /* Of containerd's five seconds, what runsc may take. */
 #define RUNSC_NS (3 * NS_PER_S)
 #define FILE_MAX 65536
+/* How long a killed daemon may take to be gone. */
+#define DYING_MS 200
 #define STATUS_KILLED 137
 #define DEFAULT_BINARY "runsc"
 #define DEFAULT_ROOT "/run/containerd/runsc"
@@ -134,19 +136,39 @@ delete_in_runsc(const struct options *o, const char *bundle,
 		complain(o->id, d.e.msg);
 }
 
-/* The socket of a shim that was killed; a live one's stays. */
+/* The daemon that `start` left for this very bundle, and not a pod's. */
+static bool
+has_own_daemon(const char *bundle)
+{
+	char *text = read_text(bundle, FILE_SHIM_PID);
+	bool own = text && text[0];
+
+	free(text);
+	return own;
+}
+
+/*
+ * The socket of a shim that was killed; a live one's stays.  A `start` that
+ * was killed may have left one before it wrote the address down: then it has
+ * the name that this container's own would have.
+ */
 static void
-remove_socket(const char *bundle)
+remove_socket(const struct options *o, const char *bundle)
 {
 	static const char scheme[] = "unix://";
+	char own[SHIM_ADDRESS_MAX];
 	char *text = read_text(bundle, FILE_ADDRESS);
-	const char *path;
+	const char *address = text;
 
-	if (text && strncmp(text, scheme, sizeof(scheme) - 1) == 0) {
-		path = text + sizeof(scheme) - 1;
-		if (!shim_socket_alive(path))
-			unlink(path);
-	}
+	if (!text)
+		return;
+	if (!text[0] && shim_socket_address(SHIM_SOCKET_DIR, o->address,
+	    o->namespace, o->id, own, sizeof(own)) == 0)
+		address = own;
+	if (strncmp(address, scheme, sizeof(scheme) - 1) == 0 &&
+	    !shim_socket_alive(address + sizeof(scheme) - 1,
+	    has_own_daemon(bundle) ? DYING_MS : 0))
+		unlink(address + sizeof(scheme) - 1);
 	free(text);
 }
 
@@ -194,7 +216,7 @@ verb_delete(const struct options *o)
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);
-	remove_socket(bundle);
+	remove_socket(o, bundle);
 	print_response(bundle);
 	ret = 0;
 out:

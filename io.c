@@ -9,38 +9,40 @@
  *
  * An output FIFO is opened twice: a reader of our own first, so that opening
  * the writer needs no client and a client that dies makes no EPIPE, then the
- * writer.  At the end our reader is closed; if that leaves no reader at all,
- * nobody has taken the data yet, and the writer stays open, which keeps the
- * data in the FIFO, until inotify tells that somebody has opened it.
+ * writer.  What becomes of the two at the end is tail.c's.
+ *
+ * An output without a sink (it failed, or io_free() has closed it) is read on
+ * and dropped, so that whoever still writes gets neither EPIPE nor stuck.
  */
 #include "io.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "logger.h"
 #include "loop.h"
+#include "tail.h"
+#include "target.h"
 
 #define SPLICE_TURN (1u << 20)	/* bytes of one stream in one turn */
 #define COPY_TURN (64u << 10)
 #define COPY_BYTES 4096		/* kept for a sink that takes part of it */
 #define FILE_BYTES (64u << 10)	/* a file takes all of it */
+#define PIPE_DEFAULT (64 << 10)
 /* Wished for the container's pipes: its writer and the shim then take turns
  * less often.  The client's FIFO stays as the client made it. */
-#define PIPE_BYTES (1 << 20)
+#define PIPE_BYTES (256 << 10)
+#define FULLS_MAX 16		/* times that the client was the slower one */
 
 enum { IN, OUT, ERR, STREAMS };
 
@@ -50,15 +52,18 @@ struct stream {
 	int src;
 	int dst;
 	int keep;		/* our other end of the client's FIFO, or -1 */
-	int path;		/* O_PATH of the client's FIFO, or -1 */
 	struct watch src_watch;
 	struct watch dst_watch;
-	struct watch inotify;
+	struct tail tail;
 	bool open;
-	bool ended;		/* source at its end, waits for a client */
+	bool ended;		/* source at its end, tail waits for a client */
+	bool fifo;		/* the client's end is a FIFO */
 	bool file;		/* sink is always writable, takes everything */
-	bool copy;		/* the kernel refuses to splice this pair */
+	bool copy;		/* not spliced */
 	bool tty;		/* source is a terminal's master */
+	bool discard;		/* there is no sink */
+	bool wide;		/* the container's pipe has been widened */
+	unsigned fulls;
 	bool told_error;
 	uint8_t *buf;		/* COPY_BYTES, only if copy and not file */
 	size_t buf_off;
@@ -71,6 +76,8 @@ struct io {
 	int child[STREAMS];	/* the container's ends */
 	int null;		/* for those that it has not got */
 	bool terminal;
+	bool one_fifo;		/* stdout and stderr go to the same */
+	bool left;		/* io_free() has been called */
 	struct logger *logger;	/* both outputs go there; or NULL */
 	int slave;		/* held so that the master does not hang up */
 	int master;		/* for the window size */
@@ -134,11 +141,31 @@ on_src(struct watch *w, uint32_t revents)
 	pump(container_of(w, struct stream, src_watch));
 }
 
+/*
+ * A pipe whose writer was seen to wait belongs to somebody with much to say.
+ * Not all of them from the start: pages of pipes are counted for the user,
+ * and beyond a limit (pipe(7), pipe-user-pages-soft: 64 MiB) new pipes of
+ * containers that run as the same user shrink to a page or two.
+ */
+static void
+widen(struct stream *s)
+{
+	if (s->wide || s->copy)
+		return;
+	s->wide = true;
+	/* Refused where a limit is reached: then it stays as it is. */
+	fcntl(s == &s->io->s[IN] ? s->dst : s->src, F_SETPIPE_SZ, PIPE_BYTES);
+}
+
 static void
 on_dst(struct watch *w, uint32_t revents)
 {
+	struct stream *s = container_of(w, struct stream, dst_watch);
+
 	(void)revents;
-	pump(container_of(w, struct stream, dst_watch));
+	if (++s->fulls == FULLS_MAX)
+		widen(s);
+	pump(s);
 }
 
 static void
@@ -146,6 +173,12 @@ watch_nothing(struct stream *s)
 {
 	loop_del(&s->src_watch);
 	loop_del(&s->dst_watch);
+}
+
+static bool
+is_watched(const struct stream *s)
+{
+	return s->src_watch.fd >= 0 || s->dst_watch.fd >= 0;
 }
 
 static void
@@ -244,96 +277,85 @@ on_limit(struct timer *t)
 static void
 stream_close(struct stream *s)
 {
-	int ino = s->inotify.fd;
-
 	watch_nothing(s);
-	if (ino >= 0) {
-		loop_del(&s->inotify);
-		close(ino);
-	}
+	s->dropped += tail_stop(&s->tail);
+	if (s->dropped)
+		log_warn("%s: %s: %llu bytes dropped", s->io->label, s->name,
+		    (unsigned long long)s->dropped);
+	s->dropped = 0;
 	close_fd(&s->src);
 	close_fd(&s->dst);
 	close_fd(&s->keep);
-	close_fd(&s->path);
 	free(s->buf);
 	s->buf = NULL;
 	s->buf_len = 0;
 	s->open = false;
 }
 
-/* Close if a client has the FIFO open: it gets what is in it and the end. */
-static bool
-close_if_client(struct stream *s)
-{
-	if (poll_now(s->dst, POLLOUT) & POLLERR)
-		return false;
-	stream_close(s);
-	return true;
-}
-
 static void
-on_fifo_opened(struct watch *w, uint32_t revents)
+on_tail_over(struct tail *t)
 {
-	struct stream *s = container_of(w, struct stream, inotify);
-	char buf[512];
-
-	(void)revents;
-	while (read(w->fd, buf, sizeof(buf)) > 0)
-		;
-	close_if_client(s);
+	stream_close(container_of(t, struct stream, tail));
 }
 
-/* Have the loop tell when somebody opens the FIFO. */
-static int
-wait_for_client(struct stream *s, struct err *e)
+/* Of two streams in one FIFO only the last to end has a tail. */
+static bool
+has_tail(const struct stream *s)
 {
-	char path[32];
-	int fd;
+	const struct io *io = s->io;
+	const struct stream *other = s == &io->s[OUT] ? &io->s[ERR] :
+	    &io->s[OUT];
 
-	fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "create inotify");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->path);
-	if (inotify_add_watch(fd, path, IN_OPEN) < 0) {
-		err_sys(e, "watch the FIFO");
-		close(fd);
-		return -1;
-	}
-	if (loop_add(&s->inotify, fd, EPOLLIN, LOOP_IO, on_fifo_opened, e) < 0) {
-		close(fd);
-		return -1;
-	}
-	return 0;
+	if (s == &io->s[IN] || !s->fifo)
+		return false;
+	return !io->one_fifo || !other->open || other->ended;
 }
 
 /* The source is at its end and everything is in the sink. */
 static void
 stream_end(struct stream *s)
 {
-	struct err e;
+	int writer = s->dst, reader = s->keep;
 
 	watch_nothing(s);
 	close_fd(&s->src);
-	if (s->path < 0 || s == &s->io->s[IN]) {
-		stream_close(s);
-		return;
+	if (has_tail(s)) {
+		s->ended = true;
+		s->dst = s->keep = -1;
+		if (!tail_start(&s->tail, writer, reader, on_tail_over))
+			return;
 	}
-	s->ended = true;
+	stream_close(s);
+}
+
+/* Go on without a sink. */
+static void
+stream_discard(struct stream *s)
+{
+	watch_nothing(s);
+	close_fd(&s->dst);
 	close_fd(&s->keep);
-	if (close_if_client(s))
-		return;
-	if (unread(s->dst) == 0) {
-		/* Nothing to lose: nobody need be waited for. */
-		stream_close(s);
-		return;
-	}
-	log_debug("%s: %s: %zu bytes wait for a client", s->io->label,
-	    s->name, unread(s->dst));
-	if (wait_for_client(s, &e) < 0) {
-		log_warn("%s: %s: %s", s->io->label, s->name, e.msg);
-		return;
-	}
-	close_if_client(s);	/* it may have come just before */
+	s->dropped += s->buf_len;
+	s->buf_len = 0;
+	s->fifo = false;
+	s->discard = s->file = s->copy = true;
+}
+
+static void
+free_now(struct defer *d)
+{
+	struct io *io = container_of(d, struct io, freed);
+
+	free(io->label);
+	free(io);
+}
+
+/* After io_free(), and nothing is left that somebody writes to? */
+static void
+release(struct io *io)
+{
+	if (io->left && io_finished(io))
+		loop_defer(&io->freed, free_now);
 }
 
 /* -- moving --------------------------------------------------------------- */
@@ -367,26 +389,45 @@ write_file(struct stream *s, const uint8_t *p, size_t n)
 	}
 }
 
+static void
+sink_failed(struct stream *s, int err)
+{
+	drop(s, 0, err);
+	stream_discard(s);
+}
+
+static bool
+make_buf(struct stream *s)
+{
+	if (!s->buf)
+		s->buf = malloc(COPY_BYTES);
+	return s->buf != NULL;
+}
+
 /* Give the sink what is in buf.  False: it takes no more now, or is gone. */
 static bool
 flush_buf(struct stream *s)
 {
 	ssize_t n = write(s->dst, s->buf + s->buf_off, s->buf_len);
 
-	if (n < 0 && errno == EINTR)
+	if (n >= 0) {
+		s->buf_off += (size_t)n;
+		s->buf_len -= (size_t)n;
 		return true;
-	if (n < 0 && errno == EAGAIN) {
+	}
+	if (errno == EINTR)
+		return true;
+	if (errno == EAGAIN) {
 		watch_dst(s);
 		return false;
 	}
-	if (n < 0) {
-		s->buf_len = 0;
-		stream_end(s);
-		return false;
+	if (s != &s->io->s[IN]) {
+		sink_failed(s, errno);
+		return true;
 	}
-	s->buf_off += (size_t)n;
-	s->buf_len -= (size_t)n;
-	return true;
+	s->buf_len = 0;
+	stream_end(s);
+	return false;
 }
 
 /* Read once and hand on; returns as read(2). */
@@ -397,21 +438,17 @@ copy_once(struct stream *s)
 	static uint8_t big[FILE_BYTES];
 	ssize_t n;
 
-	if (s->file) {
-		n = read(s->src, big, sizeof(big));
-		if (n > 0)
-			write_file(s, big, (size_t)n);
+	if (!s->file) {
+		n = read(s->src, s->buf, COPY_BYTES);
+		s->buf_off = 0;
+		s->buf_len = n > 0 ? (size_t)n : 0;
 		return n;
 	}
-	if (!s->buf)
-		s->buf = malloc(COPY_BYTES);
-	if (!s->buf) {
-		errno = EAGAIN;
-		return -1;
-	}
-	n = read(s->src, s->buf, COPY_BYTES);
-	s->buf_off = 0;
-	s->buf_len = n > 0 ? (size_t)n : 0;
+	n = read(s->src, big, sizeof(big));
+	if (n > 0 && s->discard)
+		s->dropped += (uint64_t)n;
+	else if (n > 0)
+		write_file(s, big, (size_t)n);
 	return n;
 }
 
@@ -419,7 +456,7 @@ copy_once(struct stream *s)
 static void
 watch_what_stalls(struct stream *s)
 {
-	if (s->copy || !poll_now(s->src, POLLIN))
+	if (s->copy || s->file || !poll_now(s->src, POLLIN))
 		watch_src(s);
 	else
 		watch_dst(s);
@@ -436,23 +473,33 @@ move(struct stream *s, size_t max)
 	else
 		n = splice(s->src, NULL, s->dst, NULL, max,
 		    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n >= PIPE_DEFAULT)
+		widen(s);
 	if (n > 0)
 		return (size_t)n;
 	if (n < 0 && errno == EINTR)
 		return 1;
-	if (n < 0 && errno == EINVAL && !s->copy) {
-		s->copy = true;
-		return 1;
-	}
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN) {
 		watch_what_stalls(s);
-	else if (n < 0 && errno == EIO && s->tty && !s->io->draining)
+		return 0;
+	}
+	if (n < 0 && errno == EIO && s->tty && !s->io->draining) {
 		/* No slave is open and none could be held: not the end, and
 		 * watching a terminal that has hung up would spin. */
 		watch_nothing(s);
-	else
+		return 0;
+	}
+	/* Whatever a read says but EAGAIN is the end; a splice speaks of
+	 * the sink. */
+	if (n == 0 || s->copy || s == &s->io->s[IN]) {
 		stream_end(s);
-	return 0;
+		return 0;
+	}
+	if (errno == EINVAL && (s->file || make_buf(s)))
+		s->copy = true;
+	else
+		sink_failed(s, errno);
+	return 1;
 }
 
 static void
@@ -478,166 +525,54 @@ pump(struct stream *s)
 		if (n == 0)
 			break;
 		progress = true;
+		/* Less than there was room for: the source is empty now, or
+		 * the sink full.  The watch that is on tells when that has
+		 * changed, or at once that it was the other one. */
+		if (n < left && n > 1 && is_watched(s) && !s->copy)
+			break;
 		left -= n < left ? n : left;
 	}
 	if (s->io->draining && progress && timer_running(&s->io->stall))
 		timer_start(&s->io->stall, stall_ns, on_stall);
 	check_drained(s->io);
+	release(s->io);
 }
 
 /* -- opening -------------------------------------------------------------- */
 
+/* Open the client's end of an output. */
 static int
-open_fd_path(int path_fd, int flags)
+open_sink(struct stream *s, const char *name, struct err *e)
 {
-	char path[32];
+	struct target t;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-	return open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-}
-
-/*
- * Look at what path names without following a link or opening it, so that
- * what is checked is what is opened.  Returns an O_PATH descriptor.
- */
-static int
-look_at(const char *path, struct stat *st, struct err *e)
-{
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(e, "open %s", path);
-	if (fstat(fd, st) < 0) {
-		err_sys(e, "look at %s", path);
-		close(fd);
+	if (target_open_output(&t, name, e) < 0)
 		return -1;
-	}
-	if (S_ISLNK(st->st_mode) || S_ISDIR(st->st_mode)) {
-		close(fd);
-		return err_set(e, ERR_INVALID,
-		    "open %s: neither a FIFO nor a file", path);
-	}
-	return fd;
-}
-
-static int
-hexdigit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-int
-io_uri_decode(char *s, bool query)
-{
-	char *to = s;
-	int hi, lo;
-
-	for (; *s; s++) {
-		if (*s == '+' && query) {
-			*to++ = ' ';
-			continue;
-		}
-		if (*s != '%') {
-			*to++ = *s;
-			continue;
-		}
-		hi = hexdigit(s[1]);
-		lo = hi < 0 ? -1 : hexdigit(s[2]);
-		if (lo < 0 || (hi == 0 && lo == 0))
-			return -1;
-		*to++ = (char)(hi << 4 | lo);
-		s += 2;
-	}
-	*to = '\0';
+	s->dst = t.fd;
+	s->keep = t.keep;
+	s->fifo = t.fifo;
+	s->file = t.file;
+	s->copy = t.copy;
 	return 0;
 }
 
-/* The path of a file:// or fifo:// URI, decoded, into out. */
+/* This one is not spliced. */
 static int
-uri_path(const char *uri, char *out, size_t cap, struct err *e)
+copied(struct stream *s, struct err *e)
 {
-	const char *p = strstr(uri, "://") + 3;
-	size_t n = strcspn(p, "?#");
-
-	if (n < cap) {
-		memcpy(out, p, n);
-		out[n] = '\0';
-		if (io_uri_decode(out, false) == 0 && out[0] == '/')
-			return 0;
-	}
-	return err_set(e, ERR_INVALID, "%s: not a URI of an absolute path",
-	    uri);
-}
-
-static int
-open_log_file(const char *uri, struct err *e)
-{
-	char path[PATH_MAX], *p;
-	int fd;
-
-	if (uri_path(uri, path, sizeof(path), e) < 0)
-		return -1;
-	for (p = path + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, "create %s", path);
-		*p = '/';
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY |
-	    O_NONBLOCK, 0644);
-	return fd < 0 ? err_sys(e, "open %s", path) : fd;
+	s->copy = true;
+	if (s->file || make_buf(s))
+		return 0;
+	return err_set(e, ERR_EXHAUSTED, "%s: out of memory", s->name);
 }
 
 static bool
-has_scheme(const char *s, const char *scheme)
+same_file(int a, int b)
 {
-	size_t n = strlen(scheme);
+	struct stat x, y;
 
-	return strncmp(s, scheme, n) == 0 && strncmp(s + n, "://", 3) == 0;
-}
-
-/* Open the client's end of an output. */
-static int
-open_sink(struct stream *s, const char *target, struct err *e)
-{
-	char decoded[PATH_MAX];
-	const char *path = target;
-	struct stat st;
-
-	if (has_scheme(target, "file")) {
-		s->dst = open_log_file(target, e);
-		s->file = true;
-		s->copy = true;
-		return s->dst < 0 ? -1 : 0;
-	}
-	if (has_scheme(target, "fifo")) {
-		if (uri_path(target, decoded, sizeof(decoded), e) < 0)
-			return -1;
-		path = decoded;
-	} else if (strstr(target, "://")) {
-		return err_set(e, ERR_UNIMPLEMENTED,
-		    "output to %s: no such scheme here", target);
-	}
-	s->path = look_at(path, &st, e);
-	if (s->path < 0)
-		return -1;
-	if (!S_ISFIFO(st.st_mode)) {
-		s->dst = open_fd_path(s->path, O_WRONLY | O_APPEND);
-		close_fd(&s->path);
-		s->file = !S_ISCHR(st.st_mode) || major(st.st_rdev) == 1;
-		s->copy = true;
-		return s->dst < 0 ? err_sys(e, "open %s", path) : 0;
-	}
-	s->keep = open_fd_path(s->path, O_RDONLY);
-	if (s->keep >= 0)
-		s->dst = open_fd_path(s->path, O_WRONLY);
-	return s->dst < 0 ? err_sys(e, "open %s", path) : 0;
+	return a >= 0 && b >= 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 &&
+	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 /* A pipe of which ours is *ours; the other goes to the container. */
@@ -657,8 +592,6 @@ open_pipe(struct io *io, int i, const struct io_config *c, struct err *e)
 	/* Only ours is non-blocking: the container's end is its own. */
 	if (fcntl(i == IN ? s->dst : s->src, F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, "make the pipe for %s non-blocking", s->name);
-	/* Refused where the user's limit is reached: then it is smaller. */
-	fcntl(fds[0], F_SETPIPE_SZ, PIPE_BYTES);
 	if ((c->uid != 0 || c->gid != 0) &&
 	    fchown(io->child[i], c->uid, c->gid) < 0)
 		return err_sys(e, "chown the pipe for %s to %u:%u", s->name,
@@ -670,30 +603,23 @@ static int
 open_stdin(struct io *io, const struct io_config *c, struct err *e)
 {
 	struct stream *s = &io->s[IN];
-	struct stat st;
+	struct target t;
 
 	if (!c->in || !c->in[0])
 		return 0;
-	s->path = look_at(c->in, &st, e);
-	if (s->path < 0)
+	if (target_open_input(&t, c->in, e) < 0)
 		return -1;
-	if (!S_ISFIFO(st.st_mode)) {
-		/* A file needs nobody in between. */
-		io->child[IN] = open_fd_path(s->path, O_RDONLY);
-		close_fd(&s->path);
-		return io->child[IN] < 0 ? err_sys(e, "open %s", c->in) : 0;
+	if (!t.fifo && !c->terminal) {
+		io->child[IN] = t.fd;	/* a file needs nobody in between */
+		return 0;
 	}
-	/* The reader first: then the writer, which keeps the FIFO from
-	 * ending when a client leaves, opens without one. */
-	s->src = open_fd_path(s->path, O_RDONLY);
-	if (s->src >= 0)
-		s->keep = open_fd_path(s->path, O_WRONLY);
-	if (s->keep < 0)
-		return err_sys(e, "open %s", c->in);
-	if (!c->terminal && open_pipe(io, IN, c, e) < 0)
-		return -1;
+	s->src = t.fd;
+	s->keep = t.keep;
+	if (!t.fifo)
+		return err_set(e, ERR_INVALID, "open %s: the input of a "
+		    "terminal must be a FIFO", c->in);
 	s->open = true;
-	return 0;
+	return c->terminal ? copied(s, e) : open_pipe(io, IN, c, e);
 }
 
 static int
@@ -711,14 +637,18 @@ open_output(struct io *io, int i, const char *target,
 		if (s->dst < 0)
 			return err_sys(e, "open %s", target);
 		s->file = true;
-		s->copy = true;
+		s->copy = out->copy;
 	} else if (open_sink(s, target, e) < 0) {
 		return -1;
 	}
-	if (!c->terminal && open_pipe(io, i, c, e) < 0)
-		return -1;
+	if (i == ERR)
+		io->one_fifo = s->fifo && same_file(out->dst, s->dst);
 	s->open = true;
-	return 0;
+	/* A terminal is read in small pieces, and spliced each would take a
+	 * page of the FIFO. */
+	if ((c->terminal || s->copy) && copied(s, e) < 0)
+		return -1;
+	return c->terminal ? 0 : open_pipe(io, i, c, e);
 }
 
 /* Both outputs to a logging binary: the container writes to it directly, a
@@ -740,6 +670,8 @@ open_logger(struct io *io, const struct io_config *c, struct err *e)
 	close(fds[1]);
 	out->dst = fds[0];
 	out->open = true;
+	if (copied(out, e) < 0)
+		return -1;
 	if (fcntl(out->dst, F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, "make the pipe for %s non-blocking",
 		    out->name);
@@ -751,13 +683,13 @@ open_outputs(struct io *io, const struct io_config *c, struct err *e)
 {
 	const char *err = c->err;
 
-	if (c->out && (has_scheme(c->out, "binary") ||
-	    has_scheme(c->out, "binary-v2")))
+	if (target_is(c->out, "binary") ||
+	    target_is(c->out, "binary-v2"))
 		return open_logger(io, c, e);
 	/* A terminal has no stderr; a URI names where both go. */
 	if (c->terminal)
 		err = "";
-	else if (c->out && has_scheme(c->out, "file"))
+	else if (target_is(c->out, "file"))
 		err = c->out;
 	if (open_output(io, OUT, c->out, c, e) < 0)
 		return -1;
@@ -771,8 +703,9 @@ stream_init(struct io *io, int i, const char *name)
 
 	s->io = io;
 	s->name = name;
-	s->src = s->dst = s->keep = s->path = -1;
-	s->src_watch.fd = s->dst_watch.fd = s->inotify.fd = -1;
+	s->src = s->dst = s->keep = -1;
+	s->src_watch.fd = s->dst_watch.fd = -1;
+	tail_init(&s->tail);
 	io->child[i] = -1;
 }
 
@@ -930,23 +863,39 @@ io_drain(struct io *io, void (*done)(void *arg), void *arg)
 bool
 io_finished(const struct io *io)
 {
-	return !io->s[IN].open && !io->s[OUT].open && !io->s[ERR].open;
+	int i;
+
+	for (i = 0; i < STREAMS; i++) {
+		if (io->s[i].open && (!io->s[i].ended ||
+		    tail_unread(&io->s[i].tail)))
+			return false;
+	}
+	return true;
 }
 
+/* The client has no more interest. */
 static void
-free_now(struct defer *d)
+stream_leave(struct stream *s)
 {
-	struct io *io = container_of(d, struct io, freed);
-
-	free(io->label);
-	free(io);
+	/* A terminal is hung up on. */
+	if (s->ended || s->tty || s->src < 0) {
+		s->dropped += unread(s->src) + s->buf_len;
+		stream_close(s);
+		return;
+	}
+	close_fd(&s->keep);
+	if (s->fifo && (poll_now(s->dst, POLLOUT) & POLLERR))
+		s->dropped += unread(s->dst);
+	stream_discard(s);
+	pump(s);
+	if (s->open)
+		log_info("%s: %s: still held by another process; what it "
+		    "writes is dropped", s->io->label, s->name);
 }
 
 void
 io_free(struct io *io)
 {
-	struct stream *s;
-	size_t lost;
 	int i;
 
 	if (!io)
@@ -954,23 +903,18 @@ io_free(struct io *io)
 	timer_stop(&io->stall);
 	timer_stop(&io->limit);
 	io->done = NULL;
-	for (i = 0; i < STREAMS; i++) {
-		s = &io->s[i];
-		if (i != IN && s->open) {
-			lost = unread(s->src) + s->buf_len + s->dropped;
-			close_fd(&s->keep);
-			if (s->path >= 0 &&
-			    (poll_now(s->dst, POLLOUT) & POLLERR))
-				lost += unread(s->dst);
-			if (lost)
-				log_warn("%s: %s: %zu bytes dropped",
-				    io->label, s->name, lost);
-		}
-		stream_close(s);
-	}
+	io->drained = true;
 	io_child_done(io);
 	close_fd(&io->slave);
 	close_fd(&io->master);
+	stream_close(&io->s[IN]);
+	for (i = OUT; i <= ERR; i++) {
+		if (io->s[i].open)
+			stream_leave(&io->s[i]);
+		else
+			stream_close(&io->s[i]);
+	}
 	logger_free(io->logger);
-	loop_defer(&io->freed, free_now);
+	io->left = true;
+	release(io);
 }

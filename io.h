@@ -53,8 +53,9 @@ int io_attach_master(struct io *io, int master_fd, struct err *e);
 /* TIOCSWINSZ; kept for later if the master has not come yet.  Without a
  * terminal: nothing, success. */
 int io_resize(struct io *io, unsigned width, unsigned height, struct err *e);
-/* CloseIO: close the container's stdin once what is in the FIFO has been
- * delivered.  Again, or without stdin: nothing. */
+/* CloseIO: close the container's stdin once the client has closed the FIFO and
+ * what is in it has been delivered; at once if no client has it open.  Again,
+ * or without stdin: nothing. */
 void io_close_stdin(struct io *io);
 /*
  * The process is gone.  Call done(arg) once, from the loop, when everything
@@ -66,15 +67,13 @@ void io_close_stdin(struct io *io);
 #define IO_STALL_NS (5 * 1000000000LL)
 #define IO_DRAIN_NS (10 * 1000000000LL)
 void io_drain(struct io *io, void (*done)(void *arg), void *arg);
-/* Everything delivered and closed, or never opened? */
+/* Everything delivered and read, or never opened? */
 bool io_finished(const struct io *io);
 /* Close and release; what is still in the pipes is dropped, counted and
- * logged.  Safe from done().  NULL is nothing. */
+ * logged, and so is what a background child writes from now on: it gets
+ * neither EPIPE nor stuck.  Safe from done().  NULL is nothing. */
 void io_free(struct io *io);
 
-/* Percent-decode s in place; in a query, + is a blank.  -1: malformed, or a
- * NUL. */
-int io_uri_decode(char *s, bool query);
 /* Other bounds than the two above (tests). */
 void io_set_bounds(int64_t stall_ns, int64_t drain_ns);
 

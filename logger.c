@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "child.h"
-#include "io.h"
 #include "log.h"
 #include "loop.h"
+#include "target.h"
 
 #define ARGS_MAX 64
 #define URI_MAX 4096
@@ -35,12 +35,24 @@ struct logger {
 	struct watch discard[2];
 	int read_fd[2];
 	uint64_t dropped;
+	bool v2;
 	bool freed;			/* the container is done with it */
 	struct defer gone;
 	char label[];
 };
 
 static struct logger *loggers;
+static int64_t ready_ns = READY_NS;
+static int64_t term_ns = TERM_NS;
+static int64_t kill_ns = KILL_NS;
+
+void
+logger_set_bounds(int64_t ready, int64_t term, int64_t kill)
+{
+	ready_ns = ready;
+	term_ns = term;
+	kill_ns = kill;
+}
 
 static void
 close_watch(struct watch *w)
@@ -54,16 +66,12 @@ close_watch(struct watch *w)
 }
 
 static void
-close_ends(struct logger *l)
+close_end(struct logger *l, int i)
 {
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		loop_del(&l->discard[i]);
-		if (l->read_fd[i] >= 0)
-			close(l->read_fd[i]);
-		l->read_fd[i] = -1;
-	}
+	loop_del(&l->discard[i]);
+	if (l->read_fd[i] >= 0)
+		close(l->read_fd[i]);
+	l->read_fd[i] = -1;
 }
 
 static void
@@ -77,7 +85,6 @@ release(struct logger *l)
 {
 	timer_stop(&l->timer);
 	close_watch(&l->ready);
-	close_ends(l);
 	if (l->dropped)
 		log_warn("%s: logging binary: %llu bytes dropped after its "
 		    "end", l->label, (unsigned long long)l->dropped);
@@ -93,11 +100,16 @@ static void
 on_ready(struct watch *w, uint32_t revents)
 {
 	struct logger *l = container_of(w, struct logger, ready);
+	ssize_t n;
 	char c;
 
 	(void)revents;
-	if (read(w->fd, &c, 1) < 0 && errno == EAGAIN)
+	n = read(w->fd, &c, 1);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n == 0 && l->v2)
+		log_err("%s: logging binary: says that it is not ready",
+		    l->label);
 	close_watch(w);
 	if (!l->freed)
 		timer_stop(&l->timer);
@@ -108,32 +120,47 @@ on_not_ready(struct timer *t)
 {
 	struct logger *l = container_of(t, struct logger, timer);
 
-	log_warn("%s: logging binary: not ready after %lld s", l->label,
-	    (long long)(READY_NS / NS_PER_S));
+	log_warn("%s: logging binary: not ready after %lld ms", l->label,
+	    (long long)(ready_ns / NS_PER_MS));
 }
 
 /* -- its end -------------------------------------------------------------- */
 
+/* Nobody waits for it, and nobody writes to it? */
 static void
-on_discard(struct watch *w, uint32_t revents)
+release_if_over(struct logger *l)
+{
+	if (l->freed && !child_running(&l->child) && l->read_fd[0] < 0 &&
+	    l->read_fd[1] < 0)
+		release(l);
+}
+
+static void
+discard(struct logger *l, int i)
 {
 	static uint8_t buf[DISCARD_BYTES];
-	struct logger *l;
-	ssize_t n;
+	ssize_t n = read(l->read_fd[i], buf, sizeof(buf));
 
+	if (n > 0)
+		l->dropped += (uint64_t)n;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	close_end(l, i);
+	release_if_over(l);
+}
+
+static void
+on_discard_out(struct watch *w, uint32_t revents)
+{
 	(void)revents;
-	n = read(w->fd, buf, sizeof(buf));
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		loop_del(w);
-		return;
-	}
-	/* Which of the two it is does not matter: w is in the logger. */
-	for (l = loggers; l; l = l->next) {
-		if (w == &l->discard[0] || w == &l->discard[1])
-			l->dropped += (uint64_t)n;
-	}
+	discard(container_of(w, struct logger, discard[0]), 0);
+}
+
+static void
+on_discard_err(struct watch *w, uint32_t revents)
+{
+	(void)revents;
+	discard(container_of(w, struct logger, discard[1]), 1);
 }
 
 static void
@@ -143,24 +170,24 @@ on_exit_status(struct child *child, int status)
 	struct err e;
 	int i;
 
-	if (l->freed) {
-		release(l);
-		return;
-	}
 	if (child->exec_errno)
 		log_err("%s: logging binary cannot be run: %s; the output is "
 		    "dropped", l->label, strerror(child->exec_errno));
-	else
+	else if (!l->freed)
 		log_err("%s: logging binary ended with status %u; the output "
 		    "is dropped", l->label, child_exit_code(status));
 	timer_stop(&l->timer);
 	close_watch(&l->ready);
 	for (i = 0; i < 2; i++) {
-		fcntl(l->read_fd[i], F_SETFL, O_NONBLOCK);
-		if (loop_add(&l->discard[i], l->read_fd[i], EPOLLIN, LOOP_IO,
-		    on_discard, &e) < 0)
-			log_err("%s: logging binary: %s", l->label, e.msg);
+		if (fcntl(l->read_fd[i], F_SETFL, O_NONBLOCK) == 0 &&
+		    loop_add(&l->discard[i], l->read_fd[i], EPOLLIN, LOOP_IO,
+		    i ? on_discard_err : on_discard_out, &e) == 0)
+			continue;
+		log_err("%s: logging binary: its pipes cannot be watched",
+		    l->label);
+		close_end(l, i);
 	}
+	release_if_over(l);
 }
 
 static void
@@ -178,7 +205,7 @@ on_end(struct timer *t)
 	struct logger *l = container_of(t, struct logger, timer);
 
 	child_kill(&l->child, SIGTERM);
-	timer_start(&l->timer, KILL_NS, on_late);
+	timer_start(&l->timer, kill_ns, on_late);
 }
 
 void
@@ -187,13 +214,10 @@ logger_free(struct logger *l)
 	if (!l)
 		return;
 	l->freed = true;
-	if (!child_running(&l->child)) {
-		release(l);
-		return;
-	}
-	close_watch(&l->ready);
-	close_ends(l);
-	timer_start(&l->timer, TERM_NS, on_end);
+	if (child_running(&l->child))
+		timer_start(&l->timer, term_ns, on_end);
+	else
+		release_if_over(l);
 }
 
 void
@@ -207,27 +231,41 @@ logger_end_all(void)
 
 /* -- starting ------------------------------------------------------------- */
 
+/* Is key among the n arguments, of which every other one is a value? */
+static bool
+has_key(const char *const *argv, int n, const char *key)
+{
+	int i;
+
+	for (i = 0; i < n; i += 2) {
+		if (strcmp(argv[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
- * The arguments of the URI's query, decoded in place: key, and value if it
- * is not empty, of each pair.  Returns how many, or -1.
+ * The arguments of the URI's query, decoded in place: key and value of each
+ * pair, the first of each key.  Returns how many, or -1.
  */
 static int
 split_query(char *query, const char **argv, int max)
 {
-	char *pair, *value, *rest = NULL;
+	char *key, *value, *rest = NULL;
 	int n = 0;
 
-	for (pair = strtok_r(query, "&", &rest); pair;
-	    pair = strtok_r(NULL, "&", &rest)) {
-		value = strchr(pair, '=');
-		if (value)
+	for (key = strtok_r(query, "&", &rest); key;
+	    key = strtok_r(NULL, "&", &rest)) {
+		value = key + strcspn(key, "=");
+		if (*value)
 			*value++ = '\0';
-		if (n + 2 > max || io_uri_decode(pair, true) < 0 ||
-		    (value && io_uri_decode(value, true) < 0))
+		if (n + 2 > max || target_decode(key, true) < 0 ||
+		    target_decode(value, true) < 0)
 			return -1;
-		argv[n++] = pair;
-		if (value && *value)
-			argv[n++] = value;
+		if (has_key(argv, n, key))
+			continue;
+		argv[n++] = key;
+		argv[n++] = value;
 	}
 	return n;
 }
@@ -248,11 +286,12 @@ spawn(struct logger *l, const char *uri, const char *const *envp,
 		return err_set(e, ERR_INVALID, "logging binary: the URI is "
 		    "too long");
 	strcpy(text, uri);
+	text[strcspn(text, "#")] = '\0';
 	path = strstr(text, "://") + 3;
 	query = strchr(path, '?');
 	if (query)
 		*query++ = '\0';
-	if (io_uri_decode(path, false) < 0 || path[0] != '/')
+	if (target_decode(path, false) < 0 || path[0] != '/')
 		return err_set(e, ERR_INVALID,
 		    "logging binary %s: not an absolute path", uri);
 	argv[0] = path;
@@ -281,6 +320,7 @@ logger_new(const char *uri, const char *id, const char *ns,
 		return NULL;
 	}
 	strcpy(l->label, label);
+	l->v2 = target_is(uri, "binary-v2");
 	l->child = (struct child)CHILD_INIT;
 	l->ready.fd = l->discard[0].fd = l->discard[1].fd = -1;
 	snprintf(env_id, sizeof(env_id), "CONTAINER_ID=%s", id);
@@ -300,7 +340,7 @@ logger_new(const char *uri, const char *id, const char *ns,
 		child_forget(&l->child);
 		goto out;
 	}
-	timer_start(&l->timer, READY_NS, on_not_ready);
+	timer_start(&l->timer, ready_ns, on_not_ready);
 	l->read_fd[0] = out[0];
 	l->read_fd[1] = err[0];
 	fds[0] = out[1];

@@ -22,6 +22,10 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* Descriptor on which the daemon finds its listening socket. */
 #define SHIM_SOCKET_FD 3
 
+/* Where sockets are, unless containerd names another directory. */
+#define SHIM_SOCKET_DIR "/run/containerd/s"
+#define SHIM_ADDRESS_MAX 128
+
 /* Files of a bundle that are this shim's. */
 #define FILE_ADDRESS "address"
 #define FILE_SHIM_PID "shim.pid"
@@ -50,7 +54,11 @@ int verb_delete(const struct options *o);
  * "unix://DIR/<sha256 of ADDRESS/NS/GROUP>" (containerd pkg/shim/util_unix.go). */
 int shim_socket_address(const char *dir, const char *address,
 	const char *namespace, const char *group, char *out, size_t cap);
-/* Can the unix socket at path be connected to? */
-bool shim_socket_alive(const char *path);
+/*
+ * Does somebody serve the unix socket at path, and still does after wait_ms?
+ * A process that is being killed closes its connections before its listening
+ * socket is gone; ours then hangs up.
+ */
+bool shim_socket_alive(const char *path, int wait_ms);
 
 #endif

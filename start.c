@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +27,8 @@
 #include "shim.h"
 #include "spec.h"
 
-#define SOCKET_DIR "/run/containerd/s"
 #define SOCKET_DIR_MODE 0700
 #define STDIN_MAX (10u << 20)
-#define ADDRESS_MAX 128
 #define OOM_SCORE_MAX 1000
 /* containerd's own limit for socket_dir, so that the path fits sun_path. */
 #define SOCKET_DIR_MAX 42
@@ -71,9 +70,10 @@ fill_sockaddr(struct sockaddr_un *sun, const char *path)
 }
 
 bool
-shim_socket_alive(const char *path)
+shim_socket_alive(const char *path, int wait_ms)
 {
 	struct sockaddr_un sun;
+	struct pollfd p = { .events = POLLIN };
 	bool alive;
 	int fd;
 
@@ -85,6 +85,9 @@ shim_socket_alive(const char *path)
 	/* EAGAIN: a full backlog, so somebody listens. */
 	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
 	    errno == EAGAIN;
+	p.fd = fd;
+	if (alive && wait_ms && poll(&p, 1, wait_ms) > 0)
+		alive = false;
 	close(fd);
 	return alive;
 }
@@ -138,7 +141,7 @@ listen_on(const char *path, bool *live, struct err *e)
 			err_sys(e, "bind %s", path);
 			goto fail;
 		}
-		if (shim_socket_alive(path)) {
+		if (shim_socket_alive(path, 0)) {
 			*live = true;
 			goto fail;
 		}
@@ -394,7 +397,8 @@ start_daemon(const struct options *o, const char *address, int fd,
 int
 verb_start(const struct options *o)
 {
-	char dir[SOCKET_DIR_MAX + 1] = SOCKET_DIR, address[ADDRESS_MAX];
+	char dir[SOCKET_DIR_MAX + 1] = SHIM_SOCKET_DIR;
+	char address[SHIM_ADDRESS_MAX];
 	struct pb_bytes any;
 	uint8_t *input;
 	char *group;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "console.h"
 #include "container.h"
 #include "log.h"
 #include "ops.h"
@@ -300,6 +301,7 @@ tell_exit(void *arg)
 static void
 drain(struct process *p)
 {
+	console_collect(p->console);
 	if (p->io)
 		io_drain(p->io, tell_exit, p);
 	else

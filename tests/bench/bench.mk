@@ -3,7 +3,8 @@
 
 build/bench/bench_io: tests/bench/bench_io.c $(SRCS) $(HDRS)
 	@mkdir -p build/bench
-	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< io.c logger.c \
+	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< io.c tail.c target.c \
+	    logger.c \
 	    child.c loop.c log.c err.c $(LDFLAGS)
 
 # Stdout: without a container beside splice's own limit, then for real beside

@@ -135,6 +135,15 @@ START_TEST(descriptors)
 }
 END_TEST
 
+static void
+turn_for(int ms)
+{
+	int64_t until = loop_now() + ms * NS_PER_MS;
+
+	while (loop_now() < until)
+		loop_turn(10 * NS_PER_MS);
+}
+
 /* An orphan's pid, told by its parent as a pid file would. */
 static pid_t
 make_orphan(const char *script)
@@ -181,30 +190,25 @@ START_TEST(orphan_dead)
 	struct child c;
 	struct err e;
 	pid_t pid;
-	int i;
 
 	child_hold();
-	pid = make_orphan("exit 6");
-	for (i = 0; i < 20; i++)
-		loop_turn(5 * NS_PER_MS);
+	pid = make_orphan("sleep 0.1; exit 6");
+	turn_for(300);
 	ck_assert_int_eq(child_adopt(&c, pid, on_exit_status, &e), 0);
 	ck_assert_int_eq(exits, 1);
 	wait_exits(2);
 	ck_assert_uint_eq(child_exit_code(last_status), 6);
 	/* Forgotten before it is told: nothing. */
-	pid = make_orphan("exit 6");
-	for (i = 0; i < 20; i++)
-		loop_turn(5 * NS_PER_MS);
+	pid = make_orphan("sleep 0.1; exit 6");
+	turn_for(300);
 	ck_assert_int_eq(child_adopt(&c, pid, on_exit_status, &e), 0);
 	child_forget(&c);
 	child_release();
-	for (i = 0; i < 10; i++)
-		loop_turn(NS_PER_MS);
+	turn_for(20);
 	ck_assert_int_eq(exits, 3);
 	/* Without a hold there is no record: unknown, and told at once. */
-	pid = make_orphan("exit 6");
-	for (i = 0; i < 20; i++)
-		loop_turn(5 * NS_PER_MS);
+	pid = make_orphan("sleep 0.1; exit 6");
+	turn_for(300);
 	ck_assert_int_eq(child_adopt(&c, pid, on_exit_status, &e), 0);
 	wait_exits(5);
 	ck_assert_int_eq(last_status, CHILD_STATUS_UNKNOWN);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -191,6 +192,53 @@ START_TEST(second_connection)
 }
 END_TEST
 
+/* The end of the process may be known before the loop has looked at the
+ * socket: what is there then is taken at once, and nothing is waited for. */
+START_TEST(collected)
+{
+	int m = open("/dev/ptmx", O_RDWR | O_NOCTTY), peer;
+
+	console_collect(NULL);
+	console_collect(con);
+	ck_assert_int_eq(calls, 0);
+	peer = connect_peer();
+	if (_i == 0)
+		turns();	/* accepted already */
+	console_collect(con);
+	ck_assert_int_eq(calls, 0);
+	send_fds(peer, &m, 1);
+	console_collect(con);
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_ge(got_fd, 0);
+	console_collect(con);
+	turns();
+	ck_assert_int_eq(calls, 1);
+	close(m);
+	close(peer);
+}
+END_TEST
+
+/* No descriptor left to accept with: told, not tried for ever. */
+START_TEST(no_descriptors)
+{
+	struct rlimit old, none;
+	int peer = connect_peer(), ran = 0, i;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (i = 0; i < 5; i++)
+		ran += loop_turn(5 * NS_PER_MS);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	ck_assert_int_eq(ran, 1);
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(got_fd, -1);
+	ck_assert(strstr(got_msg, "accept") != NULL);
+	close(peer);
+}
+END_TEST
+
 /* Directories that would not do are passed over. */
 START_TEST(places)
 {
@@ -233,6 +281,8 @@ main(void)
 	tcase_add_loop_test(tc, wrong_numbers, 0, 3);
 	tcase_add_test(tc, leaves_without_a_word);
 	tcase_add_test(tc, second_connection);
+	tcase_add_loop_test(tc, collected, 0, 2);
+	tcase_add_test(tc, no_descriptors);
 	tcase_add_test(tc, places);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -11,19 +11,23 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "../../child.h"
 #include "../../io.h"
+#include "../../logger.h"
 #include "../../loop.h"
 
 #define MIB (1u << 20)
@@ -326,6 +330,234 @@ START_TEST(reader_after_the_end)
 }
 END_TEST
 
+/* Clients that die over what is left after the end: the next one gets the
+ * rest and then the end of file. Nothing runs while they hesitate. */
+START_TEST(restarted_reader_at_the_end)
+{
+	unsigned before = open_fds();
+	int r = open(in_dir("out"), O_RDONLY | O_NONBLOCK), fds[3], i;
+	struct io *io = new_io("", in_dir("out"), "", false);
+	size_t got = 0;
+
+	take_ends(io, fds);
+	ck_assert_int_eq(write(fds[1], data, 60000), 60000);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	io_drain(io, on_drained, NULL);
+	wait_drained(1000);
+	for (i = 0; i < 4; i++) {
+		got += read_through(r, got, 7001);
+		turn_for(5);
+		ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+		close(r);
+		turn_for(5);
+		ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+		ck_assert(!io_finished(io));
+		r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
+	}
+	got += read_through(r, got, (size_t)-1);
+	ck_assert_uint_eq(got, 60000);
+	ck_assert(io_finished(io));
+	close(r);
+	turn_for(5);
+	/* Let go by itself, before io_free(). */
+	ck_assert_uint_le(open_fds(), before + 1);
+	io_free(io);
+	loop_turn(0);
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+/* A client that is in open(2) while the first one stalls and then dies. */
+START_TEST(waiting_reader_at_the_end)
+{
+	int r = open(in_dir("out"), O_RDONLY | O_NONBLOCK), fds[3], status;
+	struct io *io = new_io("", in_dir("out"), "", false);
+	pid_t pid;
+
+	take_ends(io, fds);
+	ck_assert_int_eq(write(fds[1], data, 30000), 30000);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	turn_for(5);
+	pid = fork();
+	if (pid == 0) {
+		close(r);
+		r = open(in_dir("out"), O_RDONLY);
+		for (status = 0; read(r, data, 1) == 1;)
+			status++;
+		_exit(status != 30000);
+	}
+	turn_for(30);
+	close(r);
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		turn_for(5);
+	ck_assert_int_eq(status, 0);
+	io_free(io);
+}
+END_TEST
+
+/* inotify refused, as where its limit is reached: looked at now and then. */
+START_TEST(no_inotify)
+{
+	int fds[3], r, fd;
+	struct io *io = new_io("", in_dir("out"), "", false);
+
+	if (unshare(CLONE_NEWUSER) < 0 ||
+	    (fd = open("/proc/sys/user/max_inotify_instances", O_WRONLY)) < 0 ||
+	    write(fd, "0", 1) != 1) {
+		printf("skipped no_inotify: no user namespaces here\n");
+		return;
+	}
+	close(fd);
+	ck_assert_int_eq(inotify_init1(0), -1);
+	take_ends(io, fds);
+	ck_assert_int_eq(write(fds[1], data, 100), 100);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	turn_for(20);
+	r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
+	ck_assert_uint_eq(read_through(r, 0, 100), 100);
+	ck_assert_uint_eq(read_through(r, 100, (size_t)-1), 0);
+	ck_assert(io_finished(io));
+	io_free(io);
+	close(r);
+}
+END_TEST
+
+/* stdout and stderr in one FIFO: the end of one is not the end of it; with a
+ * client that stalls, with none, and with one that comes late. */
+START_TEST(shared_fifo)
+{
+	int r = _i ? -1 : open(in_dir("out"), O_RDONLY | O_NONBLOCK), fds[3];
+	struct io *io = new_io("", in_dir("out"), in_dir("out"), false);
+	char text[16];
+
+	take_ends(io, fds);
+	close(fds[0]);
+	ck_assert_int_eq(write(fds[1], "one ", 4), 4);
+	turn_for(5);
+	close(fds[1]);
+	turn_for(5);
+	ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+	ck_assert_int_eq(write(fds[2], "two", 3), 3);
+	turn_for(5);
+	close(fds[2]);
+	turn_for(5);
+	ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+	if (r < 0)
+		r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
+	turn_for(5);
+	ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+	ck_assert_int_eq(read(r, text, sizeof(text)), 7);
+	ck_assert(memcmp(text, "one two", 7) == 0);
+	ck_assert_int_eq(read(r, text, sizeof(text)), 0);
+	ck_assert(io_finished(io));
+	io_free(io);
+	close(r);
+}
+END_TEST
+
+/* Devices: /dev/null takes everything, a terminal what fits; one that has
+ * gone does not take the container's pipe along. */
+START_TEST(null_device)
+{
+	struct io *io = new_io("", "/dev/null", "/dev/null", false);
+	int fds[3];
+	pid_t pid;
+
+	take_ends(io, fds);
+	pid = write_in_child(fds[1], BIG);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	while (!io_finished(io))
+		loop_turn(NS_PER_S);
+	reap_ok(pid);
+	io_free(io);
+}
+END_TEST
+
+static int open_pty(int *slave);
+
+START_TEST(tty_device)
+{
+	int m, s, fds[3], status;
+	char path[64];
+	struct termios t;
+	struct io *io;
+	size_t got;
+	pid_t pid;
+
+	m = open_pty(&s);
+	ck_assert_int_eq(tcgetattr(s, &t), 0);
+	cfmakeraw(&t);
+	ck_assert_int_eq(tcsetattr(s, TCSANOW, &t), 0);
+	ck_assert_int_eq(ttyname_r(s, path, sizeof(path)), 0);
+	fcntl(m, F_SETFL, O_NONBLOCK);
+	io = new_io("", path, "", false);
+	take_ends(io, fds);
+	pid = write_in_child(fds[1], BIG);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	turn_for(20);
+	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	got = read_through(m, 0, 300000);
+	ck_assert_uint_eq(got, 300000);
+	if (_i == 0) {
+		got += read_through(m, got, BIG - got);
+		ck_assert_uint_eq(got, BIG);
+	} else {
+		close(m);	/* it hangs up */
+		m = -1;
+	}
+	for (got = 0; waitpid(pid, &status, WNOHANG) == 0; got++) {
+		ck_assert_uint_lt(got, 500);
+		turn_for(10);
+	}
+	ck_assert_msg(status == 0, "the writer ended with %#x", status);
+	turn_for(5);
+	ck_assert(io_finished(io));
+	io_free(io);
+	close(s);
+	close(m);
+}
+END_TEST
+
+/* Pages of pipes are counted for the user: only who writes much gets more. */
+START_TEST(pipe_sizes)
+{
+	int r = open(in_dir("out"), O_RDONLY | O_NONBLOCK), fds[3];
+	struct io *io = new_io(in_dir("in"), in_dir("out"), "", false);
+	int size;
+	size_t got;
+	pid_t pid;
+
+	take_ends(io, fds);
+	size = fcntl(fds[1], F_GETPIPE_SZ);
+	ck_assert_int_le(size, 65536);
+	ck_assert_int_le(fcntl(fds[0], F_GETPIPE_SZ), 65536);
+	ck_assert_int_eq(write(fds[1], data, 1000), 1000);
+	ck_assert_uint_eq(read_through(r, 0, 1000), 1000);
+	ck_assert_int_eq(fcntl(fds[1], F_GETPIPE_SZ), size);
+	pid = write_in_child(fds[1], BIG);
+	for (got = 0; got < 20 * 65536; turn_for(2))
+		got += read_through(r, got, 65536);
+	ck_assert_uint_eq(read_through(r, got, BIG - got), BIG - got);
+	reap_ok(pid);
+	ck_assert_int_gt(fcntl(fds[1], F_GETPIPE_SZ), size);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	io_free(io);
+	close(r);
+}
+END_TEST
+
 /* Nobody ever reads, and there is nothing: not waited for. */
 START_TEST(nobody_and_nothing)
 {
@@ -485,8 +717,11 @@ END_TEST
 START_TEST(background_holder)
 {
 	int r = open(in_dir("out"), O_RDONLY | O_NONBLOCK), fds[3];
+	unsigned before = open_fds();
 	struct io *io = new_io("", in_dir("out"), "", false);
 	int64_t t0 = loop_now();
+	size_t n;
+	char c;
 
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 1000), 1000);
@@ -499,13 +734,23 @@ START_TEST(background_holder)
 	ck_assert_int_eq(drained, 1);
 	io_free(io);
 	loop_turn(0);
-	/* After that the writer is told, by EPIPE. */
+	/* After that it is dropped: neither EPIPE nor a full pipe. */
 	signal(SIGPIPE, SIG_IGN);
-	ck_assert_int_eq(write(fds[1], "x", 1), -1);
-	ck_assert_int_eq(errno, EPIPE);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	for (n = 0; n < MIB; n += 4096) {
+		while (write(fds[1], data, 4096) < 0) {
+			ck_assert_int_eq(errno, EAGAIN);
+			loop_turn(NS_PER_S);
+		}
+	}
+	ck_assert_int_eq(read(r, &c, 1), 0);
+	turn_for(5);
+	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
+	turn_for(5);
+	ck_assert_uint_eq(open_fds(), before);
 	close(r);
 }
 END_TEST
@@ -565,6 +810,7 @@ START_TEST(drain_of_a_slow_client)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	io_free(io);
+	turn_for(5);
 	close(r);
 }
 END_TEST
@@ -583,6 +829,33 @@ START_TEST(free_while_draining)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
+}
+END_TEST
+
+/* Freed before the end with much in the pipe: the writer is neither blocked
+ * nor killed. */
+START_TEST(free_under_a_writer)
+{
+	unsigned before = open_fds();
+	struct io *io = new_io("", in_dir("out"), "", false);
+	int fds[3], status;
+	pid_t pid;
+	int i;
+
+	take_ends(io, fds);
+	pid = write_in_child(fds[1], BIG);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	turn_for(20);
+	io_free(io);
+	for (i = 0; waitpid(pid, &status, WNOHANG) == 0; i++) {
+		ck_assert_int_lt(i, 500);
+		turn_for(10);
+	}
+	ck_assert_int_eq(status, 0);
+	turn_for(5);
+	ck_assert_uint_eq(open_fds(), before);
 }
 END_TEST
 
@@ -618,6 +891,52 @@ START_TEST(stalled_costs_no_memory)
 		close(ends[i][2]);
 		io_free(ios[i]);
 		close(readers[i]);
+	}
+}
+END_TEST
+
+/* The same of terminals, which are copied; both directions. */
+START_TEST(stalled_terminals_cost_no_memory)
+{
+	static struct io *ios[50];
+	static int masters[50], slaves[50], readers[50], writers[50];
+	static uint8_t block[4096];
+	struct termios t;
+	size_t idle;
+	struct err e;
+	int i;
+
+	memset(block, 'x', sizeof(block));
+	for (i = 0; i < 50; i++) {
+		ck_assert_int_eq(mkfifo(in_dir("f%d", i), 0600), 0);
+		ck_assert_int_eq(mkfifo(in_dir("g%d", i), 0600), 0);
+		readers[i] = open(in_dir("f%d", i), O_RDONLY | O_NONBLOCK);
+		ios[i] = new_io(in_dir("g%d", i), in_dir("f%d", i), "", true);
+		writers[i] = open(in_dir("g%d", i), O_WRONLY | O_NONBLOCK);
+		masters[i] = open_pty(&slaves[i]);
+		/* A line discipline throws away what makes too long a line. */
+		ck_assert_int_eq(tcgetattr(slaves[i], &t), 0);
+		cfmakeraw(&t);
+		ck_assert_int_eq(tcsetattr(slaves[i], TCSANOW, &t), 0);
+		fcntl(slaves[i], F_SETFL, O_NONBLOCK);
+		ck_assert_int_eq(io_attach_master(ios[i], masters[i], &e), 0);
+	}
+	turn_for(10);
+	idle = mallinfo2().uordblks;
+	for (i = 0; i < 50; i++) {
+		while (write(writers[i], block, sizeof(block)) > 0)
+			loop_turn(0);
+		while (write(slaves[i], block, sizeof(block)) > 0)
+			loop_turn(0);
+	}
+	turn_for(20);
+	ck_assert_uint_eq(mallinfo2().uordblks, idle);
+	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	for (i = 0; i < 50; i++) {
+		io_free(ios[i]);
+		close(slaves[i]);
+		close(readers[i]);
+		close(writers[i]);
 	}
 }
 END_TEST
@@ -845,9 +1164,10 @@ START_TEST(logging_binary)
 
 	need_children();
 	make_logger("exec 5>&-; cd ${0%/*} || exit 1; "
-	    "echo \"$CONTAINER_ID $CONTAINER_NAMESPACE $*\" >args; "
+	    "for a in \"$CONTAINER_ID\" \"$CONTAINER_NAMESPACE\" \"$@\"; "
+	    "do printf \"[%s]\" \"$a\"; done >args; "
 	    "cat <&3 >got1 & cat <&4 >got2; wait; echo end >ended");
-	snprintf(uri, sizeof(uri), "binary://%s/logger?k=v%%20w&flag", dir);
+	snprintf(uri, sizeof(uri), "binary://%s/logger?k=v%%20w&flag&k=2#x", dir);
 	io = new_io("", uri, "", false);
 	take_ends(io, fds);
 	close(fds[0]);
@@ -859,7 +1179,7 @@ START_TEST(logging_binary)
 	wait_drained(1000);
 	io_free(io);
 	ck_assert(file_has(in_dir("ended"), "end", 5000));
-	ck_assert(file_has(in_dir("args"), "c n k v w flag\n", 100));
+	ck_assert(file_has(in_dir("args"), "[c][n][k][v w][flag][]", 100));
 	ck_assert(file_has(in_dir("got1"), "hello", 100));
 	ck_assert(file_has(in_dir("got2"), "wrong", 100));
 }
@@ -890,6 +1210,107 @@ START_TEST(logging_binary_dies)
 	wait_drained(1000);
 	io_free(io);
 	turn_for(10);
+}
+END_TEST
+
+/* What a background child writes after io_free() is the binary's; after its
+ * death it is dropped. */
+START_TEST(logging_binary_after_free)
+{
+	unsigned before;
+	char uri[256];
+	struct io *io;
+	int fds[3], i;
+
+	need_children();
+	before = open_fds();
+	signal(SIGPIPE, SIG_IGN);
+	make_logger("exec 5>&-; cd ${0%/*} || exit 1; cat <&3 >got");
+	snprintf(uri, sizeof(uri), "binary-v2://%s/logger", dir);
+	logger_set_bounds(NS_PER_S, 300 * NS_PER_MS, 300 * NS_PER_MS);
+	io = new_io("", uri, "", false);
+	take_ends(io, fds);
+	ck_assert_int_eq(write(fds[1], "before ", 7), 7);
+	io_drain(io, on_drained, NULL);
+	wait_drained(1000);
+	io_free(io);
+	ck_assert_int_eq(write(fds[1], "after", 5), 5);
+	ck_assert(file_has(in_dir("got"), "before after", 1000));
+	turn_for(700);	/* SIGTERM has come */
+	for (i = 0; i < 100; i++) {
+		ck_assert_int_eq(write(fds[1], data, 4096), 4096);
+		loop_turn(0);
+	}
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	turn_for(10);
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+/* One that neither reads nor ends nor heeds SIGTERM. */
+START_TEST(logging_binary_stubborn)
+{
+	unsigned before;
+	char uri[256];
+	struct io *io;
+	int64_t t0;
+	int fds[3];
+
+	need_children();
+	before = open_fds();
+	make_logger("trap '' TERM; echo $$ >${0%/*}/pid; while :; do "
+	    "sleep 0.05; done");
+	snprintf(uri, sizeof(uri), "binary://%s/logger", dir);
+	logger_set_bounds(50 * NS_PER_MS, 200 * NS_PER_MS, 300 * NS_PER_MS);
+	io = new_io("", uri, "", false);
+	take_ends(io, fds);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	ck_assert(file_has(in_dir("pid"), "\n", 2000));
+	io_free(io);
+	for (t0 = loop_now(); open_fds() > before;) {
+		ck_assert(loop_now() - t0 < 5 * NS_PER_S);
+		turn_for(10);
+	}
+	ck_assert(loop_now() - t0 >= 450 * NS_PER_MS);
+}
+END_TEST
+
+/* A terminal's output, to a binary that lives and to one that dies. */
+START_TEST(logging_binary_of_a_terminal)
+{
+	static char block[4096];
+	char uri[256];
+	struct err e;
+	struct io *io;
+	int s, i, k;
+
+	need_children();
+	make_logger(_i ? "exit 3" : "exec 5>&-; cd ${0%/*} || exit 1; "
+	    "cat <&4 >got2; cat <&3 >got1; echo end >ended");
+	snprintf(uri, sizeof(uri), "binary://%s/logger", dir);
+	io = new_io("", uri, "", true);
+	ck_assert_int_eq(io_attach_master(io, open_pty(&s), &e), 0);
+	memset(block, 'x', sizeof(block));
+	fcntl(s, F_SETFL, O_NONBLOCK);
+	for (i = k = 0; i < 100 * 4096 && k < 2000; k++) {
+		ssize_t n = write(s, block, sizeof(block));
+
+		i += n > 0 ? (int)n : 0;
+		loop_turn(n > 0 ? 0 : 5 * NS_PER_MS);
+	}
+	ck_assert_int_ge(i, 100 * 4096);
+	close(s);
+	io_drain(io, on_drained, NULL);
+	wait_drained(2000);
+	io_free(io);
+	if (_i == 0) {
+		ck_assert(file_has(in_dir("ended"), "end", 3000));
+		ck_assert(file_has(in_dir("got1"), "xxx", 100));
+	}
 }
 END_TEST
 
@@ -929,6 +1350,13 @@ main(void)
 	tcase_add_test(tc, stalled_reader);
 	tcase_add_test(tc, restarted_reader);
 	tcase_add_test(tc, reader_after_the_end);
+	tcase_add_test(tc, restarted_reader_at_the_end);
+	tcase_add_test(tc, waiting_reader_at_the_end);
+	tcase_add_test(tc, no_inotify);
+	tcase_add_loop_test(tc, shared_fifo, 0, 2);
+	tcase_add_test(tc, null_device);
+	tcase_add_loop_test(tc, tty_device, 0, 2);
+	tcase_add_test(tc, pipe_sizes);
 	tcase_add_test(tc, nobody_and_nothing);
 	tcase_add_test(tc, null_streams);
 	tcase_add_loop_test(tc, files, 0, 12);
@@ -938,7 +1366,9 @@ main(void)
 	tcase_add_test(tc, drain_is_bounded);
 	tcase_add_test(tc, drain_of_a_slow_client);
 	tcase_add_test(tc, free_while_draining);
+	tcase_add_test(tc, free_under_a_writer);
 	tcase_add_test(tc, stalled_costs_no_memory);
+	tcase_add_test(tc, stalled_terminals_cost_no_memory);
 	tcase_add_loop_test(tc, stdin_sizes, 0, 18);
 	tcase_add_test(tc, stdin_client_comes_back);
 	tcase_add_test(tc, stdin_refused);
@@ -946,6 +1376,9 @@ main(void)
 	tcase_add_test(tc, terminal_never_came);
 	tcase_add_test(tc, logging_binary);
 	tcase_add_test(tc, logging_binary_dies);
+	tcase_add_test(tc, logging_binary_after_free);
+	tcase_add_test(tc, logging_binary_stubborn);
+	tcase_add_loop_test(tc, logging_binary_of_a_terminal, 0, 2);
 	tcase_add_test(tc, logging_binary_missing);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

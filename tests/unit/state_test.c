@@ -427,6 +427,12 @@ console_path(const struct console *c)
 }
 
 void
+console_collect(struct console *c)
+{
+	(void)c;
+}
+
+void
 console_free(struct console *c)
 {
 	(void)c;

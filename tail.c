@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tail: see tail.h. */
+#include "tail.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* How often a FIFO is looked at where inotify is refused (there is a limit
+ * per user, 128 by default). */
+#define LOOK_NS (1 * NS_PER_S)
+
+static void look(struct tail *t);
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+size_t
+tail_unread(const struct tail *t)
+{
+	int n = 0;
+
+	return ioctl(t->writer >= 0 ? t->writer : t->reader, FIONREAD, &n) < 0 ||
+	    n < 0 ? 0 : (size_t)n;
+}
+
+/* Has anybody the FIFO open for reading?  Our own reader must be closed. */
+static bool
+has_client(const struct tail *t)
+{
+	struct pollfd p = { .fd = t->writer, .events = POLLOUT };
+
+	return poll(&p, 1, 0) < 0 || !(p.revents & POLLERR);
+}
+
+static int
+reopen(int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void
+unwatch(struct tail *t)
+{
+	int fd = t->watch.fd;
+
+	timer_stop(&t->timer);
+	loop_del(&t->watch);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+on_inotify(struct watch *w, uint32_t revents)
+{
+	struct tail *t = container_of(w, struct tail, watch);
+
+	(void)revents;
+	look(t);
+	if (t->writer < 0 && t->reader < 0)
+		t->over(t);
+}
+
+static void
+on_timer(struct timer *timer)
+{
+	struct tail *t = container_of(timer, struct tail, timer);
+
+	look(t);
+	if (t->writer < 0 && t->reader < 0)
+		t->over(t);
+}
+
+/* Watch the FIFO for mask, instead of what it was watched for. */
+static bool
+watch_for(struct tail *t, uint32_t mask)
+{
+	char path[32];
+	struct err e;
+	int fd = t->watch.fd;
+
+	if (fd < 0)
+		fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->writer);
+	if (fd >= 0 && inotify_add_watch(fd, path, mask) >= 0 &&
+	    (t->watch.fd >= 0 || loop_add(&t->watch, fd, EPOLLIN, LOOP_IO,
+	    on_inotify, &e) == 0))
+		return true;
+	if (fd >= 0 && t->watch.fd < 0)
+		close(fd);
+	return false;
+}
+
+/*
+ * Find out how things are and arrange to be told when they change.  A new
+ * inotify descriptor each time, made when our reader is closed and dropped
+ * before we open or close anything: our own doings are never reported.
+ */
+static void
+look(struct tail *t)
+{
+	bool watched;
+
+	unwatch(t);
+	if (t->writer < 0)	/* the client has gone */
+		t->writer = reopen(t->reader, O_WRONLY);
+	if (t->writer < 0 || tail_unread(t) == 0) {
+		close_fd(&t->writer);
+		close_fd(&t->reader);
+		return;
+	}
+	close_fd(&t->reader);
+	watched = watch_for(t, IN_CLOSE_NOWRITE);
+	if (!has_client(t)) {
+		watched = watched && watch_for(t, IN_OPEN);
+		if (!watched)
+			timer_start(&t->timer, LOOK_NS, on_timer);
+		/* It may have come just before. */
+		if (!watched || !has_client(t))
+			return;
+		watched = watch_for(t, IN_CLOSE_NOWRITE);
+	}
+	/* Not told when the client leaves: it may have it all for itself. */
+	if (watched)
+		t->reader = reopen(t->writer, O_RDONLY);
+	if (t->reader < 0)
+		unwatch(t);
+	close_fd(&t->writer);
+}
+
+void
+tail_init(struct tail *t)
+{
+	t->writer = t->reader = t->watch.fd = -1;
+}
+
+bool
+tail_start(struct tail *t, int writer, int reader,
+    void (*over)(struct tail *t))
+{
+	t->writer = writer;
+	t->reader = reader;
+	t->over = over;
+	look(t);
+	return t->writer < 0 && t->reader < 0;
+}
+
+size_t
+tail_stop(struct tail *t)
+{
+	size_t lost = 0;
+
+	unwatch(t);
+	if (t->writer >= 0 && !has_client(t))
+		lost = tail_unread(t);
+	close_fd(&t->writer);
+	close_fd(&t->reader);
+	return lost;
+}
