@@ -1149,7 +1149,8 @@ static void
 cmd_exec(struct flags *f, int argc, char **argv)
 {
 	char *process, **args = calloc((size_t)argc + 2, sizeof(*args));
-	int i, n = 0, ms, status, tty = -1, stdio[] = { 0, 1, 2 };
+	int i, n = 0, ms, tty = -1, stdio[] = { 0, 1, 2 };
+	siginfo_t ended;
 	pid_t pid;
 
 	process = f->process != NULL ? read_file(f->process) : NULL;
@@ -1173,10 +1174,13 @@ cmd_exec(struct flags *f, int argc, char **argv)
 	for (ms = 0; ms < 10000; ms += 2) {
 		if (pid_file_is(f->pid_file, pid))
 			done();
-		if (waitpid(pid, &status, WNOHANG) == pid) {
-			/* It has said why, in the same log. */
+		/* Looked at and not reaped: its status is the shim's. */
+		ended.si_pid = 0;
+		if (waitid(P_PID, (id_t)pid, &ended,
+		    WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == pid) {
 			if (pid_file_is(f->pid_file, pid))
 				done();
+			/* It has said why, in the same log. */
 			if (no_pid_file)
 				done();
 			exit(FAILED);

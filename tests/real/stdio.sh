@@ -32,6 +32,39 @@ case_last_line() {
 	nothing_left
 }
 
+# The same in a terminal, where the end of the process can be known before the
+# terminal's master has been handed over, or its output read from there.
+case_last_line_of_terminals() {
+	local i out wrong=0
+
+	run_bg lt sleep 1000 || why "it did not start"
+	for ((i = 0; i < (LOOPS + 4) / 5; i++)); do
+		out=$(c_tty task exec -t --fifo-dir "$T/fifo" --exec-id "t$i" \
+		    lt echo "the last line $i" | tr -d '\r')
+		# ctr may add that it came too late with the size.
+		case $out in
+		*"the last line $i"*) ;;
+		*) wrong=$((wrong + 1)) ;;
+		esac
+	done
+	is "outputs of $i terminals that were not whole" "$wrong" 0
+	gone lt
+	nothing_left
+}
+
+# A background child that writes after its exec has been deleted is neither
+# killed by that nor stuck.
+case_background_writer() {
+	run_bg bw sleep 1000 || why "it did not start"
+	# shellcheck disable=SC2016 # for the shell inside
+	is output "$(ex --exec-id b bw sh -c \
+	    '(sleep 1; seq 100000; echo $? >/tmp/bw.rc) & echo ok')" ok
+	sleep 2
+	is "status of the writer" "$(ex --exec-id c bw cat /tmp/bw.rc)" 0
+	gone bw
+	nothing_left
+}
+
 case_output_sizes() {
 	local n
 
