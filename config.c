@@ -77,17 +77,20 @@ static const struct key {
 
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
-static const struct {
+struct choice {
 	const char *name;
-	enum log_level level;
-} levels[] = {
+	int value;
+};
+
+static const struct choice levels[] = {
 	{ "panic", LOG_ERR }, { "fatal", LOG_ERR }, { "error", LOG_ERR },
 	{ "warn", LOG_WARN }, { "warning", LOG_WARN }, { "info", LOG_INFO },
 	{ "debug", LOG_DEBUG }, { "trace", LOG_DEBUG },
 };
 
-static const char *const controls[] = {
-	[CONTROL_AUTO] = "auto", [CONTROL_ON] = "on", [CONTROL_OFF] = "off",
+static const struct choice controls[] = {
+	{ "auto", CONTROL_AUTO }, { "on", CONTROL_ON },
+	{ "off", CONTROL_OFF },
 };
 
 enum type { T_STRING, T_INT, T_BOOL, T_OTHER };
@@ -412,33 +415,19 @@ set_string(char **at, const char *s, struct err *e)
 }
 
 static int
-set_level(struct reader *r, int *at)
+set_choice(struct reader *r, const struct choice *list, size_t n, void *at,
+    const char *names)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+	for (i = 0; i < n; i++) {
 		if (r->type == T_STRING &&
-		    strcasecmp(r->text, levels[i].name) == 0) {
-			*at = (int)levels[i].level;
+		    strcasecmp(r->text, list[i].name) == 0) {
+			*(int *)at = list[i].value;
 			return 0;
 		}
 	}
-	return refuse(r, "must be one of \"error\", \"warn\", \"info\", "
-	    "\"debug\", \"trace\"");
-}
-
-static int
-set_control(struct reader *r, int *at)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
-		if (r->type == T_STRING && strcmp(r->text, controls[i]) == 0) {
-			*at = (int)i;
-			return 0;
-		}
-	}
-	return refuse(r, "must be \"auto\", \"on\" or \"off\"");
+	return refuse(r, names);
 }
 
 /* The value in hand to where its key says. */
@@ -469,9 +458,13 @@ set_key(struct reader *r, const struct key *k)
 		*(int64_t *)(void *)at = r->num * NS;
 		return 0;
 	case LEVEL:
-		return set_level(r, (int *)(void *)at);
+		return set_choice(r, levels, sizeof(levels) /
+		    sizeof(levels[0]), at, "must be one of \"error\", "
+		    "\"warn\", \"info\", \"debug\", \"trace\"");
 	case CONTROL:
-		return set_control(r, (int *)(void *)at);
+		return set_choice(r, controls, sizeof(controls) /
+		    sizeof(controls[0]), at,
+		    "must be \"auto\", \"on\" or \"off\"");
 	case BOOLEAN:
 	case UNSUPPORTED:
 		if (r->type != T_BOOL)

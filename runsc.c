@@ -63,7 +63,6 @@ struct runsc_cmd {
 	char pid_file[32];	/* in dir_fd; "" for none */
 	char internal_pid_file[32];
 	bool timed_out;
-	bool absent;		/* nobody serves the control socket */
 	bool held;		/* child_hold() taken */
 };
 
@@ -758,50 +757,31 @@ ask_runsc(struct runsc_cmd *c, struct runsc_result *r)
 {
 	runsc_done *done = c->done;
 	void *arg = c->arg;
+	int64_t spent;
 
 	if (c->env->control->mode == CONTROL_ON) {
 		done(arg, r);
 		cmd_release(c);
 		return;
 	}
-	/* What is left of the time, which is most of it. */
-	if (c->timeout_ns)
-		c->timeout_ns -= loop_now() - c->began_ns;
+	/* What is left of the time, which is most of it unless we slept. */
+	if (c->timeout_ns) {
+		spent = loop_now() - c->began_ns;
+		c->timeout_ns -= spent < c->timeout_ns / 2 ? spent :
+		    c->timeout_ns / 2;
+	}
 	if (!run(c, &r->err))
 		done(arg, r);
-}
-
-static void
-on_unanswered(struct timer *t)
-{
-	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
-	struct runsc_result r = { .out = "", .gone = c->absent };
-
-	err_set(&r.err, ERR_UNAVAILABLE, "%s: the sandbox's control socket "
-	    "cannot be asked", c->verb);
-	ask_runsc(c, &r);
-}
-
-static void
-tell_once(const struct runsc_cmd *c, const struct err *why)
-{
-	struct runsc_control *control = c->env->control;
-
-	if (control->told)
-		log_debug("%s: %s: %s", c->env->id, c->verb, why->msg);
-	else
-		log_warn("%s: %s: %s%s", c->env->id, c->verb, why->msg,
-		    control->mode == CONTROL_ON ? "" : "; asking runsc");
-	control->told = true;
 }
 
 static void
 on_reply(void *arg, const struct urpc_reply *reply)
 {
 	struct runsc_cmd *c = arg;
+	struct runsc_control *control = c->env->control;
+	bool told = control->told || reply->end == URPC_REFUSED;
 	struct runsc_result r = { .out = reply->out, .err = reply->err,
 		.outlen = reply->outlen };
-	struct runsc_control *control = c->env->control;
 
 	c->call = NULL;
 	if (reply->end == URPC_OK) {
@@ -809,19 +789,17 @@ on_reply(void *arg, const struct urpc_reply *reply)
 		cmd_release(c);
 		return;
 	}
-	r.out = "";
 	r.outlen = 0;
+	r.gone = reply->end == URPC_ABSENT ||
+	    (reply->end == URPC_REFUSED && (runsc_says_gone(r.err.msg) ||
+	    strstr(r.err.msg, "not found")));
 	/* A refusal is mostly true; but it takes a runsc to put it into the
 	 * words that are known. */
-	if (reply->end == URPC_REFUSED) {
-		r.gone = runsc_says_gone(r.err.msg) ||
-		    strstr(r.err.msg, "not found");
-		log_debug("%s: %s", c->env->id, r.err.msg);
-	} else {
-		tell_once(c, &r.err);
-		if (control->mode == CONTROL_AUTO)
-			control->without |= 1u << c->method;
-	}
+	(told ? log_debug : log_warn)("%s: %s%s", c->env->id, r.err.msg,
+	    control->mode == CONTROL_ON ? "" : "; asking runsc");
+	control->told |= !told;
+	if (reply->end == URPC_UNKNOWN || reply->end == URPC_BROKEN)
+		control->without |= 1u << c->method;
 	ask_runsc(c, &r);
 }
 
@@ -830,7 +808,7 @@ static struct runsc_cmd *
 ask(struct runsc_cmd *c, enum urpc_method method, struct err *e)
 {
 	const struct runsc_env *env = c->env;
-	struct runsc_control *control = env->control;
+	const struct runsc_control *control = env->control;
 	struct urpc_request r = {
 		.method = method, .root = env->root, .id = env->id,
 		.sandbox_id = env->sandbox_id, .pid = c->internal_pid,
@@ -838,23 +816,20 @@ ask(struct runsc_cmd *c, enum urpc_method method, struct err *e)
 		.timeout_ns = env->command_timeout_ns,
 	};
 
-	if (!control || control->mode == CONTROL_OFF || !control->started ||
-	    control->without & 1u << method)
+	if (!control || !control->started || control->mode == CONTROL_OFF ||
+	    (control->mode == CONTROL_AUTO &&
+	    control->without & 1u << method))
 		return run(c, e);
 	c->method = method;
 	c->began_ns = loop_now();
 	if (control->mode == CONTROL_AUTO)
 		r.timeout_ns /= SOCKET_SHARE;
-	c->call = urpc_call(&r, on_reply, c, e);
+	c->call = urpc_call(&r, on_reply, c);
 	if (c->call)
 		return c;
-	tell_once(c, e);
-	if (control->mode == CONTROL_AUTO)
-		return run(c, e);
-	/* As with a runsc: the answer comes later. */
-	c->absent = e->code == ERR_NOT_FOUND;
-	timer_start(&c->deadline, 0, on_unanswered);
-	return c;
+	err_set(e, ERR_EXHAUSTED, "runsc %s: out of memory", c->verb);
+	cmd_release(c);
+	return NULL;
 }
 
 struct runsc_cmd *

@@ -43,6 +43,7 @@ struct urpc {
 	size_t seen;		/* bytes of buf that have been counted */
 	unsigned depth;		/* of brackets */
 	bool in_string, escaped;
+	bool absent;		/* there was nobody to call; why is in buf */
 };
 
 static const char *const names[URPC_METHODS] = {
@@ -84,35 +85,25 @@ static int
 read_state(struct where *w, const struct urpc_request *r, struct err *e)
 {
 	char path[PATH_MAX];
-	struct stat st;
 	char *text = NULL;
-	ssize_t n;
-	int fd, rc = -1;
+	ssize_t n = -1;
+	struct stat st;
+	int fd, rc;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s_sandbox:%s.state",
-	    r->root, r->id, r->sandbox_id) >= sizeof(path))
-		return err_set(e, ERR_INVALID, "the path of runsc's state "
-		    "is too long");
+	snprintf(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root, r->id,
+	    r->sandbox_id);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return err_sys(e, "open %s", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_size > STATE_FILE_MAX) {
-		err_set(e, ERR_INVALID, "%s is not runsc's state", path);
-		goto out;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	n = text ? read(fd, text, (size_t)st.st_size) : -1;
-	if (n < 0) {
-		err_sys(e, "read %s", path);
-		goto out;
-	}
-	rc = parse_state(w, text, (size_t)n, e);
-	if (rc < 0)
-		err_prefix(e, "%s", path);
-out:
-	free(text);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size <= STATE_FILE_MAX)
+		text = malloc((size_t)st.st_size + 1);
+	if (text)
+		n = read(fd, text, (size_t)st.st_size);
 	close(fd);
+	rc = n < 0 ? err_set(e, ERR_INVALID, "%s cannot be read", path) :
+	    parse_state(w, text, (size_t)n, e);
+	free(text);
 	return rc;
 }
 
@@ -194,9 +185,9 @@ find_and_dial(const struct urpc_request *r, struct err *e)
 	if (w.path[0])
 		fd = dial_path(w.path, w.pid);
 	for (i = 0; absent(fd) && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if ((size_t)snprintf(path, sizeof(path), "%s/runsc-%s.sock",
-		    dirs[i], r->sandbox_id) < sizeof(path))
-			fd = dial_path(path, w.pid);
+		snprintf(path, sizeof(path), "%s/runsc-%s.sock", dirs[i],
+		    r->sandbox_id);
+		fd = dial_path(path, w.pid);
 	}
 	if (absent(fd))
 		fd = dial_abstract(r->sandbox_id, w.pid);
@@ -278,39 +269,37 @@ put_processes(struct json_out *out, const struct json *j, int result)
 static void
 understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 {
-	int result, why;
+	bool success, ok = false;
 	struct json j;
-	bool success, ok;
+	int result;
 
+	err_set(&r->err, ERR_INVALID, "a reply that makes no sense");
 	if (json_parse(&j, u->buf, u->seen, &r->err) < 0)
 		return;
 	result = json_get(&j, 0, "result");
-	why = json_get(&j, 0, "err");
-	if (!json_bool(&j, json_get(&j, 0, "success"), &success)) {
-		err_set(&r->err, ERR_INVALID, "a reply without success");
-	} else if (!success) {
-		r->end = URPC_REFUSED;
-		err_set(&r->err, ERR_UNKNOWN, "an error without words");
-		if (json_str(&j, why, r->err.msg, sizeof(r->err.msg)) < 0)
-			r->end = URPC_BROKEN;
-		else if (strcmp(r->err.msg, "unknown method") == 0)
-			r->end = URPC_UNKNOWN;
-	} else {
-		ok = false;
-		if (result >= 0 && u->method == URPC_WAIT)
+	if (!json_bool(&j, json_get(&j, 0, "success"), &success))
+		goto out;
+	if (!success) {
+		r->err.code = ERR_UNKNOWN;
+		if (json_str(&j, json_get(&j, 0, "err"), r->err.msg,
+		    sizeof(r->err.msg)) >= 0)
+			r->end = strcmp(r->err.msg, "unknown method") == 0 ?
+			    URPC_UNKNOWN : URPC_REFUSED;
+	} else if (result >= 0) {
+		if (u->method == URPC_WAIT)
 			ok = put_wait(out, &j, result);
-		else if (result >= 0 && u->method == URPC_PROCESSES)
+		else if (u->method == URPC_PROCESSES)
 			ok = put_processes(out, &j, result);
-		else if (result >= 0)	/* null or {}, by release */
+		else	/* null or {}, by release */
 			ok = j.toks[result].type == JSON_NULL ||
 			    (j.toks[result].type == JSON_OBJECT &&
 			    j.toks[result].size == 0);
-		if (ok && !out->bad)
+		if (ok && !out->bad) {
 			r->end = URPC_OK;
-		else
-			err_set(&r->err, ERR_INVALID,
-			    "a result that makes no sense");
+			r->err.code = ERR_OK;
+		}
 	}
+out:
 	json_free(&j);
 }
 
@@ -343,7 +332,7 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 	struct json_out out = { 0 };
 	void *arg = u->arg;
 
-	r->end = URPC_BROKEN;
+	r->end = u->absent ? URPC_ABSENT : URPC_BROKEN;
 	if (text)
 		err_set(&r->err, ERR_UNAVAILABLE, "%s", text);
 	else
@@ -355,6 +344,15 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 	release(u);
 	done(arg, r);
 	json_out_free(&out);
+}
+
+static void
+on_not_called(struct timer *t)
+{
+	struct urpc *u = container_of(t, struct urpc, deadline);
+	struct urpc_reply r = { .err.code = ERR_OK };
+
+	finish(u, &r, u->buf ? u->buf : "out of memory");
 }
 
 static void
@@ -455,32 +453,31 @@ on_readable(struct watch *w, uint32_t revents)
 
 struct urpc *
 urpc_call(const struct urpc_request *r,
-    void (*done)(void *arg, const struct urpc_reply *r), void *arg,
-    struct err *e)
+    void (*done)(void *arg, const struct urpc_reply *r), void *arg)
 {
-	struct urpc *u;
-	int fd = find_and_dial(r, e);
+	struct urpc *u = calloc(1, sizeof(*u));
+	struct err e;
+	int fd;
 
-	if (fd < 0)
+	if (!u)
 		return NULL;
-	u = calloc(1, sizeof(*u));
-	if (!u) {
-		err_set(e, ERR_EXHAUSTED, "out of memory");
-		close(fd);
-		return NULL;
-	}
+	u->watch.fd = -1;
 	u->method = r->method;
 	u->timeout_ns = r->timeout_ns;
 	u->done = done;
 	u->arg = arg;
-	if (send_request(fd, r, e) < 0 ||
-	    loop_add(&u->watch, fd, EPOLLIN, LOOP_CHILD, on_readable, e) < 0) {
-		close(fd);
-		free(u);
-		return NULL;
+	fd = find_and_dial(r, &e);
+	if (fd >= 0 && send_request(fd, r, &e) == 0 && loop_add(&u->watch, fd,
+	    EPOLLIN, LOOP_CHILD, on_readable, &e) == 0) {
+		if (r->method != URPC_WAIT)
+			timer_start(&u->deadline, r->timeout_ns, on_deadline);
+		return u;
 	}
-	if (r->method != URPC_WAIT)
-		timer_start(&u->deadline, r->timeout_ns, on_deadline);
+	u->absent = fd < 0 && e.code == ERR_NOT_FOUND;
+	u->buf = strdup(e.msg);
+	if (fd >= 0)
+		close(fd);
+	timer_start(&u->deadline, 0, on_not_called);
 	return u;
 }
 

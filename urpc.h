@@ -49,6 +49,7 @@ enum urpc_end {
 	URPC_REFUSED,	/* the sandbox says no: err */
 	URPC_UNKNOWN,	/* it has no such method */
 	URPC_BROKEN,	/* no sensible reply, or none: err */
+	URPC_ABSENT,	/* nobody serves the socket of such a container: err */
 };
 
 struct urpc_reply {
@@ -60,14 +61,10 @@ struct urpc_reply {
 
 struct urpc;			/* one call under way; urpc.c frees it */
 
-/*
- * done is called once, from the loop, unless cancelled.  NULL if the call
- * could not be made, with *e filled: ERR_NOT_FOUND if nobody serves the
- * socket of such a container.
- */
+/* done is called once, from the loop, unless cancelled.  NULL when out of
+ * memory. */
 struct urpc *urpc_call(const struct urpc_request *r,
-	void (*done)(void *arg, const struct urpc_reply *r), void *arg,
-	struct err *e);
+	void (*done)(void *arg, const struct urpc_reply *r), void *arg);
 /* NULL is nothing. */
 void urpc_cancel(struct urpc *u);
 

@@ -13,4 +13,15 @@ bench-io: build/bench/bench_io $(REAL)
 	build/bench/bench_io
 	SHIM=$(REAL) bash tests/bench/bench-io.sh
 
-.PHONY: bench-io
+build/bench/bench_calls: tests/bench/bench_calls.c tests/it/client.c \
+		tests/it/client.h $(SRCS) $(HDRS)
+	@mkdir -p build/bench
+	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/it/client.c \
+	    pb.c ttrpc.c loop.c log.c err.c $(LDFLAGS)
+
+# Kill, Pids and State, memory and processes of a pod, with the sandbox asked
+# over its control socket and by runsc.
+bench-calls: build/bench/bench_calls $(REAL)
+	SHIM=$(REAL) bash tests/bench/bench-calls.sh
+
+.PHONY: bench-io bench-calls

@@ -8,7 +8,9 @@
  * process tree:
  *   runsc-sandbox  session leader; the shim's orphan after `create`.  Serves
  *                  <root>/<sid>.ctl, runs the processes of all its containers
- *                  as its children, exits with the root container's status
+ *                  as its children, exits with the root container's status;
+ *                  and the control socket that shims know,
+ *                  <root>/runsc-<sid>.sock, for Wait, Signal and Processes
  *   runsc-gofer    one per container; ends when the sandbox lets go of it
  *   runsc-exec     one per `exec --detach`; exits with the process's status
  * Even runsc's faults are there where a shim must live with them: `create` of
@@ -45,6 +47,10 @@
  *   unknown          as a runsc that has no such command
  *   no-pid           (create, exec) write no pid file
  * Of the first actions that end the call only one acts; the others add up.
+ * COMMAND socket is the control socket, with METHOD for an ID:
+ *   hang             no reply               close      instead of a reply
+ *   half             half a reply           huge       a reply of 2 MiB
+ *   raw=TEXT         TEXT for a reply       fail=TEXT  refuse
  *
  * FAKE_RUNSC_LOG names a file to which each call appends a line: seconds, the
  * number of inherited descriptors above 2, and its arguments, with blanks in
@@ -85,6 +91,8 @@
 #define ARGS_CAP 256
 #define SB_FD_LISTEN 3
 #define SB_FD_GOFER 4
+#define SB_FD_SOCKET 5
+#define HUGE_REPLY (2 << 20)
 
 static const char *root_dir = "/var/run/runsc";
 static int log_fd = -1;
@@ -569,10 +577,12 @@ state_save(const struct state *s)
 	char *path = state_path(s, "state"), *tmp = state_path(s, "tmp");
 
 	write_file(tmp, join("{\"id\":%s,\"bundle\":%s,\"status\":\"%s\","
-	    "\"goferPid\":%d,\"sandbox\":{\"id\":%s,\"pid\":%d},"
+	    "\"goferPid\":%d,\"sandbox\":{\"id\":%s,\"pid\":%d,"
+	    "\"controlSocketPath\":%s},"
 	    "\"startFailed\":%s,\"annotations\":%s}", quote(s->id),
 	    quote(s->bundle), s->status, s->gofer_pid, quote(s->sid),
-	    s->sandbox_pid, s->start_failed ? "true" : "false",
+	    s->sandbox_pid, quote(join("%s/runsc-%s.sock", root_dir, s->sid)),
+	    s->start_failed ? "true" : "false",
 	    s->annotations));
 	if (rename(tmp, path) < 0)
 		fail("rename %s: %s", tmp, strerror(errno));
@@ -585,8 +595,10 @@ state_remove(const struct state *s)
 {
 	unlink(state_path(s, "state"));
 	unlink(state_path(s, "lock"));
-	if (is_root(s))
+	if (is_root(s)) {
 		unlink(join("%s/%s.ctl", root_dir, s->sid));
+		unlink(join("%s/runsc-%s.sock", root_dir, s->sid));
+	}
 }
 
 static bool
@@ -943,7 +955,7 @@ create_root(struct state *s, int tty)
 	const char *argv[] = { "runsc-sandbox", join("--root=%s", root_dir),
 		"--log-format=json", "boot", "--bundle", s->bundle, s->id,
 		NULL };
-	int dir, pair[2], keep[2], stdio[] = { 0, 1, 2 };
+	int dir, pair[2], keep[3], stdio[] = { 0, 1, 2 };
 
 	if (tty >= 0)
 		stdio[0] = stdio[1] = stdio[2] = tty;
@@ -956,11 +968,17 @@ create_root(struct state *s, int tty)
 		fail("creating container: cannot create sandbox: creating "
 		    "control server socket for sandbox \"%s\": %s", s->sid,
 		    strerror(errno));
+	/* Its peer is who listens: the sandbox. */
+	snprintf(a.sun_path, sizeof(a.sun_path),
+	    "/proc/self/fd/%d/runsc-%s.sock", dir, s->sid);
+	keep[2] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(keep[2], (struct sockaddr *)&a, sizeof(a)) < 0)
+		fail("creating control socket: %s", strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		fail("socketpair: %s", strerror(errno));
 	s->gofer_pid = spawn_gofer(s->bundle, pair[0]);
 	keep[1] = pair[1];
-	s->sandbox_pid = spawn_self(argv, keep, 2, stdio, true);
+	s->sandbox_pid = spawn_self(argv, keep, 3, stdio, true);
 	if (s->gofer_pid < 0 || s->sandbox_pid < 0)
 		fail("fork: %s", strerror(errno));
 	close(dir);
@@ -1413,6 +1431,8 @@ struct proc {
 
 struct client {
 	int fd;
+	bool is_shim;	/* came by the control socket */
+	char *method;	/* then: what was asked */
 	struct proc *waits_for;
 };
 
@@ -1430,16 +1450,46 @@ static struct held held[64];
 static long next_ipid = 1;
 static const char *sandbox_id;
 
+/* What is answered to the commands, as the control socket has it. */
+static char *
+in_json(const char *method, const char *s)
+{
+	char *result = strdup("{}");
+	int code;
+
+	if (strncmp(s, "err ", 4) == 0)
+		return join("{\"success\":false,\"err\":%s,\"result\":null}",
+		    quote(s + 4));
+	s += 2;
+	if (strcmp(method, "Wait") == 0) {
+		code = atoi(s);
+		result = join("%d", code > 128 ? code - 128 : code << 8);
+	} else if (strcmp(method, "Processes") == 0) {
+		*result = '\0';
+		for (s++; *s != '\0'; s += strcspn(s, ","), s += *s == ',')
+			result = join("%s%s{\"uid\":0,\"pid\":%d,\"cmd\":"
+			    "\"x\"}", result, *result != '\0' ? "," : "",
+			    atoi(s));
+		result = join("[%s]", result);
+	}
+	return join("{\"success\":true,\"err\":\"\",\"result\":%s}\n",
+	    result);
+}
+
 static void
 answer(int fd, const char *fmt, ...)
 {
 	va_list ap;
+	size_t i;
 	char *s;
 
 	va_start(ap, fmt);
 	if (vasprintf(&s, fmt, ap) < 0)
 		abort();
 	va_end(ap);
+	for (i = 0; i < CLIENTS_CAP; i++)
+		if (clients[i].fd == fd && clients[i].is_shim)
+			s = in_json(clients[i].method, s);
 	send(fd, s, strlen(s), MSG_NOSIGNAL);
 	free(s);
 }
@@ -1756,6 +1806,93 @@ serve_destroy(int fd, const char *cid)
 	answer(fd, "ok");
 }
 
+/* The action of the first rule for the control socket and that method. */
+static const char *
+socket_fault(const char *method)
+{
+	const char *env = getenv("FAKE_RUNSC");
+	char *text, *rule, *action, *save = NULL;
+
+	text = env == NULL ? NULL : *env == '/' ? read_file(env) :
+	    strdup(env);
+	if (text == NULL)
+		return "";
+	for (rule = strtok_r(text, ";\n", &save); rule != NULL;
+	    rule = strtok_r(NULL, ";\n", &save)) {
+		action = strchr(rule, ':');
+		if (strncmp(rule, "socket", 6) != 0 || action == NULL)
+			continue;
+		*action++ = '\0';
+		if (rule[6] == '\0' || strcmp(rule + 6, join("@%s",
+		    method)) == 0)
+			return action;
+	}
+	return "";
+}
+
+static void
+serve_huge(int fd)
+{
+	char *s = malloc(HUGE_REPLY);
+
+	if (s == NULL)
+		abort();
+	memset(s, '[', HUGE_REPLY);
+	send(fd, s, HUGE_REPLY, MSG_NOSIGNAL);
+	free(s);
+}
+
+/* One request of a shim's; it fits into one read. */
+static bool
+serve_shim(struct client *c)
+{
+	static char buf[MSG_CAP];
+	const char *arg, *fault, *p;
+	struct proc *init;
+	char *cid;
+	ssize_t n = recv(c->fd, buf, sizeof(buf) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	c->method = json_string(json_get(buf, "method"));
+	p = c->method != NULL ? strchr(c->method, '.') : NULL;
+	c->method = strdup(p != NULL ? p + 1 : "");
+	arg = json_get(buf, "arg");
+	cid = json_string(arg);
+	fault = socket_fault(c->method);
+	if (strcmp(fault, "hang") == 0)
+		return true;
+	if (strcmp(fault, "close") == 0)
+		return false;
+	if (strcmp(fault, "half") == 0) {
+		send(c->fd, "{\"success\":true,", 16, MSG_NOSIGNAL);
+	} else if (strcmp(fault, "huge") == 0) {
+		serve_huge(c->fd);
+	} else if (strncmp(fault, "raw=", 4) == 0) {
+		send(c->fd, fault + 4, strlen(fault + 4), MSG_NOSIGNAL);
+	} else if (strncmp(fault, "fail=", 5) == 0) {
+		answer(c->fd, "err %s", fault + 5);
+	} else if (strcmp(c->method, "Signal") == 0) {
+		serve_kill(c->fd, json_string(json_get(arg, "CID")),
+		    join("%d %d %d", atoi(json_get(arg, "Signo")),
+		    atoi(json_get(arg, "Mode")), atoi(json_get(arg, "PID"))));
+	} else if (strcmp(c->method, "Processes") == 0 && cid != NULL) {
+		serve_ps(c->fd, cid);
+	} else if (strcmp(c->method, "Wait") == 0 && cid != NULL) {
+		init = find_init(cid);
+		if (init == NULL)
+			answer(c->fd, "err container \"%s\" not found", cid);
+		else if (init->pid > 0)
+			c->waits_for = init;
+		else
+			answer(c->fd, "ok %d", init->code);
+	} else {
+		answer(c->fd, "err unknown method");
+	}
+	return true;
+}
+
 /* One request.  False: the connection is done with. */
 static bool
 serve(struct client *c)
@@ -1808,15 +1945,17 @@ serve(struct client *c)
 static void
 sandbox_main(const char *id)
 {
-	struct pollfd pfd[CLIENTS_CAP + 2];
+	struct pollfd pfd[CLIENTS_CAP + 3];
 	struct signalfd_siginfo info;
 	sigset_t set;
-	size_t i;
+	size_t i, j;
 	int sigfd;
 
 	sandbox_id = id;
 	fcntl(SB_FD_LISTEN, F_SETFD, FD_CLOEXEC);
 	fcntl(SB_FD_GOFER, F_SETFD, FD_CLOEXEC);
+	fcntl(SB_FD_SOCKET, F_SETFD, FD_CLOEXEC);
+	listen(SB_FD_SOCKET, 64);
 	/* Orphans of the container stay in here. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "exe");
@@ -1826,13 +1965,14 @@ sandbox_main(const char *id)
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (i = 0; i < CLIENTS_CAP; i++)
 		clients[i].fd = -1;
+	pfd[CLIENTS_CAP + 2] = (struct pollfd){ SB_FD_SOCKET, POLLIN, 0 };
 	for (;;) {
 		pfd[0] = (struct pollfd){ SB_FD_LISTEN, POLLIN, 0 };
 		pfd[1] = (struct pollfd){ sigfd, POLLIN, 0 };
 		for (i = 0; i < CLIENTS_CAP; i++)
 			pfd[2 + i] = (struct pollfd){ clients[i].fd, POLLIN,
 				0 };
-		if (poll(pfd, CLIENTS_CAP + 2, -1) < 0)
+		if (poll(pfd, CLIENTS_CAP + 3, -1) < 0)
 			continue;
 		if (pfd[1].revents) {
 			while (read(sigfd, &info, sizeof(info)) > 0)
@@ -1840,17 +1980,20 @@ sandbox_main(const char *id)
 			reap();
 		}
 		for (i = 0; i < CLIENTS_CAP; i++)
-			if (pfd[2 + i].revents && !serve(&clients[i])) {
+			if (pfd[2 + i].revents && !(clients[i].is_shim ?
+			    serve_shim : serve)(&clients[i])) {
 				close(clients[i].fd);
 				clients[i].fd = -1;
 				clients[i].waits_for = NULL;
 			}
-		for (i = 0; pfd[0].revents && i < CLIENTS_CAP; i++)
-			if (clients[i].fd < 0) {
-				clients[i].fd = accept4(SB_FD_LISTEN, NULL,
-				    NULL, SOCK_CLOEXEC);
-				break;
-			}
+		for (j = 0; j < CLIENTS_CAP + 3; j += CLIENTS_CAP + 2)
+			for (i = 0; pfd[j].revents && i < CLIENTS_CAP; i++)
+				if (clients[i].fd < 0) {
+					clients[i].is_shim = j > 0;
+					clients[i].fd = accept4(pfd[j].fd,
+					    NULL, NULL, SOCK_CLOEXEC);
+					break;
+				}
 	}
 }
 

@@ -332,6 +332,15 @@ faults(const char *rules)
 	write_text(in_dir("faults"), rules);
 }
 
+static void
+write_toml(const char *lines)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "root = \"%s/root\"\n%s", dir, lines);
+	write_text(toml, text);
+}
+
 /* Lines of the fake's log that contain word. */
 static unsigned
 calls_of(const char *word)
@@ -350,7 +359,7 @@ static void
 setup(void)
 {
 	const char *s = getenv("SHIM"), *bin = getenv("FAKE_BIN");
-	char path[PATH_MAX + 64], text[256];
+	char path[PATH_MAX + 64];
 
 	ck_assert_msg(s && bin, "SHIM and FAKE_BIN must be set");
 	ck_assert(realpath(s, shim) != NULL);
@@ -367,8 +376,7 @@ setup(void)
 	setenv("FAKE_RUNSC_LOG", in_dir("calls"), 1);
 	faults("");
 	snprintf(toml, sizeof(toml), "%s/runsc.toml", dir);
-	snprintf(text, sizeof(text), "root = \"%s/root\"\n", dir);
-	write_text(toml, text);
+	write_toml("");
 	c = NULL;
 }
 
@@ -762,6 +770,7 @@ START_TEST(pids_never_empty)
 {
 	struct task_reply t;
 
+	write_toml("control_socket = \"off\"\n");
 	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
 	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
 	ck_assert_uint_eq(t.npids, 1);
@@ -1020,6 +1029,7 @@ START_TEST(hung_kill_delays_nobody)
 	struct task_reply t;
 	uint32_t k;
 
+	write_toml("control_socket = \"off\"\n");
 	run("c1", "\"hang\"");
 	run("c2", "\"hang\"");
 	faults("kill@c1:hang");
@@ -1189,6 +1199,141 @@ START_TEST(pod)
 }
 END_TEST
 
+/* A sub-container of the running pod. */
+static void
+run_sub(const char *id, const char *words)
+{
+	struct create_args a = { .id = id, .in = "", .out = "", .err = "",
+		.config_path = toml };
+
+	a.bundle = make_bundle(id, words, POD("container"), false);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	ck_assert_msg(task_start(c, id, "", NULL) == 0, "%s", client_error);
+}
+
+static void
+run_pod(void)
+{
+	struct create_args a = { .id = "pod", .in = "", .out = "", .err = "",
+		.config_path = toml };
+
+	a.bundle = make_bundle("pod", "\"hang\"", POD("sandbox"), false);
+	start_shim("pod", a.bundle);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	ck_assert_int_eq(task_start(c, "pod", "", NULL), 0);
+}
+
+static void
+sub_ends(const char *id, unsigned status)
+{
+	struct task_reply t;
+
+	ck_assert_int_eq(task_wait(c, id, "", &t), 0);
+	ck_assert_msg(t.exit_status == status, "%s: %u, not %u", id,
+	    t.exit_status, status);
+	ck_assert_int_eq(task_delete(c, id, "", NULL), 0);
+}
+
+/* A pod is the same to its clients, whatever becomes of the socket. */
+static void
+pod_as_ever(void)
+{
+	struct task_reply t;
+
+	run_pod();
+	run_sub("k7", "\"exit:7\"");
+	run_sub("k9", "\"sleep:300\",\"kill:9\"");
+	run_sub("kt", "\"hang\"");
+	ck_assert_int_eq(task_pids(c, "kt", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	ck_assert_int_eq(task_kill(c, "kt", "", SIGTERM, false), 0);
+	sub_ends("k7", 7);
+	sub_ends("k9", 137);
+	sub_ends("kt", 143);
+	ck_assert_int_ne(task_kill(c, "kt", "", SIGTERM, false), 0);
+	remove_container("pod");
+	shut_down();
+}
+
+static const struct {
+	const char *rule;
+	const char *line;	/* of runsc.toml */
+	bool runsc_waits;
+} sockets[] = {
+	{ "", "", false },
+	{ "", "control_socket = \"on\"\n", false },
+	{ "", "control_socket = \"off\"\n", true },
+	{ "socket:close", "", true },
+	{ "socket:half", "command_timeout = 4\n", true },
+	{ "socket@Signal:hang", "command_timeout = 4\n", false },
+	{ "socket@Processes:hang", "command_timeout = 4\n", false },
+	{ "socket:huge", "", true },
+	{ "socket:raw=nonsense", "", true },
+	{ "socket:raw={}", "", true },
+	{ "socket:raw={\"success\":true,\"err\":\"\",\"result\":\"x\"}", "",
+	    true },
+	{ "socket@Wait:raw={\"success\":true,\"err\":\"\",\"result\":127}",
+	    "", true },
+	{ "socket:fail=unknown method", "", true },
+	{ "socket:fail=json: cannot unmarshal string", "", true },
+};
+
+START_TEST(control_socket)
+{
+	faults(sockets[_i].rule);
+	write_toml(sockets[_i].line);
+	pod_as_ever();
+	ck_assert_msg((calls_of(" wait ") > 0) == sockets[_i].runsc_waits,
+	    "%s: %u runsc wait", sockets[_i].rule, calls_of(" wait "));
+	if (!sockets[_i].rule[0])
+		ck_assert_int_eq(calls_of(" ps ") > 0,
+		    sockets[_i].runsc_waits);
+}
+END_TEST
+
+/* Nobody but the socket may be asked, and it does not answer. */
+START_TEST(control_socket_forced)
+{
+	struct task_reply t;
+
+	write_toml("control_socket = \"on\"\ncommand_timeout = 2\n");
+	run_pod();
+	run_sub("k", "\"hang\"");
+	faults("socket:hang");
+	ck_assert_int_ne(task_kill(c, "k", "", SIGTERM, false), 0);
+	ck_assert_msg(strstr(client_error, "control socket") != NULL, "%s",
+	    client_error);
+	/* containerd would delete a task without. */
+	ck_assert_int_eq(task_pids(c, "k", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	faults("");
+	ck_assert_int_eq(task_kill(c, "k", "", SIGKILL, false), 0);
+	sub_ends("k", 137);
+	ck_assert_uint_eq(calls_of(" kill "), 0);
+	ck_assert_uint_eq(calls_of(" ps "), 0);
+	remove_container("pod");
+	shut_down();
+}
+END_TEST
+
+/* The sandbox is killed while its containers are waited for. */
+START_TEST(sandbox_dies)
+{
+	static const char *const lines[] = { "", "control_socket = \"on\"\n",
+		"control_socket = \"off\"\n" };
+	struct task_reply t;
+
+	write_toml(lines[_i]);
+	run_pod();
+	run_sub("k", "\"hang\"");
+	ck_assert_int_eq(task_state(c, "pod", "", &t), 0);
+	ck_assert_int_eq(kill((pid_t)t.pid, SIGKILL), 0);
+	sub_ends("k", 137);
+	sub_ends("pod", 137);
+	shut_down();
+}
+END_TEST
+
 START_TEST(sub_start_fails)
 {
 	struct create_args a = { .in = "", .out = "", .err = "",
@@ -1345,8 +1490,8 @@ main(void)
 		create_bad_input, start_fails, hung_kill_delays_nobody,
 		deadline, request_timeout, delete_tolerates,
 		events_wait_for_containerd, no_events_wanted, pod,
-		sub_start_fails, delete_verb, delete_verb_of_nothing,
-		nobody_came, given_up, signals,
+		control_socket_forced, sub_start_fails, delete_verb,
+		delete_verb_of_nothing, nobody_came, given_up, signals,
 	};
 	Suite *s = suite_create("it");
 	TCase *tc = tcase_create("it");
@@ -1361,6 +1506,9 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, control_socket, 0,
+	    sizeof(sockets) / sizeof(sockets[0]));
+	tcase_add_loop_test(tc, sandbox_dies, 0, 3);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

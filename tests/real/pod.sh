@@ -8,6 +8,9 @@
 . "$(dirname "$0")/lib.sh"
 RUNSC=${RUNSC:-$(command -v runsc)}
 CRI=io.kubernetes.cri
+# The sandbox of runsc 20221219 listens at a name that the whole host shares.
+P=p$$
+Q=q$$
 
 # conf MODE [LINE]: what the next containers get for a runsc.toml.  Their runsc
 # writes its command down, and becomes the real one.
@@ -27,6 +30,7 @@ conf() {
 	  network = "none"
 	E
 	: >"$T/calls"
+	: >"$T/ctd/log"
 }
 
 # A file system for each: since 2023 runsc refuses one that it uses already.
@@ -65,7 +69,7 @@ sub() {
 processes() {
 	local pid sandbox
 
-	sandbox=$(task_pid p)
+	sandbox=$(task_pid "$P")
 	for pid in $(our_pids); do
 		grep -q "^PPid:.$sandbox\$" "/proc/$pid/status" 2>/dev/null ||
 		    tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 1 |
@@ -102,9 +106,9 @@ life() {
 
 	[ "$1" != off ] || waits="2 runsc,"
 	conf "$1"
-	pod p
-	sub p -- a sleep 1000
-	sub p -- b sh -c 'trap "exit 3" USR1; while :; do sleep 0.1; done'
+	pod "$P"
+	sub "$P" -- a sleep 1000
+	sub "$P" -- b sh -c 'trap "exit 3" USR1; while :; do sleep 0.1; done'
 	only "1 containerd-shim-runsc-v1,${waits}3 runsc-gofer,1 runsc-sandbox"
 	# What containerd does now and then.
 	is "pids of a" "$(c task ps a | tail -n +2 | wc -l)" 1
@@ -124,8 +128,10 @@ life() {
 	ends_with b 3
 	c task kill -a -s KILL a || why "kill -a failed"
 	ends_with a 137
-	is_running p
-	gone p
+	is_running "$P"
+	gone "$P"
+	[ "$1" = off ] || is "times that runsc was asked instead" "$(grep -c \
+	    'control socket' "$T/ctd/log")" 0
 	nothing_left
 }
 
@@ -133,33 +139,33 @@ statuses() {
 	local i want
 
 	conf "$1"
-	pod p
-	sub p -- s0 true
-	sub p -- s7 sh -c 'exit 7'
-	sub p -- sl sh -c 'sleep 0.7; exit 255'
-	sub p -- sk sh -c 'kill -9 $$'
-	sub p -- st sleep 1000
-	sub p -- sn sleep 1000
+	pod "$P"
+	sub "$P" -- s0 true
+	sub "$P" -- s7 sh -c 'exit 7'
+	sub "$P" -- sl sh -c 'sleep 0.7; exit 255'
+	sub "$P" -- sk sh -c 'kill -9 $$'
+	sub "$P" -- st sleep 1000
+	sub "$P" -- sn sleep 1000
 	c task kill -s TERM st || why "kill failed"
 	c task kill -s KILL sn || why "kill failed"
 	for i in s0:0 s7:7 sl:255 sk:137 st:143 sn:137; do
 		want=${i#*:}
 		ends_with "${i%:*}" "$want"
 	done
-	gone p
+	gone "$P"
 	nothing_left
 }
 
 # The sandbox is killed: so was all in it.
 sandbox_killed() {
 	conf "$1"
-	pod p
-	sub p -- a sleep 1000
-	sub p -- b sleep 1000
-	kill -9 "$(task_pid p)"
+	pod "$P"
+	sub "$P" -- a sleep 1000
+	sub "$P" -- b sleep 1000
+	kill -9 "$(task_pid "$P")"
 	ends_with a 137
 	ends_with b 137
-	ends_with p 137
+	ends_with "$P" 137
 	nothing_left
 }
 
@@ -168,11 +174,11 @@ root_first() {
 	local start
 
 	conf "$1"
-	pod p
-	sub p -- a sleep 1000
+	pod "$P"
+	sub "$P" -- a sleep 1000
 	start=$SECONDS
-	c task kill -s KILL p || why "kill failed"
-	ends_with p 137
+	c task kill -s KILL "$P" || why "kill failed"
+	ends_with "$P" 137
 	ends_with a 137
 	[ $((SECONDS - start)) -lt 8 ] || why "it took $((SECONDS - start)) s"
 	nothing_left
@@ -188,26 +194,26 @@ shared_pids() {
 	local ns
 
 	conf "$1"
-	pod p
-	ns=pid:/proc/$(task_pid p)/ns/pid
-	sub p --with-ns "$ns" -- a sleep 1000
-	sub p --with-ns "$ns" -- b sh -c 'sleep 4321 & sleep 2; exit 6'
+	pod "$P"
+	ns=pid:/proc/$(task_pid "$P")/ns/pid
+	sub "$P" --with-ns "$ns" -- a sleep 1000
+	sub "$P" --with-ns "$ns" -- b sh -c 'sleep 4321 & sleep 2; exit 6'
 	until_true 5 is_status b RUNNING
 	is "processes left to come" "$(in_pod_processes)" 1
 	until_true 10 is_status b STOPPED || why "b did not stop"
 	is "processes that b left" "$(in_pod_processes)" 0
 	ends_with b 6
 	gone a
-	gone p
+	gone "$P"
 	nothing_left
 }
 
 own_pids() {
 	conf "$1"
-	pod p
-	sub p -- a sh -c 'sleep 4321 & sleep 0.5; exit 6'
+	pod "$P"
+	sub "$P" -- a sh -c 'sleep 4321 & sleep 0.5; exit 6'
 	ends_with a 6
-	gone p
+	gone "$P"
 	[ "$1" = off ] || is "runsc's commands" "$(calls)" \
 	    "2 create,2 delete,2 start"
 	nothing_left
@@ -219,23 +225,23 @@ hung() {
 	local start=$SECONDS sandbox rc
 
 	conf "$1" "command_timeout = 2"
-	pod p
-	sub p -- a sleep 1000
-	pod q
-	sandbox=$(task_pid p)
+	pod "$P"
+	sub "$P" -- a sleep 1000
+	pod "$Q"
+	sandbox=$(task_pid "$P")
 	kill -STOP "$sandbox"
 	c task kill -s USR1 a 2>"$T/err" && why "the kill succeeded"
 	[ $((SECONDS - start)) -lt 8 ] || why "it took $((SECONDS - start)) s"
 	is_running a
 	c task ps a >/dev/null || why "ps failed"
 	[ $((SECONDS - start)) -lt 12 ] || why "it took $((SECONDS - start)) s"
-	gone q
+	gone "$Q"
 	kill -CONT "$sandbox"
 	# A signal that it has kept may come now.
 	until_true 5 c task kill -s KILL a
 	until_true 10 is_status a STOPPED || why "a did not stop"
 	gone a 2>/dev/null
-	gone p
+	gone "$P"
 	nothing_left
 }
 
@@ -249,13 +255,13 @@ done
 # Nothing but these is started for a container's whole life.
 case_runsc_commands() {
 	conf auto
-	pod p
-	sub p -- a sleep 1000
+	pod "$P"
+	sub "$P" -- a sleep 1000
 	ex --exec-id x a true
 	c task ps a >/dev/null
 	c task kill -s KILL a
 	ends_with a 137
-	gone p
+	gone "$P"
 	is "runsc's commands" "$(calls)" "2 create,2 delete,1 exec,2 start"
 	nothing_left
 }

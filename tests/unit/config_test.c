@@ -48,6 +48,7 @@ START_TEST(defaults)
 	ck_assert_ptr_null(c.shim_cgroup);
 	ck_assert_ptr_null(c.log_path);
 	ck_assert_int_eq(c.log_level, -1);
+	ck_assert_int_eq(c.control_socket, CONTROL_AUTO);
 	ck_assert_uint_eq(c.io_uid, 0);
 	ck_assert_uint_eq(c.io_gid, 0);
 	ck_assert(c.grouping);
@@ -80,6 +81,7 @@ START_TEST(everything)
 	     "create_timeout = 1\n"
 	     "start_timeout = 86400\n"
 	     "\"command_timeout\" = 10#\n"
+	     "control_socket = \"off\"\n"
 	     "enable_hibernate_server = false\n"
 	     "[ runsc_config ]# flags\n"
 	     "debug = \"true\"\n"
@@ -102,6 +104,7 @@ START_TEST(everything)
 	ck_assert_int_eq(c.create_timeout_ns, NS);
 	ck_assert_int_eq(c.start_timeout_ns, 86400 * NS);
 	ck_assert_int_eq(c.command_timeout_ns, 10 * NS);
+	ck_assert_int_eq(c.control_socket, CONTROL_OFF);
 	ck_assert_uint_eq(c.nflags, 9);
 	ck_assert_str_eq(c.flags[0], "--debug=true");
 	ck_assert_str_eq(c.flags[1], "--debug-log=/var/log/runsc/%ID%/");
@@ -191,6 +194,7 @@ END_TEST
 #define NUM "must be an integer from 0 to 4294967294"
 #define SEC "must be an integer from 1 to 86400 (seconds)"
 #define LVL "must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\""
+#define CTL "must be \"auto\", \"on\" or \"off\""
 #define LEN "lenient = true\n"
 
 static const struct {
@@ -237,6 +241,9 @@ static const struct {
 	{ "start_timeout = 86401", "f.toml:1: key 'start_timeout': " SEC },
 	{ "command_timeout = -5", "f.toml:1: key 'command_timeout': " SEC },
 	{ "command_timeout = '5s'", "f.toml:1: key 'command_timeout': " SEC },
+	{ "control_socket = 'yes'", "f.toml:1: key 'control_socket': " CTL },
+	{ "control_socket = ''", "f.toml:1: key 'control_socket': " CTL },
+	{ "control_socket = true", "f.toml:1: key 'control_socket': " CTL },
 	{ "log_level = 'loud'", "f.toml:1: key 'log_level': " LVL },
 	{ "log_level = ''", "f.toml:1: key 'log_level': " LVL },
 	{ "log_level = 1", "f.toml:1: key 'log_level': " LVL },

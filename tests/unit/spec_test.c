@@ -121,6 +121,36 @@ START_TEST(types)
 }
 END_TEST
 
+START_TEST(own_pids)
+{
+	static const struct {
+		const char *namespaces;
+		bool own;
+	} v[] = {
+		{ "[{\"type\":\"mount\"},{\"type\":\"pid\"}]", true },
+		{ "[{\"type\":\"pid\",\"path\":\"\"}]", true },
+		{ "[{\"type\":\"pid\",\"path\":null}]", true },
+		{ "[{\"type\":\"pid\",\"path\":\"/proc/1/ns/pid\"}]", false },
+		{ "[{\"type\":\"pid\",\"path\":7}]", false },
+		{ "[{\"type\":\"pids\"},{\"type\":7},8]", false },
+		{ "[]", false }, { "null", false }, { "{}", false },
+		{ "7", false },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		snprintf(text, sizeof(text), "{\"linux\":{\"namespaces\":%s}}",
+		    v[i].namespaces);
+		must(text);
+		ck_assert_msg(s.own_pids == v[i].own, "%s", text);
+		spec_free(&s);
+	}
+	must("{}");
+	ck_assert(!s.own_pids);
+	spec_free(&s);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	const char *msg;	/* after the path */
@@ -295,6 +325,7 @@ main(void)
 	tcase_add_test(t, nothing);
 	tcase_add_test(t, containerd);
 	tcase_add_test(t, types);
+	tcase_add_test(t, own_pids);
 	tcase_add_loop_test(t, refuses, 0,
 	    (int)(sizeof(refused) / sizeof(refused[0])));
 	tcase_add_test(t, files);

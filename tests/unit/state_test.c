@@ -441,7 +441,7 @@ console_free(struct console *c)
 /* Mounts, configuration, spec. */
 static int mounted;
 static bool mount_fails;
-static bool sub;
+static bool sub, own_pids;
 
 int
 mount_all(const struct mount_spec *s, size_t n, const char *t, struct err *e)
@@ -495,6 +495,7 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	(void)e;
 	memset(s, 0, sizeof(*s));
 	s->is_sub = sub;
+	s->own_pids = own_pids;
 	return 0;
 }
 
@@ -1128,6 +1129,26 @@ START_TEST(sub_life)
 }
 END_TEST
 
+/* Its init's PID namespace was its own: there is nothing left to kill. */
+START_TEST(sub_with_own_pids)
+{
+	struct runsc_result r = { .out = "9", .outlen = 1 };
+	struct asked a = { 0 };
+	struct waited w;
+
+	sub = true;
+	own_pids = true;
+	created();
+	wait_for(init(), &w);
+	ask(&a, OP_START, "start", "");
+	complete("start");
+	complete_full("wait", &r);
+	ck_assert_uint_eq(w.status, 9);
+	ck_assert_str_eq(verbs, "create start+io wait ");
+	deleted();
+}
+END_TEST
+
 START_TEST(sub_wait_unknown)
 {
 	struct asked a = { 0 };
@@ -1442,7 +1463,8 @@ main(void)
 		exec_128_waits_for_the_sandbox, exec_starting_when_init_exits,
 		create_fails, create_fails_early, create_twice,
 		create_bad_ids, delete_while_creating, delete_created,
-		start_fails, sub_start_fails, sub_life, sub_wait_unknown,
+		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
+		sub_wait_unknown,
 		kill_retries, kill_gone, kill_created, kill_paused,
 		pause_resume, exit_ends_what_is_under_way,
 		hung_kill_delays_nobody, queue_is_capped,
