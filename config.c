@@ -12,12 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "fmt.h"
 
 #define KEY_MAX 128	/* a full path, with the NUL */
 #define VALUE_MAX 4096	/* a decoded string, with the NUL */
@@ -505,7 +506,7 @@ set_flag(struct reader *r)
 	flag = malloc(size);
 	if (!flag)
 		return err_set(r->e, ERR_EXHAUSTED, "out of memory");
-	snprintf(flag, size, "--%s=%s", name, r->text);
+	fmt(flag, size, "--%s=%s", name, r->text);
 	c->flags[c->nflags++] = flag;
 	return 0;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fmt.h"
 #include "loop.h"
 
 #define SOCKET_NAME "/pty.sock"
@@ -39,8 +39,7 @@ make_dir(struct console *c, struct err *e)
 	const char *const places[] = {
 		getenv("XDG_RUNTIME_DIR"), "/run", getenv("TMPDIR"), "/tmp",
 	};
-	size_t i;
-	int n;
+	size_t i, n;
 
 	errno = ENOENT;
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -48,12 +47,12 @@ make_dir(struct console *c, struct err *e)
 		if (!places[i] || places[i][0] != '/' ||
 		    strstr(places[i], "detach"))
 			continue;
-		n = snprintf(c->dir, sizeof(c->dir), "%s" DIR_TEMPLATE,
+		n = fmt(c->dir, sizeof(c->dir), "%s" DIR_TEMPLATE,
 		    places[i]);
-		if (n < 0 || (size_t)n + sizeof(SOCKET_NAME) > sizeof(c->dir))
+		if (n + sizeof(SOCKET_NAME) > sizeof(c->dir))
 			continue;
 		if (mkdtemp(c->dir)) {
-			snprintf(c->path, sizeof(c->path), "%.*s%s", n,
+			fmt(c->path, sizeof(c->path), "%s%s",
 			    c->dir, SOCKET_NAME);
 			return 0;
 		}

@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fmt.h"
 #include "json.h"
 #include "log.h"
 #include "publish.h"
@@ -260,7 +260,7 @@ container_free(struct container *ct)
 	if (*pp) {
 		*pp = ct->next;
 		ncontainers--;
-		snprintf(deleted[ndeleted++ % DELETED_KEPT],
+		fmt(deleted[ndeleted++ % DELETED_KEPT],
 		    sizeof(deleted[0]), "%s", ct->id);
 	}
 	process_clear(&ct->init);
@@ -308,9 +308,7 @@ check_id(const char *id, struct err *e)
 static char *
 join(const char *dir, const char *name)
 {
-	char *p;
-
-	return asprintf(&p, "%s/%s", dir, name) < 0 ? NULL : p;
+	return fmt_new("%s/%s", dir, name);
 }
 
 static struct container *

@@ -12,13 +12,13 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "fmt.h"
 #include "json.h"
 #include "loop.h"
 #include "mount.h"
@@ -38,7 +38,7 @@
 static void
 complain(const char *id, const char *what)
 {
-	fprintf(stderr, "%s: delete %s: %s\n", SHIM_NAME, id, what);
+	fmt_write(STDERR_FILENO, "%s: delete %s: %s\n", SHIM_NAME, id, what);
 }
 
 /* The text of dir/name, NUL-terminated; "" if there is none. */
@@ -52,7 +52,7 @@ read_text(const char *dir, const char *name)
 
 	if (!text)
 		return NULL;
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fmt(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return text;
@@ -89,9 +89,9 @@ read_state(const char *bundle, const struct options *o, char **binary,
 		free(*binary);
 		*binary = strdup(DEFAULT_BINARY);
 	}
-	if (!*runsc_dir && asprintf(runsc_dir, "%s/%s", root && *root ? root :
-	    DEFAULT_ROOT, o->namespace) < 0)
-		*runsc_dir = NULL;
+	if (!*runsc_dir)
+		*runsc_dir = fmt_new("%s/%s", root && *root ? root :
+		    DEFAULT_ROOT, o->namespace);
 	free(root);
 	return *binary && *runsc_dir;
 }
@@ -173,7 +173,7 @@ remove_socket(const struct options *o, const char *bundle)
 }
 
 static void
-print_response(const char *bundle)
+print_response(const char *id, const char *bundle)
 {
 	char *text = read_text(bundle, "init.pid");
 	struct timespec ts;
@@ -185,8 +185,8 @@ print_response(const char *bundle)
 	pb_put_uint(&out, 1, text ? (uint64_t)atoi(text) & INT_MAX : 0);
 	pb_put_uint(&out, 2, STATUS_KILLED);
 	pb_put_time(&out, 3, (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec);
-	fwrite(out.p, 1, out.len, stdout);
-	fflush(stdout);
+	if (write(STDOUT_FILENO, out.p, out.len) < 0)
+		complain(id, "print the answer");
 	pb_out_free(&out);
 	free(text);
 }
@@ -213,11 +213,11 @@ verb_delete(const struct options *o)
 	runsc_kill_leftovers(bundle);
 	delete_in_runsc(o, bundle, binary, root);
 	runsc_forget(root, o->namespace, o->id);
-	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
+	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);
 	remove_socket(o, bundle);
-	print_response(bundle);
+	print_response(o->id, bundle);
 	ret = 0;
 out:
 	free(binary);

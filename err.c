@@ -4,8 +4,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "fmt.h"
 
 static int
 code_of_errno(int err)
@@ -36,35 +37,35 @@ code_of_errno(int err)
 }
 
 int
-err_set(struct err *e, int code, const char *fmt, ...)
+err_set(struct err *e, int code, const char *format, ...)
 {
 	va_list ap;
 
 	e->code = code;
-	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_start(ap, format);
+	fmt_va(e->msg, sizeof(e->msg), format, ap);
 	va_end(ap);
 	return -1;
 }
 
 int
-err_sys(struct err *e, const char *fmt, ...)
+err_sys(struct err *e, const char *format, ...)
 {
 	int err = errno;
 	va_list ap;
 	size_t n;
 
 	e->code = code_of_errno(err);
-	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_start(ap, format);
+	fmt_va(e->msg, sizeof(e->msg), format, ap);
 	va_end(ap);
 	n = strlen(e->msg);
-	snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(err));
+	fmt(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(err));
 	return -1;
 }
 
 int
-err_prefix(struct err *e, const char *fmt, ...)
+err_prefix(struct err *e, const char *format, ...)
 {
 	char old[ERR_MSG_MAX];
 	va_list ap;
@@ -72,10 +73,10 @@ err_prefix(struct err *e, const char *fmt, ...)
 
 	memcpy(old, e->msg, sizeof(old));
 	old[sizeof(old) - 1] = '\0';
-	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_start(ap, format);
+	fmt_va(e->msg, sizeof(e->msg), format, ap);
 	va_end(ap);
 	n = strlen(e->msg);
-	snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", old);
+	fmt(e->msg + n, sizeof(e->msg) - n, ": %s", old);
 	return -1;
 }

@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fmt.h"
 #include "log.h"
 #include "logger.h"
 #include "loop.h"
@@ -725,9 +725,9 @@ io_new(const struct io_config *c, struct err *e)
 		stream_init(io, i, names[i]);
 	io->null = io->slave = io->master = -1;
 	io->terminal = c->terminal;
-	if (asprintf(&io->label, "%s%s%s", c->id, c->exec_id[0] ? " " : "",
-	    c->exec_id) < 0) {
-		io->label = NULL;
+	io->label = fmt_new("%s%s%s", c->id, c->exec_id[0] ? " " : "",
+	    c->exec_id);
+	if (!io->label) {
 		err_set(e, ERR_EXHAUSTED, "stdio: out of memory");
 		goto fail;
 	}

@@ -9,9 +9,10 @@
 #include "json.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "fmt.h"
 
 static bool
 grow(struct json_out *o, size_t n)
@@ -216,22 +217,18 @@ json_put_str(struct json_out *o, const char *s)
 }
 
 void
-json_put_fmt(struct json_out *o, const char *fmt, ...)
+json_put_fmt(struct json_out *o, const char *format, ...)
 {
 	va_list ap;
-	int n;
+	size_t n;
 
-	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	va_start(ap, format);
+	n = fmt_va(NULL, 0, format, ap);
+	if (grow(o, n)) {
+		fmt_va(o->p + o->len, n + 1, format, ap);
+		o->len += n;
+	}
 	va_end(ap);
-	if (n < 0)
-		o->bad = true;
-	if (n < 0 || !grow(o, (size_t)n))
-		return;
-	va_start(ap, fmt);
-	vsnprintf(o->p + o->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	o->len += (size_t)n;
 }
 
 void

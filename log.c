@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "fmt.h"
 
 /* A write of at most PIPE_BUF (4096) bytes to a FIFO is all or nothing. */
 #define LINE_MAX_BYTES 4096
@@ -93,7 +94,6 @@ put_time(char *out, size_t cap)
 {
 	struct timespec ts;
 	long long days, s, era, doe, yoe, doy, mp;
-	int n;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	days = ts.tv_sec / 86400 + 719468;	/* since 0000-03-01 */
@@ -103,12 +103,11 @@ put_time(char *out, size_t cap)
 	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
 	mp = (5 * doy + 2) / 153;
-	n = snprintf(out, cap,
+	return fmt(out, cap,
 	    "time=\"%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%09ldZ\"",
 	    yoe + era * 400 + (mp >= 10), mp < 10 ? mp + 3 : mp - 9,
 	    doy - (153 * mp + 2) / 5 + 1, s / 3600, s / 60 % 60, s % 60,
 	    ts.tv_nsec);
-	return (size_t)n;
 }
 
 static void
@@ -120,7 +119,7 @@ write_line(const char *level, const char *text)
 	ssize_t r;
 
 	n = put_time(line, sizeof(line));
-	n += (size_t)snprintf(line + n, sizeof(line) - n, " level=%s msg=",
+	n += fmt(line + n, sizeof(line) - n, " level=%s msg=",
 	    level);
 	n += put_quoted(line + n, sizeof(line) - n - sizeof(tail), text);
 	memcpy(line + n, tail, sizeof(tail) - 1);
@@ -134,11 +133,11 @@ write_line(const char *level, const char *text)
 	}
 }
 
-static void vlog(enum log_level level, const char *fmt, va_list ap)
+static void vlog(enum log_level level, const char *format, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
 static void
-vlog(enum log_level level, const char *fmt, va_list ap)
+vlog(enum log_level level, const char *format, va_list ap)
 {
 	static const char *const names[] = {
 		[LOG_ERR] = "error", [LOG_WARN] = "warning",
@@ -152,23 +151,23 @@ vlog(enum log_level level, const char *fmt, va_list ap)
 	if (dropped_untold) {
 		lost = dropped_untold;
 		dropped_untold = 0;
-		snprintf(text, sizeof(text), "log: %lu lines dropped", lost);
+		fmt(text, sizeof(text), "log: %lu lines dropped", lost);
 		write_line("warning", text);
 		if (dropped_untold)	/* still full: tell it later */
 			dropped_untold += lost;
 	}
-	vsnprintf(text, sizeof(text), fmt, ap);
+	fmt_va(text, sizeof(text), format, ap);
 	write_line(names[level], text);
 }
 
 #define LOG_FN(name, level)			\
 void						\
-name(const char *fmt, ...)			\
+name(const char *format, ...)			\
 {						\
 	va_list ap;				\
 						\
-	va_start(ap, fmt);			\
-	vlog(level, fmt, ap);			\
+	va_start(ap, format);			\
+	vlog(level, format, ap);			\
 	va_end(ap);				\
 }
 

@@ -8,13 +8,13 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "fmt.h"
 #include "log.h"
 #include "loop.h"
 #include "target.h"
@@ -323,8 +323,8 @@ logger_new(const char *uri, const char *id, const char *ns,
 	l->v2 = target_is(uri, "binary-v2");
 	l->child = (struct child)CHILD_INIT;
 	l->ready.fd = l->discard[0].fd = l->discard[1].fd = -1;
-	snprintf(env_id, sizeof(env_id), "CONTAINER_ID=%s", id);
-	snprintf(env_ns, sizeof(env_ns), "CONTAINER_NAMESPACE=%s", ns);
+	fmt(env_id, sizeof(env_id), "CONTAINER_ID=%s", id);
+	fmt(env_ns, sizeof(env_ns), "CONTAINER_NAMESPACE=%s", ns);
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 ||
 	    pipe2(ready, O_CLOEXEC) < 0 ||
 	    fcntl(ready[0], F_SETFL, O_NONBLOCK) < 0) {

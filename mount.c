@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,6 +23,8 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "fmt.h"
 
 /* linux/loop.h, which a musl tool chain need not have. */
 #define LOOP_SET_FD 0x4C00
@@ -37,6 +38,8 @@
 #define LO_FLAGS_DIRECT_IO 16u
 
 #define LOOP_TRIES 100
+
+#define MOUNTINFO_BYTES 16384	/* to begin with */
 
 struct loop_info {
 	uint64_t device, inode, rdevice, offset, sizelimit;
@@ -370,7 +373,7 @@ loop_open(const char *file, bool ro, bool direct, char *dev, size_t cap,
 			err_sys(e, "find a free loop device");
 			goto out;
 		}
-		snprintf(dev, cap, "/dev/loop%d", n);
+		fmt(dev, cap, "/dev/loop%d", n);
 		loopfd = open(dev, mode);
 		if (loopfd < 0) {
 			err_sys(e, "open %s", dev);
@@ -599,6 +602,46 @@ is_below(const char *path, const char *top)
 	    path[n] == '/');
 }
 
+/* All of /proc/self/mountinfo, malloc'd; NULL with *e filled. */
+static char *
+read_mountinfo(struct err *e)
+{
+	static const char name[] = "/proc/self/mountinfo";
+	char *text = NULL, *bigger;
+	size_t n = 0, cap = 0;
+	ssize_t r;
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		err_sys(e, "open %s", name);
+		return NULL;
+	}
+	do {
+		if (cap - n < 2) {
+			cap = cap ? 2 * cap : MOUNTINFO_BYTES;
+			bigger = realloc(text, cap);
+			if (bigger == NULL) {
+				err_set(e, ERR_EXHAUSTED, "out of memory");
+				goto fail;
+			}
+			text = bigger;
+		}
+		r = read(fd, text + n, cap - n - 1);
+		n += r > 0 ? (size_t)r : 0;
+	} while (r > 0);
+	if (r < 0) {
+		err_sys(e, "read %s", name);
+		goto fail;
+	}
+	close(fd);
+	text[n] = '\0';
+	return text;
+fail:
+	close(fd);
+	free(text);
+	return NULL;
+}
+
 /*
  * Copy the nth mount point at or below top to path (malloc'd, *path freed
  * first), and count them all.  They are listed in the order in which they
@@ -608,28 +651,23 @@ static int
 find_mount(const char *top, size_t nth, char **path, size_t *count,
     struct err *e)
 {
-	char *line = NULL, *p, *save;
-	size_t cap = 0;
+	char *text = read_mountinfo(e), *line, *p, *lines, *parts;
 	int i, ret = -1;
-	FILE *f = fopen("/proc/self/mountinfo", "re");
 
 	*count = 0;
 	free(*path);
 	*path = NULL;
-	if (f == NULL) {
-		err_sys(e, "open /proc/self/mountinfo");
-		goto out;
-	}
-	while (getline(&line, &cap, f) > 0) {
-		p = strtok_r(line, " \n", &save);
+	if (text == NULL)
+		return -1;
+	for (line = strtok_r(text, "\n", &lines); line != NULL;
+	    line = strtok_r(NULL, "\n", &lines)) {
+		p = strtok_r(line, " ", &parts);
 		for (i = 1; i < 5 && p != NULL; i++)
-			p = strtok_r(NULL, " \n", &save);
+			p = strtok_r(NULL, " ", &parts);
 		if (p == NULL)
 			continue;
 		unescape(p);
-		if (!is_below(p, top))
-			continue;
-		if ((*count)++ != nth)
+		if (!is_below(p, top) || (*count)++ != nth)
 			continue;
 		*path = strdup(p);
 		if (*path == NULL) {
@@ -637,15 +675,9 @@ find_mount(const char *top, size_t nth, char **path, size_t *count,
 			goto out;
 		}
 	}
-	if (ferror(f)) {
-		err_sys(e, "read /proc/self/mountinfo");
-		goto out;
-	}
 	ret = 0;
 out:
-	if (f != NULL)
-		fclose(f);
-	free(line);
+	free(text);
 	return ret;
 }
 
@@ -658,6 +690,8 @@ resolve(const char *target, char *path, size_t cap, struct err *e)
 {
 	char dir[PATH_MAX], real[PATH_MAX];
 	size_t n = strlen(target), base;
+	ssize_t len;
+	int fd;
 
 	while (n > 1 && target[n - 1] == '/')
 		n--;
@@ -671,12 +705,19 @@ resolve(const char *target, char *path, size_t cap, struct err *e)
 		    "%s is not a path to unmount", target);
 	memcpy(dir, target, base);
 	dir[base] = '\0';
-	if (realpath(dir, real) == NULL) {
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return 1;
-		return err_sys(e, "resolve %s", dir);
+		return err_sys(e, "open %s", dir);
 	}
-	if ((size_t)snprintf(path, cap, "%s/%.*s",
+	fmt(path, cap, "/proc/self/fd/%d", fd);
+	len = readlink(path, real, sizeof(real) - 1);
+	close(fd);
+	if (len < 0)
+		return err_sys(e, "resolve %s", dir);
+	real[len] = '\0';
+	if (fmt(path, cap, "%s/%.*s",
 	    strcmp(real, "/") == 0 ? "" : real, (int)(n - base),
 	    target + base) >= cap)
 		return err_set(e, ERR_INVALID, "%s is too long a path",

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 
 #include "child.h"
 #include "config.h"
+#include "fmt.h"
 #include "log.h"
 #include "loop.h"
 #include "urpc.h"
@@ -70,26 +70,26 @@ static unsigned running;
 static unsigned long pid_file_count;
 
 static void
-arg_add(struct args *a, const char *fmt, ...)
+arg_add(struct args *a, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 static void
-arg_add(struct args *a, const char *fmt, ...)
+arg_add(struct args *a, const char *format, ...)
 {
 	size_t left = sizeof(a->text) - a->used;
 	va_list ap;
-	int n;
+	size_t n;
 
-	va_start(ap, fmt);
-	n = vsnprintf(a->text + a->used, left, fmt, ap);
+	va_start(ap, format);
+	n = fmt_va(a->text + a->used, left, format, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= left || a->n + 1 >= ARGS_MAX) {
+	if (n >= left || a->n + 1 >= ARGS_MAX) {
 		a->full = true;
 		return;
 	}
 	a->v[a->n++] = a->text + a->used;
 	a->v[a->n] = NULL;
-	a->used += (size_t)n + 1;
+	a->used += n + 1;
 }
 
 /* A flag with every %ID% replaced: runsc does that itself only since 2026. */
@@ -99,24 +99,18 @@ arg_add_expanded(struct args *a, const char *flag, const char *id)
 	char out[PATH_MAX];
 	const char *hit;
 	size_t n = 0;
-	int r;
 
-	while ((hit = strstr(flag, "%ID%"))) {
-		r = snprintf(out + n, sizeof(out) - n, "%.*s%s",
+	while ((hit = strstr(flag, "%ID%")) && n < sizeof(out)) {
+		n += fmt(out + n, sizeof(out) - n, "%.*s%s",
 		    (int)(hit - flag), flag, id);
-		if (r < 0 || (size_t)r >= sizeof(out) - n) {
-			a->full = true;
-			return;
-		}
-		n += (size_t)r;
 		flag = hit + 4;
 	}
-	r = snprintf(out + n, sizeof(out) - n, "%s", flag);
-	if (r < 0 || (size_t)r >= sizeof(out) - n) {
+	if (n < sizeof(out))
+		n += fmt(out + n, sizeof(out) - n, "%s", flag);
+	if (n < sizeof(out))
+		arg_add(a, "%s", out);
+	else
 		a->full = true;
-		return;
-	}
-	arg_add(a, "%s", out);
 }
 
 static const char state_mark[] = "_sandbox:";
@@ -127,12 +121,9 @@ runsc_root(const char *root, const char *ns, const char *sandbox_id)
 	static const char hex[] = "0123456789abcdef";
 	bool fixed = strlen(sandbox_id) == FIXED_ID_BYTES &&
 	    strspn(sandbox_id, hex) == FIXED_ID_BYTES;
-	char *p;
 
-	if (asprintf(&p, "%s/%s%s%s", root, ns, fixed ? "" : "/",
-	    fixed ? "" : sandbox_id) < 0)
-		return NULL;
-	return p;
+	return fmt_new("%s/%s%s%s", root, ns, fixed ? "" : "/",
+	    fixed ? "" : sandbox_id);
 }
 
 /* Is name `<id>_sandbox:…`?  Of its files, that with the given end. */
@@ -181,7 +172,7 @@ runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 		found = len != idlen && strncmp(d->d_name, id,
 		    len < idlen ? len : idlen) == 0;
 		if (found)
-			snprintf(other, cap, "%.*s", (int)len, d->d_name);
+			fmt(other, cap, "%.*s", (int)len, d->d_name);
 	}
 	closedir(dir);
 	return found;
@@ -200,7 +191,7 @@ runsc_forget(const char *root, const char *ns, const char *id)
 		return;
 	/* Its own directory goes with all that is in it; where others are,
 	 * only what is named after it. */
-	n = (size_t)snprintf(end, sizeof(end), "/%s/%s", ns, id);
+	n = fmt(end, sizeof(end), "/%s/%s", ns, id);
 	own = n < sizeof(end) && len > n && strcmp(root + len - n, end) == 0;
 	while ((d = readdir(dir))) {
 		if (own || is_state_of(d->d_name, id, ""))
@@ -242,7 +233,7 @@ process_is_for(const char *pid, const char *bundle)
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%.16s/cmdline", pid);
+	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -325,10 +316,8 @@ static pid_t
 take_pid_file(int dir_fd, const char *name, bool keep)
 {
 	char text[PID_TEXT_MAX];
-	char *end;
-	long pid;
 	ssize_t n;
-	int fd;
+	int fd, pid;
 
 	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -340,10 +329,8 @@ take_pid_file(int dir_fd, const char *name, bool keep)
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	pid = strtol(text, &end, 10);
-	if (end == text || pid <= 0 || pid > INT_MAX)
-		return 0;
-	return (pid_t)pid;
+	pid = atoi(text);
+	return pid > 0 ? pid : 0;
 }
 
 static void
@@ -619,7 +606,7 @@ runsc_create(const struct runsc_env *env, const int fds[3],
 	if (!c)
 		return NULL;
 	c->dir_fd = env->bundle_fd;
-	snprintf(c->pid_file, sizeof(c->pid_file), "init.pid");
+	fmt(c->pid_file, sizeof(c->pid_file), "init.pid");
 	unlinkat(env->bundle_fd, c->pid_file, 0);
 	child_hold();
 	c->held = true;
@@ -696,9 +683,9 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	}
 	c->dir_fd = env->bundle_fd;
 	pid_file_count++;
-	snprintf(c->pid_file, sizeof(c->pid_file), "e%lu.pid",
+	fmt(c->pid_file, sizeof(c->pid_file), "e%lu.pid",
 	    pid_file_count);
-	snprintf(c->internal_pid_file, sizeof(c->internal_pid_file),
+	fmt(c->internal_pid_file, sizeof(c->internal_pid_file),
 	    "e%lu.ipid", pid_file_count);
 	child_hold();
 	c->held = true;

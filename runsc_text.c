@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc_text: what runsc prints and logs; see runsc.h. */
-#include <stdio.h>
 #include <string.h>
 
 #include "json.h"
+#include "fmt.h"
 #include "runsc.h"
 
 void
@@ -29,7 +29,7 @@ runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
 			long n = json_str(&j, json_get(&j, 0, "msg"), msg, cap);
 
 			if (n < 0)	/* too long or no text: say so */
-				snprintf(msg, cap, "an error of %zu bytes",
+				fmt(msg, cap, "an error of %zu bytes",
 				    used);
 			found = true;
 		}

@@ -3,8 +3,9 @@
 #include "sha256.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "fmt.h"
 
 #define BLOCK 64
 
@@ -78,5 +79,5 @@ sha256_hex(const void *data, size_t n, char out[SHA256_HEX])
 	for (i = 0; i < end; i += BLOCK)
 		block(h, last + i);
 	for (i = 0; i < 8; i++)
-		snprintf(out + 8 * i, 9, "%08x", (unsigned)h[i]);
+		fmt(out + 8 * i, 9, "%08x", (unsigned)h[i]);
 }

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +23,7 @@
 
 #include "child.h"
 #include "events.h"
+#include "fmt.h"
 #include "log.h"
 #include "logger.h"
 #include "loop.h"
@@ -56,7 +56,7 @@ static struct stat socket_id;
 static int
 usage(const char *what, const char *flag)
 {
-	fprintf(stderr, "%s: %s%s\n"
+	fmt_write(STDERR_FILENO, "%s: %s%s\n"
 	    "usage: %s -namespace NS -id ID -address SOCKET "
 	    "[-publish-binary FILE] [-bundle DIR] [-socket FILE] [-debug] "
 	    "[start | delete]\n"
@@ -185,8 +185,7 @@ print_info(void)
 	pb_end(&o, mark);
 	pb_put_any(&o, 4, "types.containerd.io/opencontainers/runtime-spec/1/"
 	    "features/Features", features, sizeof(features) - 1);
-	if (o.bad || fwrite(o.p, 1, o.len, stdout) != o.len ||
-	    fflush(stdout) != 0)
+	if (o.bad || write(STDOUT_FILENO, o.p, o.len) != (ssize_t)o.len)
 		return EXIT_FAILED;
 	pb_out_free(&o);
 	return 0;
@@ -392,7 +391,7 @@ serve(const struct options *o)
 	return 0;
 fail:
 	log_err("%s", e.msg);
-	fprintf(stderr, "%s: %s\n", SHIM_NAME, e.msg);
+	fmt_write(STDERR_FILENO, "%s: %s\n", SHIM_NAME, e.msg);
 	return EXIT_FAILED;
 }
 
@@ -410,8 +409,8 @@ main(int argc, char **argv)
 	if (ret)
 		return ret;
 	if (o.version) {
-		printf("%s:\n  Version:  %s\n", SHIM_NAME, VERSION);
-		return 0;
+		return fmt_write(STDOUT_FILENO, "%s:\n  Version:  %s\n",
+		    SHIM_NAME, VERSION) < 0 ? EXIT_FAILED : 0;
 	}
 	if (o.info)
 		return print_info();

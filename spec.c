@@ -9,12 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fmt.h"
 #include "json.h"
 
 #define CRI "io.kubernetes.cri."
@@ -180,7 +180,7 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	path = malloc(size);
 	if (!path)
 		return err_set(e, ERR_EXHAUSTED, "out of memory");
-	snprintf(path, size, "%s%s", bundle, name);
+	fmt(path, size, "%s%s", bundle, name);
 	text = read_file(path, &len, e);
 	if (!text)
 		goto out;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "fmt.h"
 #include "pb.h"
 #include "sha256.h"
 #include "shim.h"
@@ -41,11 +42,9 @@ shim_socket_address(const char *dir, const char *address,
 {
 	char path[PATH_MAX], hex[SHA256_HEX], *to = path;
 	const char *p;
-	int n;
 
-	n = snprintf(path, sizeof(path), "%s/%s/%s", address, namespace,
-	    group);
-	if (n < 0 || (size_t)n >= sizeof(path))
+	if (fmt(path, sizeof(path), "%s/%s/%s", address, namespace,
+	    group) >= sizeof(path))
 		return -1;
 	/* As Go's filepath.Join for what occurs here: "//" becomes "/". */
 	for (p = path; *p; p++) {
@@ -54,8 +53,7 @@ shim_socket_address(const char *dir, const char *address,
 	}
 	*to = '\0';
 	sha256_hex(path, strlen(path), hex);
-	n = snprintf(out, cap, "%s%s/%s", scheme, dir, hex);
-	return n < 0 || (size_t)n >= cap ? -1 : 0;
+	return fmt(out, cap, "%s%s/%s", scheme, dir, hex) < cap ? 0 : -1;
 }
 
 static int
@@ -100,7 +98,7 @@ make_socket_dir(const char *dir, struct err *e)
 	struct stat st;
 	char *p;
 
-	snprintf(path, sizeof(path), "%s", dir);
+	fmt(path, sizeof(path), "%s", dir);
 	for (p = path + 1; (p = strchr(p, '/')); p++) {
 		*p = '\0';
 		if (mkdir(path, 0711) < 0 && errno != EEXIST)
@@ -170,7 +168,7 @@ write_file(const char *name, const char *text, struct err *e)
 	size_t n = strlen(text);
 	int fd;
 
-	snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
+	fmt(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 	    0644);
 	if (fd < 0)
@@ -295,7 +293,7 @@ adjust_oom_score(void)
 	ssize_t n;
 	int fd, score;
 
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)getppid());
+	fmt(path, sizeof(path), "/proc/%d/oom_score_adj", (int)getppid());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -310,7 +308,7 @@ adjust_oom_score(void)
 	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	n = snprintf(text, sizeof(text), "%d", score);
+	n = (ssize_t)fmt(text, sizeof(text), "%d", score);
 	/* Not allowed in a user namespace: then the parent's is inherited. */
 	if (write(fd, text, (size_t)n) < 0)
 		n = 0;
@@ -369,7 +367,7 @@ print_address(const char *address, struct err *e)
 {
 	if (write_file(FILE_ADDRESS, address, e) < 0)
 		return -1;
-	if (printf("%s\n", address) < 0 || fflush(stdout) != 0)
+	if (fmt_write(STDOUT_FILENO, "%s\n", address) < 0)
 		return err_sys(e, "print the address");
 	return 0;
 }
@@ -386,7 +384,7 @@ start_daemon(const struct options *o, const char *address, int fd,
 		run_daemon(o, fd);
 	if (pid < 0)
 		return err_sys(e, "fork");
-	snprintf(text, sizeof(text), "%d", (int)pid);
+	fmt(text, sizeof(text), "%d", (int)pid);
 	if (write_file(FILE_SHIM_PID, text, e) == 0 &&
 	    print_address(address, e) == 0)
 		return 0;
@@ -427,7 +425,8 @@ verb_start(const struct options *o)
 		unlink(address + sizeof(scheme) - 1);
 out:
 	if (ret)
-		fprintf(stderr, "%s: start %s: %s\n", SHIM_NAME, o->id, e.msg);
+		fmt_write(STDERR_FILENO, "%s: start %s: %s\n", SHIM_NAME,
+		    o->id, e.msg);
 	if (fd >= 0)
 		close(fd);
 	free(group);

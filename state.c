@@ -9,13 +9,13 @@
 #include "state.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "console.h"
 #include "container.h"
+#include "fmt.h"
 #include "log.h"
 #include "ops.h"
 #include "publish.h"
@@ -61,7 +61,7 @@ process_name(const struct process *p)
 
 	if (p->kind == PROC_INIT)
 		return p->ct->id;
-	snprintf(text, sizeof(text), "%s/%s", p->ct->id, p->exec_id);
+	fmt(text, sizeof(text), "%s/%s", p->ct->id, p->exec_id);
 	return text;
 }
 

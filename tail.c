@@ -4,11 +4,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "fmt.h"
 
 /* How often a FIFO is looked at where inotify is refused (there is a limit
  * per user, 128 by default). */
@@ -47,7 +48,7 @@ reopen(int fd, int flags)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fmt(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return open(path, flags | O_NONBLOCK | O_CLOEXEC);
 }
 
@@ -93,7 +94,7 @@ watch_for(struct tail *t, uint32_t mask)
 
 	if (fd < 0)
 		fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->writer);
+	fmt(path, sizeof(path), "/proc/self/fd/%d", t->writer);
 	if (fd >= 0 && inotify_add_watch(fd, path, mask) >= 0 &&
 	    (t->watch.fd >= 0 || loop_add(&t->watch, fd, EPOLLIN, LOOP_IO,
 	    on_inotify, &e) == 0))

@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "fmt.h"
 
 #define MEM_MAJOR 1	/* /dev/null and its like */
 
@@ -86,7 +87,7 @@ open_fd_path(int path_fd, int flags)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	fmt(path, sizeof(path), "/proc/self/fd/%d", path_fd);
 	return open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fmt.h"
 #include "log.h"
 #include "loop.h"
 
@@ -377,7 +377,7 @@ ttrpc_call_name(const struct ttrpc_call *call)
 {
 	static char text[128];
 
-	snprintf(text, sizeof(text), "%s/%s", call->service, call->method);
+	fmt(text, sizeof(text), "%s/%s", call->service, call->method);
 	return text;
 }
 
@@ -440,7 +440,7 @@ send_unknown(struct conn *c, uint32_t stream, const char *what,
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "%s %.*s", what,
+	fmt(text, sizeof(text), "%s %.*s", what,
 	    name.n > 200 ? 200 : (int)name.n, (const char *)name.p);
 	send_status(c, stream, ERR_UNIMPLEMENTED, text);
 }
@@ -513,7 +513,7 @@ on_frame(struct conn *c, const uint8_t *p, size_t n)
 	char text[128];
 
 	if (c->discard) {
-		snprintf(text, sizeof(text), "message length %u exceed maximum "
+		fmt(text, sizeof(text), "message length %u exceed maximum "
 		    "message size of %u", c->length, TTRPC_MESSAGE_MAX);
 		send_status(c, c->stream, ERR_EXHAUSTED, text);
 		return;

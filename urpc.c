@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fmt.h"
 #include "json.h"
 #include "loop.h"
 
@@ -90,7 +90,7 @@ read_state(struct where *w, const struct urpc_request *r, struct err *e)
 	struct stat st;
 	int fd, rc;
 
-	snprintf(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root, r->id,
+	fmt(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root, r->id,
 	    r->sandbox_id);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -141,7 +141,7 @@ dial_path(const char *path, pid_t pid)
 
 	if (file < 0)
 		return -1;
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", file);
+	fmt(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", file);
 	fd = dial(&sa, sizeof(sa), pid);
 	close(file);
 	return fd;
@@ -152,7 +152,7 @@ static int
 dial_abstract(const char *sandbox_id, pid_t pid)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	size_t n = (size_t)snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1,
+	size_t n = fmt(sa.sun_path + 1, sizeof(sa.sun_path) - 1,
 	    "runsc-sandbox.%s", sandbox_id) + 2;
 
 	if (n > sizeof(sa.sun_path)) {
@@ -185,7 +185,7 @@ find_and_dial(const struct urpc_request *r, struct err *e)
 	if (w.path[0])
 		fd = dial_path(w.path, w.pid);
 	for (i = 0; absent(fd) && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(path, sizeof(path), "%s/runsc-%s.sock", dirs[i],
+		fmt(path, sizeof(path), "%s/runsc-%s.sock", dirs[i],
 		    r->sandbox_id);
 		fd = dial_path(path, w.pid);
 	}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fmt: text from a format, in the part of printf(3) that this program needs.
+ *
+ * The conversions are s, d, u, x, c and %; the flags 0 and #; a width; for s a
+ * precision, also as *; the lengths l, ll and z.  libc's printf brings floating
+ * point, wide characters and stdio along, a tenth of the static binary.  An
+ * unknown conversion ends the text there.  Leaf module.
+ */
+#ifndef FMT_H
+#define FMT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * As snprintf(3): at most cap bytes into buf, NUL included (none for cap 0);
+ * returns the bytes of the whole text without it.
+ */
+size_t fmt(char *buf, size_t cap, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+size_t fmt_va(char *buf, size_t cap, const char *format, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+/* The text, malloc'd; NULL when out of memory. */
+char *fmt_new(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+/* Write the text (at most 1023 bytes of it) to fd; -1 if that fails. */
+int fmt_write(int fd, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
