@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
 #include "fmt.h"
 #include "json.h"
 #include "log.h"
@@ -270,6 +271,7 @@ container_free(struct container *ct)
 	if (ct->env.bundle_fd >= 0)
 		close(ct->env.bundle_fd);
 	free(ct->create_err);
+	free(ct->checkpoint);
 	free(ct->runsc_root);
 	free(ct->rootfs);
 	free(ct->bundle);
@@ -529,6 +531,12 @@ run_create(struct container *ct, struct err *e)
 {
 	int fds[3];
 
+	if (ct->checkpoint) {
+		if (state_created(ct, 0, e) < 0)
+			return -1;
+		answer_create(ct, 0, NULL);
+		return 0;
+	}
 	/* A root container's stdio goes to `create`, which makes the sandbox;
 	 * a sub-container's to `start` (runsc/specutils/cri.go). */
 	io_child_fds(ct->init.io, fds);
@@ -541,14 +549,23 @@ run_create(struct container *ct, struct err *e)
 }
 
 static int
+prepare_restore(struct container *ct, const char *checkpoint, struct err *e)
+{
+	if (ct->spec.is_sub)
+		return err_set(e, ERR_UNIMPLEMENTED, "create %s from a "
+		    "checkpoint: runsc restores a whole sandbox, not one "
+		    "container of a pod", ct->id);
+	ct->checkpoint = strdup(checkpoint);
+	if (!ct->checkpoint)
+		return err_set(e, ERR_EXHAUSTED, "out of memory");
+	return checkpoint_check(checkpoint, e);
+}
+
+static int
 prepare(struct container *ct, const struct create_request *c, struct err *e)
 {
 	char other[ID_MAX_BYTES + 1];
 
-	if (c->checkpoint && c->checkpoint[0])
-		return err_set(e, ERR_UNIMPLEMENTED,
-		    "create %s from checkpoint %s: not supported", ct->id,
-		    c->checkpoint);
 	if (config_init(&ct->config, e) < 0 ||
 	    config_from_options(&ct->config, c->options, e) < 0 ||
 	    spec_read(&ct->spec, ct->bundle, e) < 0 || fill_env(ct, e) < 0)
@@ -561,6 +578,9 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		return err_set(e, ERR_PRECONDITION, "container %s: runsc "
 		    "cannot tell it from container %s, since one id begins "
 		    "with the other", ct->id, other);
+	if (c->checkpoint && c->checkpoint[0] &&
+	    prepare_restore(ct, c->checkpoint, e) < 0)
+		return -1;
 	if (save_state(ct, e) < 0 || mount_rootfs(ct, c, e) < 0 ||
 	    process_open_stdio(&ct->init, e) < 0)
 		return -1;

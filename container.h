@@ -27,7 +27,8 @@ int process_open_stdio(struct process *p, struct err *e);
 /* Where runsc is to send the terminal's master; NULL without a terminal. */
 const char *process_console_path(const struct process *p);
 
-/* state.c's, for container.c: runsc create has succeeded. */
+/* state.c's, for container.c: runsc create has succeeded; pid 0: it is to be
+ * restored, and has no sandbox yet. */
 int state_created(struct container *ct, pid_t pid, struct err *e);
 
 #endif

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "container.h"
 #include "log.h"
@@ -25,7 +26,7 @@
 
 /* Start worked.  Its reply first, then TaskStart, then the exit if there has
  * been one already. */
-static void
+void
 start_worked(struct process *p)
 {
 	struct request *r = p->current;
@@ -47,7 +48,7 @@ start_worked(struct process *p)
  * then is the client told why: clients delete at once what could not be
  * started, and refuse to where State still says created.
  */
-static void
+void
 start_failed(struct process *p, struct err *e)
 {
 	struct request *r = p->current;
@@ -98,6 +99,10 @@ op_start(struct process *p, struct request *r)
 
 	if (p->gone) {
 		request_refuse(r, ERR_PRECONDITION, "the sandbox has ended");
+		return;
+	}
+	if (p->ct->checkpoint) {
+		op_restore(p, r);
 		return;
 	}
 	io_child_fds(p->io, fds);
@@ -382,12 +387,16 @@ op_pause(struct process *p, struct request *r)
 /* -- pids ----------------------------------------------------------------- */
 
 /* From memory: containerd deletes a task whose Pids are empty or fail
- * (containerd 1.7 shim_load.go), so there is always one. */
+ * (containerd 1.7 shim_load.go), so there is always one: of a container that
+ * has yet to be restored, the shim's own. */
 void
 op_pids_known(struct process *p, struct request *r)
 {
-	r->pids = (const uint32_t *)&p->pid;
-	r->npids = p->pid ? 1 : 0;
+	static uint32_t own;
+
+	own = (uint32_t)getpid();
+	r->pids = p->pid ? (const uint32_t *)&p->pid : &own;
+	r->npids = 1;
 	request_finish(r, NULL);
 }
 

@@ -38,13 +38,24 @@ void process_end(struct process *p);
 void process_end_created(struct process *p, unsigned status);
 /* The detached exec's exit, for child_adopt(). */
 void process_exec_exited(struct child *c, int status);
+/* Watch a root container's sandbox, whose end is the container's. */
+int process_adopt_sandbox(struct process *p, pid_t pid, struct err *e);
 /* Have runsc wait for a sub-container. */
 void process_arm_wait(struct process *p);
 
-/* -- ops.c's, for the table ----------------------------------------------- */
+/* -- ops.c's, for checkpoint.c -------------------------------------------- */
+
+/* p->current is a start, and it worked: tell so, in order. */
+void start_worked(struct process *p);
+/* It did not, for the reason *e, which gets changed. */
+void start_failed(struct process *p, struct err *e);
+
+/* -- ops.c's and checkpoint.c's, for the table ---------------------------- */
 
 void op_start(struct process *p, struct request *r);
 void op_exec_start(struct process *p, struct request *r);
+void op_restore(struct process *p, struct request *r);
+void op_checkpoint(struct process *p, struct request *r);
 void op_exec(struct process *p, struct request *r);
 void op_resize(struct process *p, struct request *r);
 void op_close_io(struct process *p, struct request *r);

@@ -114,3 +114,14 @@ publish_resumed(const struct container *ct)
 {
 	publish_id("/tasks/resumed", "TaskResumed", ct);
 }
+
+void
+publish_checkpointed(const struct container *ct, const char *path)
+{
+	struct pb_out o;
+
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, ct->id);
+	pb_put_str(&o, 2, path);
+	events_publish("/tasks/checkpointed", "TaskCheckpointed", &o);
+}

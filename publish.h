@@ -18,6 +18,7 @@ void publish_exec_added(const struct process *p);
 void publish_exit(const struct process *p);
 void publish_delete(const struct process *p);
 void publish_paused(const struct container *ct);
+void publish_checkpointed(const struct container *ct, const char *path);
 void publish_resumed(const struct container *ct);
 
 #endif

@@ -397,6 +397,13 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 		    c->verb, WEXITSTATUS(status));
 }
 
+static bool
+makes_sandbox(const struct runsc_cmd *c)
+{
+	return strcmp(c->verb, "create") == 0 ||
+	    strcmp(c->verb, "restore") == 0;
+}
+
 static void
 on_exit_status(struct child *child, int status)
 {
@@ -428,7 +435,8 @@ on_exit_status(struct child *child, int status)
 		err_set(&r.err, ERR_INTERNAL,
 		    "runsc %s succeeded but its pid file holds no pid",
 		    c->verb);
-	if (ok && c->env->control && strcmp(c->verb, "start") == 0)
+	if (ok && c->env->control && (strcmp(c->verb, "start") == 0 ||
+	    strcmp(c->verb, "restore") == 0))
 		c->env->control->started = true;
 	c->done(c->arg, &r);
 	free(log);
@@ -556,7 +564,7 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 	};
 	bool captured = !fds || fds[1] < 0;
 
-	if (strcmp(c->verb, "create") != 0 &&
+	if (!makes_sandbox(c) &&
 	    !runsc_exists(env->root, env->id)) {
 		timer_start(&c->deadline, 0, tell_absent);
 		return c;
@@ -595,11 +603,13 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 	return c;
 }
 
-struct runsc_cmd *
-runsc_create(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, runsc_done *done, void *arg, struct err *e)
+/* What makes a sandbox: create, or restore from image. */
+static struct runsc_cmd *
+make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
+    const char *console_socket, const char *image, runsc_done *done,
+    void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "create", env->create_timeout_ns, done,
+	struct runsc_cmd *c = cmd_new(env, verb, env->create_timeout_ns, done,
 	    arg, e);
 	struct args a;
 
@@ -623,8 +633,47 @@ runsc_create(const struct runsc_env *env, const int fds[3],
 		arg_add(&a, "--user-log");
 		arg_add(&a, "%s/gvisor.log", env->log_directory);
 	}
+	if (image) {
+		arg_add(&a, "--image-path=%s", image);
+		arg_add(&a, "--detach");
+	}
 	arg_add(&a, "%s", env->id);
 	return launch(c, &a, env, fds, true, e);
+}
+
+struct runsc_cmd *
+runsc_create(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, runsc_done *done, void *arg, struct err *e)
+{
+	return make_sandbox(env, "create", fds, console_socket, NULL, done,
+	    arg, e);
+}
+
+struct runsc_cmd *
+runsc_restore(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, const char *image, runsc_done *done, void *arg,
+    struct err *e)
+{
+	return make_sandbox(env, "restore", fds, console_socket, image, done,
+	    arg, e);
+}
+
+struct runsc_cmd *
+runsc_checkpoint(const struct runsc_env *env, const char *image,
+    bool leave_running, runsc_done *done, void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new(env, "checkpoint",
+	    env->create_timeout_ns, done, arg, e);
+	struct args a;
+
+	if (!c)
+		return NULL;
+	begin_args(&a, env, c);
+	arg_add(&a, "--image-path=%s", image);
+	if (leave_running)
+		arg_add(&a, "--leave-running");
+	arg_add(&a, "%s", env->id);
+	return launch(c, &a, env, NULL, true, e);
 }
 
 struct runsc_cmd *
@@ -732,7 +781,8 @@ run(struct runsc_cmd *c, struct err *e)
 	} else if (strcmp(c->verb, "events") == 0) {
 		arg_add(&a, "--stats");
 	}
-	arg_add(&a, "%s", c->env->id);
+	arg_add(&a, "%s", strcmp(c->verb, "help") == 0 ? "checkpoint" :
+	    c->env->id);
 	if (strcmp(c->verb, "kill") == 0)
 		arg_add(&a, "%u", c->sig);
 	return launch(c, &a, c->env, NULL, true, e);

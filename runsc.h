@@ -79,6 +79,14 @@ struct runsc_cmd *runsc_create(const struct runsc_env *env, const int fds[3],
 	const char *console_socket, runsc_done *done, void *arg, struct err *e);
 struct runsc_cmd *runsc_start(const struct runsc_env *env, const int fds[3],
 	runsc_done *done, void *arg, struct err *e);
+/* create and start in one, from the checkpoint in directory image. */
+struct runsc_cmd *runsc_restore(const struct runsc_env *env, const int fds[3],
+	const char *console_socket, const char *image, runsc_done *done,
+	void *arg, struct err *e);
+/* Save the container into directory image; it ends unless leave_running. */
+struct runsc_cmd *runsc_checkpoint(const struct runsc_env *env,
+	const char *image, bool leave_running, runsc_done *done, void *arg,
+	struct err *e);
 /* process: JSON of the OCI process object, copied. */
 struct runsc_cmd *runsc_exec(const struct runsc_env *env, const int fds[3],
 	const char *console_socket, const char *process, size_t len,
@@ -88,7 +96,8 @@ struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
 	bool all, unsigned sig, runsc_done *done, void *arg, struct err *e);
 struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
 	runsc_done *done, void *arg, struct err *e);
-/* "wait", without a deadline; "ps", "pause", "resume", "state", "events".
+/* "wait", without a deadline; "ps", "pause", "resume", "state", "events"; "help" for
+ * the flags of checkpoint.
  * Like runsc_kill(), not always by a runsc. */
 struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 	runsc_done *done, void *arg, struct err *e);

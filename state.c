@@ -357,8 +357,9 @@ op_exited(struct process *p, struct request *r)
 {
 	(void)r;
 	/* How start ends is told before how the process did: see
-	 * start_worked(). */
-	if (p->current && p->current->op == OP_START)
+	 * start_worked().  A checkpoint may end it too. */
+	if (p->current && (p->current->op == OP_START ||
+	    p->current->op == OP_CHECKPOINT))
 		return;
 	process_end(p);
 }
@@ -533,6 +534,9 @@ process_end_created(struct process *p, unsigned status)
 		child_kill(&p->child, SIGKILL);
 		timer_start(&p->end_timer, SANDBOX_END_NS, on_sandbox_late);
 	} else {
+		/* A restore that was cut short has no child of ours. */
+		if (p->ct->checkpoint)
+			runsc_kill_leftovers(p->ct->bundle);
 		process_gone(p, status);
 	}
 }
@@ -610,12 +614,20 @@ process_arm_wait(struct process *p)
 }
 
 int
+process_adopt_sandbox(struct process *p, pid_t pid, struct err *e)
+{
+	if (child_adopt(&p->child, pid, on_sandbox_exit, e) < 0)
+		return -1;
+	p->pid = pid;
+	return 0;
+}
+
+int
 state_created(struct container *ct, pid_t pid, struct err *e)
 {
 	struct process *p = &ct->init;
 
-	if (!ct->spec.is_sub &&
-	    child_adopt(&p->child, pid, on_sandbox_exit, e) < 0)
+	if (!ct->spec.is_sub && pid && process_adopt_sandbox(p, pid, e) < 0)
 		return -1;
 	p->pid = pid;
 	state_set(p, STATE_CREATED);
@@ -682,8 +694,7 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 			    "stats are not implemented"),
 			[OP_UPDATE] = NO(UNIMPLEMENTED,
 			    "update is not implemented"),
-			[OP_CHECKPOINT] = NO(UNIMPLEMENTED,
-			    "checkpoint is not implemented"),
+			[OP_CHECKPOINT] = DO(op_checkpoint),
 			[OP_DELETE] = NO(PRECONDITION,
 			    "cannot delete a running container"),
 			[OP_EXITED] = DO(op_exited),
@@ -704,8 +715,8 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 			    "stats are not implemented"),
 			[OP_UPDATE] = NO(UNIMPLEMENTED,
 			    "update is not implemented"),
-			[OP_CHECKPOINT] = NO(UNIMPLEMENTED,
-			    "checkpoint is not implemented"),
+			[OP_CHECKPOINT] = NO(PRECONDITION,
+			    "cannot checkpoint a paused container"),
 			[OP_DELETE] = NO(PRECONDITION,
 			    "cannot delete a paused container"),
 			[OP_EXITED] = DO(op_exited),

@@ -77,6 +77,8 @@ struct request {
 	struct io_config stdio;		/* valid during the call only */
 	const char *process_json;	/* OCI process object */
 	size_t process_len;
+	char *path;			/* checkpoint; the asker's */
+	bool exit;			/* checkpoint: and end the container */
 	/* What came of it; valid in done() when e is NULL. */
 	pid_t pid;
 	unsigned exit_status;
@@ -149,6 +151,7 @@ struct container {
 	char *runsc_root;
 	bool runsc_ran;			/* what runsc has of this id is ours */
 	bool mounted;
+	char *checkpoint;		/* restored from there; NULL: created */
 	struct config config;
 	struct spec spec;
 	struct runsc_env env;

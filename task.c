@@ -13,6 +13,7 @@
 
 #define REPLY_BYTES 512
 #define ROOTFS_FIELD 3
+#define CHECKPOINT_TYPE "containerd.runc.v1.CheckpointOptions"
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define DETAILS_TYPE "containerd.runc.v1.ProcessDetails"
 
@@ -127,7 +128,10 @@ struct operation {
 static void
 operation_free_now(struct defer *d)
 {
-	free(container_of(d, struct operation, freed));
+	struct operation *op = container_of(d, struct operation, freed);
+
+	free(op->req.path);
+	free(op);
 }
 
 static void
@@ -278,7 +282,32 @@ task_update(struct ttrpc_call *call, struct pb_bytes payload)
 static void
 task_checkpoint(struct ttrpc_call *call, struct pb_bytes payload)
 {
-	simple(call, payload, OP_CHECKPOINT, false);
+	struct operation *op = NULL;
+	struct message m, any, options = { 0 };
+	struct err e;
+
+	if (!decode_or_fail(&m, call, payload, "-ssb"))
+		return;
+	if (!decode_or_fail(&any, call, m.bytes[3], "-sb")) {
+		free(m.text);
+		return;
+	}
+	if (any.bytes[2].n && strcmp(any.str[1], CHECKPOINT_TYPE) != 0) {
+		err_set(&e, ERR_INVALID, "checkpoint %s: options are \"%s\", "
+		    "not \"%s\"", m.str[1], any.str[1], CHECKPOINT_TYPE);
+		ttrpc_fail(call, &e);
+	} else if (decode_or_fail(&options, call, any.bytes[2], "-n")) {
+		op = operation_new(call, OP_CHECKPOINT);
+	}
+	free(options.text);
+	free(any.text);
+	if (!op) {
+		free(m.text);
+		return;
+	}
+	op->req.exit = options.num[1] != 0;
+	op->req.path = strdup(m.str[2]);
+	submit(op, &m, false);
 }
 
 static void

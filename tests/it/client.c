@@ -479,6 +479,8 @@ task_create(struct client *c, const struct create_args *a,
 	pb_put_str(&o, 5, a->in);
 	pb_put_str(&o, 6, a->out);
 	pb_put_str(&o, 7, a->err);
+	if (a->checkpoint)
+		pb_put_str(&o, 8, a->checkpoint);
 	pb_out_init(&opt, NULL, 0);
 	pb_put_str(&opt, 2, a->config_path);
 	pb_put_any(&o, 10, "runtimeoptions.v1.Options", opt.p, opt.len);
@@ -662,6 +664,24 @@ task_connect(struct client *c, const char *id, struct task_reply *t)
 			t->task_pid = (uint32_t)f.v;
 	}
 	return code;
+}
+
+int
+task_checkpoint(struct client *c, const char *id, const char *path,
+    bool exits)
+{
+	struct pb_out o, opt;
+	struct reply r;
+
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, id);
+	pb_put_str(&o, 2, path);
+	pb_out_init(&opt, NULL, 0);
+	pb_put_bool(&opt, 1, exits);
+	pb_put_any(&o, 3, "containerd.runc.v1.CheckpointOptions", opt.p,
+	    opt.len);
+	pb_out_free(&opt);
+	return call(c, "Checkpoint", &o, &r);
 }
 
 int

@@ -59,6 +59,7 @@ struct create_args {
 	const char *in, *out, *err;
 	bool terminal;
 	const char *config_path;	/* of a runsc.toml */
+	const char *checkpoint;		/* directory, or NULL */
 };
 int task_create(struct client *c, const struct create_args *a,
 	struct task_reply *t);
@@ -85,6 +86,8 @@ int task_resize(struct client *c, const char *id, const char *exec_id,
 int task_close_io(struct client *c, const char *id, const char *exec_id);
 int task_pids(struct client *c, const char *id, struct task_reply *t);
 int task_connect(struct client *c, const char *id, struct task_reply *t);
+int task_checkpoint(struct client *c, const char *id, const char *path,
+	bool exits);
 /* Pause, Resume, Stats, Update, Checkpoint, Shutdown. */
 int task_simple(struct client *c, const char *method, const char *id);
 

@@ -999,7 +999,7 @@ create_sub(struct state *s, int tty)
 }
 
 static void
-cmd_create(struct flags *f)
+create(struct flags *f)
 {
 	char *path = join("%s/config.json", f->bundle), *config, *type;
 	const char *id = f->args[0], *annotations;
@@ -1048,6 +1048,12 @@ cmd_create(struct flags *f)
 	state_save(&s);
 	if (f->pid_file != NULL && !no_pid_file)
 		write_file(f->pid_file, join("%d", s.sandbox_pid));
+}
+
+static void
+cmd_create(struct flags *f)
+{
+	create(f);
 	done();
 }
 
@@ -1402,6 +1408,32 @@ cmd_update(struct flags *f)
 }
 
 static void
+cmd_help(struct flags *f)
+{
+	if (strcmp(f->args[0], "checkpoint") == 0)
+		printf("checkpoint [flags] <container id> - save current "
+		    "state of container.\n  -direct\n    \tuse O_DIRECT\n"
+		    "  -image-path string\n  -leave-running\n");
+	done();
+}
+
+/* create and start at once; what was saved is not looked at any further. */
+static void
+cmd_restore(struct flags *f)
+{
+	char *image;
+
+	if (f->image_path == NULL)
+		fail("image-path flag must be provided");
+	image = read_file(join("%s/checkpoint.img", f->image_path));
+	create(f);
+	if (image == NULL || strcmp(image, "gVisorSFbad") == 0)
+		fail("restoring container: restoring container \"%s\": "
+		    "bad state file", f->args[0]);
+	cmd_start(f);
+}
+
+static void
 cmd_checkpoint(struct flags *f)
 {
 	struct state s;
@@ -1413,7 +1445,8 @@ cmd_checkpoint(struct flags *f)
 		fail("checkpoint failed: cannot checkpoint container \"%s\" "
 		    "in state %s", s.id, s.status);
 	mkdir(f->image_path, 0755);
-	write_file(join("%s/checkpoint.img", f->image_path), s.id);
+	write_file(join("%s/checkpoint.img", f->image_path),
+	    join("gVisorSF%s", s.id));
 	if (!f->leave_running)
 		ctl_ask(s.sid, join("kill\n%s\n9 1 0", s.id), NULL, 0);
 	done();
@@ -2213,8 +2246,10 @@ main(int argc, char **argv)
 	}
 	if (strcmp(command, "create") == 0)
 		cmd_create(&f);
-	if (strcmp(command, "start") == 0 || strcmp(command, "restore") == 0)
+	if (strcmp(command, "start") == 0)
 		cmd_start(&f);
+	if (strcmp(command, "restore") == 0)
+		cmd_restore(&f);
 	if (strcmp(command, "exec") == 0)
 		cmd_exec(&f, argc, argv);
 	if (strcmp(command, "kill") == 0)
@@ -2237,5 +2272,7 @@ main(int argc, char **argv)
 		cmd_update(&f);
 	if (strcmp(command, "checkpoint") == 0)
 		cmd_checkpoint(&f);
+	if (strcmp(command, "help") == 0)
+		cmd_help(&f);
 	usage();
 }

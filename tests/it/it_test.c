@@ -27,6 +27,7 @@
 #include "../../pb.h"
 #include "client.h"
 
+#define INVALID 3
 #define NOT_FOUND 5
 #define ALREADY_EXISTS 6
 #define EXHAUSTED 8
@@ -766,6 +767,75 @@ START_TEST(pause_resume)
 }
 END_TEST
 
+START_TEST(checkpoint_restore)
+{
+	struct create_args a = {
+		.id = "c2", .in = "", .err = "", .config_path = toml,
+		.checkpoint = in_dir("image"),
+	};
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	/* On, then to its end. */
+	ck_assert_int_eq(task_checkpoint(c, "c1", in_dir("image0"), false), 0);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, RUNNING);
+	ck_assert_int_eq(task_checkpoint(c, "c1", in_dir("image"), true), 0);
+	ck_assert(sink_wait("TaskExit c1", 5000));
+	ck_assert(strstr(sink_text(), "TaskCheckpointed c1") != NULL);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	/* From there. */
+	a.out = in_dir("out");
+	write_text(a.out, "");
+	a.bundle = make_bundle("c2", "\"echo:again\",\"hang\"", "", false);
+	ck_assert_msg(task_create(c, &a, &t) == 0, "%s", client_error);
+	ck_assert_uint_eq(t.pid, 0);
+	/* containerd deletes a task without pids. */
+	ck_assert_int_eq(task_pids(c, "c2", &t), 0);
+	ck_assert_uint_eq(t.npids, 1);
+	ck_assert_msg(task_start(c, "c2", "", &t) == 0, "%s", client_error);
+	ck_assert_uint_gt(t.pid, 0);
+	ck_assert_uint_eq(calls_of(" create "), 1);
+	ck_assert_uint_eq(calls_of(" restore "), 1);
+	remove_container("c2");
+	ck_assert_str_eq(read_text(a.out), "again\n");
+	shut_down();
+}
+END_TEST
+
+START_TEST(restore_fails)
+{
+	struct create_args a = {
+		.id = "c1", .in = "", .out = "", .err = "",
+		.config_path = toml, .checkpoint = in_dir("image"),
+	};
+	struct task_reply t;
+
+	a.bundle = make_bundle("c1", "\"hang\"", "", false);
+	start_shim("c1", a.bundle);
+	ck_assert_int_eq(task_create(c, &a, NULL), NOT_FOUND);
+	mkdir(a.checkpoint, 0700);
+	write_text(in_dir("image/checkpoint.img"), "something else");
+	ck_assert_int_eq(task_create(c, &a, NULL), INVALID);
+	ck_assert(strstr(client_error, "not a checkpoint") != NULL);
+	/* What only runsc can tell is told by Start; nothing is left. */
+	write_text(in_dir("image/checkpoint.img"), "gVisorSFbad");
+	ck_assert_msg(task_create(c, &a, NULL) == 0, "%s", client_error);
+	ck_assert_int_ne(task_start(c, "c1", "", NULL), 0);
+	ck_assert_msg(strstr(client_error, "bad state file") != NULL, "%s",
+	    client_error);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, STOPPED);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	/* Never started, or killed before. */
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
 START_TEST(pids_never_empty)
 {
 	struct task_reply t;
@@ -811,7 +881,8 @@ START_TEST(unknown_and_taken)
 	ck_assert_uint_eq(t.task_pid, 0);
 	ck_assert_int_eq(task_simple(c, "Stats", "c1"), UNIMPLEMENTED);
 	ck_assert_int_eq(task_simple(c, "Update", "c1"), UNIMPLEMENTED);
-	ck_assert_int_eq(task_simple(c, "Checkpoint", "c1"), UNIMPLEMENTED);
+	/* Without a path. */
+	ck_assert_int_eq(task_simple(c, "Checkpoint", "c1"), INVALID);
 	/* Shutdown is refused in silence while a container is left. */
 	ck_assert_int_eq(task_simple(c, "Shutdown", "c1"), 0);
 	ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
@@ -1484,7 +1555,8 @@ main(void)
 		bad_usage, version_and_info, start_twice_and_stale,
 		daemon_inherits_nothing, whole_life, true_a_thousand_times,
 		killed, kill_created, delete_created, output,
-		stdin_until_closed, terminal, pause_resume, pids_never_empty,
+		stdin_until_closed, terminal, pause_resume, checkpoint_restore, restore_fails,
+		pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
 		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
 		create_bad_input, start_fails, hung_kill_delays_nobody,

@@ -66,6 +66,26 @@ runsc_create(const struct runsc_env *env, const int fds[3],
 }
 
 struct runsc_cmd *
+runsc_restore(const struct runsc_env *env, const int fds[3],
+    const char *console_socket, const char *image, runsc_done *done, void *arg,
+    struct err *e)
+{
+	(void)env;
+	(void)fds;
+	(void)console_socket;
+	return cmd("restore", image, done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_checkpoint(const struct runsc_env *env, const char *image,
+    bool leave_running, runsc_done *done, void *arg, struct err *e)
+{
+	(void)env;
+	return cmd(leave_running ? "checkpoint --leave-running" :
+	    "checkpoint", image, done, arg, e);
+}
+
+struct runsc_cmd *
 runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
     void *arg, struct err *e)
 {
@@ -561,8 +581,12 @@ static void
 ask(struct asked *a, enum op op, const char *what, const char *exec_id)
 {
 	unsigned sig = a->r.signal;
+	char *path = a->r.path;
+	bool exits = a->r.exit;
 
 	memset(a, 0, sizeof(*a));
+	a->r.path = path;
+	a->r.exit = exits;
 	a->r.op = op;
 	a->r.signal = sig;
 	a->r.new_exec_id = "e1";
@@ -734,8 +758,8 @@ static const char *const expected[PROC_KINDS][STATES] = {
 	[PROC_INIT] = {
 		[STATE_CREATING] = "PPPPPDDPPPPD-",
 		[STATE_CREATED] =  "DDPPDDDDUUPDD",
-		[STATE_RUNNING] =  "PDDPDDDDUUUPD",
-		[STATE_PAUSED] =   "PPPDDDDDUUUPD",
+		[STATE_RUNNING] =  "PDDPDDDDUUDPD",
+		[STATE_PAUSED] =   "PPPDDDDDUUPPD",
 		[STATE_STOPPED] =  "PPPPNPDDPPPD-",
 		[STATE_DELETED] =  "NNNNNNNNNNNN-",
 	},
@@ -1242,6 +1266,27 @@ START_TEST(kill_created)
 }
 END_TEST
 
+/* The exit that a checkpoint brings along comes first, is told last. */
+START_TEST(checkpoint_ends_it)
+{
+	struct asked a = { 0 };
+	struct waited w;
+
+	running();
+	wait_for(init(), &w);
+	a.r.path = (char *)(uintptr_t)"/image";
+	a.r.exit = true;
+	ask(&a, OP_CHECKPOINT, "checkpoint", "");
+	process_exits(init(), 0);
+	ck_assert(!w.done && !a.done);
+	complete("checkpoint");
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_str_eq(told,
+	    "TaskCheckpointed checkpoint. TaskExit wait. ");
+	deleted();
+}
+END_TEST
+
 START_TEST(kill_paused)
 {
 	struct asked a = { 0 };
@@ -1465,7 +1510,7 @@ main(void)
 		create_bad_ids, delete_while_creating, delete_created,
 		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
 		sub_wait_unknown,
-		kill_retries, kill_gone, kill_created, kill_paused,
+		kill_retries, kill_gone, kill_created, checkpoint_ends_it, kill_paused,
 		pause_resume, exit_ends_what_is_under_way,
 		hung_kill_delays_nobody, queue_is_capped,
 		waiters_are_capped_and_leave, delete_forces, delete_twice,
