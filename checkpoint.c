@@ -93,6 +93,32 @@ op_restore(struct process *p, struct request *r)
 
 /* -- checkpoint ----------------------------------------------------------- */
 
+/* If that was its end, the reply is before the exit. */
+static void
+finish(struct request *r, const struct err *e)
+{
+	struct process *p = r->p;
+
+	request_detach(r);
+	r->done(r, e);
+	if (p->gone)
+		process_end(p);
+	else
+		requests_run(p);
+}
+
+static void
+on_resumed_to_end(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+
+	r->cmd = NULL;
+	if (res->err.code != ERR_OK && !res->gone)
+		log_warn("%s: resume after a checkpoint: %s",
+		    process_name(r->p), res->err.msg);
+	finish(r, NULL);
+}
+
 static void
 on_checkpointed(void *arg, const struct runsc_result *res)
 {
@@ -101,17 +127,18 @@ on_checkpointed(void *arg, const struct runsc_result *res)
 	struct err e = res->err;
 
 	r->cmd = NULL;
-	if (e.code != ERR_OK)
+	if (e.code != ERR_OK) {
 		err_prefix(&e, "OCI runtime checkpoint failed");
-	else
-		publish_checkpointed(p->ct, r->path);
-	/* If that was its end, the reply is before the exit. */
-	request_detach(r);
-	r->done(r, e.code == ERR_OK ? NULL : &e);
-	if (p->gone)
-		process_end(p);
-	else
-		requests_run(p);
+		finish(r, &e);
+		return;
+	}
+	publish_checkpointed(p->ct, r->path);
+	/* A paused sandbox has been told to end, but does not get to it. */
+	if (r->exit && p->state == STATE_PAUSED && !p->gone)
+		r->cmd = runsc_simple(&p->ct->env, "resume",
+		    on_resumed_to_end, r, &e);
+	if (!r->cmd)
+		finish(r, NULL);
 }
 
 static void
@@ -122,7 +149,7 @@ checkpoint(struct request *r)
 	r->cmd = runsc_checkpoint(&r->p->ct->env, r->path, !r->exit,
 	    on_checkpointed, r, &e);
 	if (!r->cmd)
-		request_finish(r, &e);
+		finish(r, &e);
 }
 
 /*
@@ -135,15 +162,19 @@ static void
 on_help(void *arg, const struct runsc_result *res)
 {
 	struct request *r = arg;
+	struct err e;
 
 	r->cmd = NULL;
-	if (r->p->gone)
-		request_refuse(r, ERR_PRECONDITION, "the process has ended");
-	else if (res->err.code == ERR_OK && strstr(res->out, "-direct"))
+	if (r->p->gone) {
+		err_set(&e, ERR_PRECONDITION, "%s: the process has ended",
+		    process_name(r->p));
+		finish(r, &e);
+	} else if (res->err.code == ERR_OK && strstr(res->out, "-direct")) {
 		checkpoint(r);
-	else
+	} else {
 		request_refuse(r, ERR_UNIMPLEMENTED, "this runsc ends a "
 		    "container when it checkpoints it: ask for that (exit)");
+	}
 }
 
 /* Do others live in the sandbox of this root container? */
@@ -186,5 +217,5 @@ op_checkpoint(struct process *p, struct request *r)
 	}
 	r->cmd = runsc_simple(&ct->env, "help", on_help, r, &e);
 	if (!r->cmd)
-		request_finish(r, &e);
+		finish(r, &e);
 }
