@@ -122,6 +122,8 @@ make_rootfs() {
 
 containerd_start() {
 	(
+		# Where it leaves the checkpoints that it unpacks.
+		export TMPDIR="$T" XDG_RUNTIME_DIR=
 		cd "$T/ctd" && exec setsid containerd -c "$T/ctd/config.toml" \
 		    >>"$T/ctd/log" 2>&1 </dev/null
 	) &
