@@ -774,6 +774,7 @@ START_TEST(checkpoint_restore)
 		.checkpoint = in_dir("image"),
 	};
 	struct task_reply t;
+	int i;
 
 	run("c1", "\"hang\"");
 	/* On, then to its end. */
@@ -797,8 +798,10 @@ START_TEST(checkpoint_restore)
 	ck_assert_uint_gt(t.pid, 0);
 	ck_assert_uint_eq(calls_of(" create "), 1);
 	ck_assert_uint_eq(calls_of(" restore "), 1);
-	remove_container("c2");
+	for (i = 0; i < 500 && !read_text(a.out)[0]; i++)
+		sleep_ms(10);
 	ck_assert_str_eq(read_text(a.out), "again\n");
+	remove_container("c2");
 	shut_down();
 }
 END_TEST
@@ -1370,6 +1373,8 @@ START_TEST(control_socket_forced)
 	write_toml("control_socket = \"on\"\ncommand_timeout = 2\n");
 	run_pod();
 	run_sub("k", "\"hang\"");
+	/* Answered after it: the sandbox has heard the Wait. */
+	ck_assert_int_eq(task_pids(c, "k", &t), 0);
 	faults("socket:hang");
 	ck_assert_int_ne(task_kill(c, "k", "", SIGTERM, false), 0);
 	ck_assert_msg(strstr(client_error, "control socket") != NULL, "%s",

@@ -39,6 +39,8 @@ START_TEST(precision_without_nul)
 
 	fmt(out, sizeof(out), "%.*s", 3, raw);
 	ck_assert_str_eq(out, "abc");
+	fmt(out, sizeof(out), "%.*s", 0, (const char *)NULL);
+	ck_assert_str_eq(out, "");
 }
 END_TEST
 
