@@ -4,8 +4,7 @@
 build/bench/bench_io: tests/bench/bench_io.c $(SRCS) $(HDRS)
 	@mkdir -p build/bench
 	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< io.c tail.c target.c \
-	    logger.c \
-	    child.c loop.c log.c err.c $(LDFLAGS)
+	    logger.c child.c loop.c log.c err.c fmt.c $(LDFLAGS)
 
 # Stdout: without a container beside splice's own limit, then for real beside
 # other shims (PEER=/path for a Go containerd-shim-runsc-v1).
@@ -17,11 +16,17 @@ build/bench/bench_calls: tests/bench/bench_calls.c tests/it/client.c \
 		tests/it/client.h $(SRCS) $(HDRS)
 	@mkdir -p build/bench
 	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/it/client.c \
-	    pb.c ttrpc.c loop.c log.c err.c $(LDFLAGS)
+	    pb.c ttrpc.c loop.c log.c err.c fmt.c $(LDFLAGS)
 
 # Kill, Pids and State, memory and processes of a pod, with the sandbox asked
 # over its control socket and by runsc.
 bench-calls: build/bench/bench_calls $(REAL)
 	SHIM=$(REAL) bash tests/bench/bench-calls.sh
 
-.PHONY: bench-io bench-calls
+# Beside PEER=/path, another shim for runsc: memory, calls, life cycles.
+bench-shims: build/bench/bench_calls $(REAL)
+	SHIM=$(REAL) bash tests/bench/bench-shims.sh
+
+bench: bench-shims bench-calls bench-io
+
+.PHONY: bench bench-io bench-calls bench-shims

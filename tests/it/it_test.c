@@ -154,7 +154,9 @@ run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	}
 	close(to[0]);
 	close(from[1]);
-	ck_assert_int_eq(write(to[1], buf, n), (ssize_t)n);
+	/* As containerd does: `delete` gets nothing, and does not wait. */
+	if (strcmp(verb, "start") == 0)
+		ck_assert_int_eq(write(to[1], buf, n), (ssize_t)n);
 	close(to[1]);
 	/* To the end of file: a daemon that inherited it would hold it. */
 	while (used + 1 < cap &&
