@@ -132,7 +132,7 @@ on_checkpointed(void *arg, const struct runsc_result *res)
 		finish(r, &e);
 		return;
 	}
-	publish_checkpointed(p->ct, r->path);
+	publish_checkpointed(p->ct, r->text);
 	/* A paused sandbox has been told to end, but does not get to it. */
 	if (r->exit && p->state == STATE_PAUSED && !p->gone)
 		r->cmd = runsc_simple(&p->ct->env, "resume",
@@ -146,7 +146,7 @@ checkpoint(struct request *r)
 {
 	struct err e;
 
-	r->cmd = runsc_checkpoint(&r->p->ct->env, r->path, !r->exit,
+	r->cmd = runsc_checkpoint(&r->p->ct->env, r->text, !r->exit,
 	    on_checkpointed, r, &e);
 	if (!r->cmd)
 		finish(r, &e);
@@ -202,11 +202,11 @@ op_checkpoint(struct process *p, struct request *r)
 		    "whole sandbox, not one container of a pod");
 		return;
 	}
-	if (!r->path) {
+	if (!r->text) {
 		request_refuse(r, ERR_EXHAUSTED, "out of memory");
 		return;
 	}
-	if (r->path[0] != '/') {
+	if (r->text[0] != '/') {
 		request_refuse(r, ERR_INVALID,
 		    "checkpoint needs an absolute path");
 		return;

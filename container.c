@@ -252,6 +252,7 @@ container_free(struct container *ct)
 
 	while (ct->execs)
 		container_remove_exec(ct->execs);
+	resources_free(ct);
 	if (ct->runsc_ran)
 		runsc_forget(ct->runsc_root, ns, ct->id);
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)

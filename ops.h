@@ -40,6 +40,11 @@ void process_end_created(struct process *p, unsigned status);
 void process_exec_exited(struct child *c, int status);
 /* Watch a root container's sandbox, whose end is the container's. */
 int process_adopt_sandbox(struct process *p, pid_t pid, struct err *e);
+/* The container's cgroup is known from now on, as far as it can be; tell of
+ * an OOM kill that ended it; let go of it. */
+void resources_begin(struct container *ct);
+void resources_end(struct container *ct);
+void resources_free(struct container *ct);
 /* Have runsc wait for a sub-container. */
 void process_arm_wait(struct process *p);
 
@@ -50,11 +55,13 @@ void start_worked(struct process *p);
 /* It did not, for the reason *e, which gets changed. */
 void start_failed(struct process *p, struct err *e);
 
-/* -- ops.c's and checkpoint.c's, for the table ---------------------------- */
+/* -- of ops.c, checkpoint.c, resources.c, for the table ---------------------------- */
 
 void op_start(struct process *p, struct request *r);
 void op_exec_start(struct process *p, struct request *r);
 void op_restore(struct process *p, struct request *r);
+void op_stats(struct process *p, struct request *r);
+void op_update(struct process *p, struct request *r);
 void op_checkpoint(struct process *p, struct request *r);
 void op_exec(struct process *p, struct request *r);
 void op_resize(struct process *p, struct request *r);

@@ -110,6 +110,12 @@ publish_paused(const struct container *ct)
 }
 
 void
+publish_oom(const struct container *ct)
+{
+	publish_id("/tasks/oom", "TaskOOM", ct);
+}
+
+void
 publish_resumed(const struct container *ct)
 {
 	publish_id("/tasks/resumed", "TaskResumed", ct);

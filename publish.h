@@ -19,6 +19,7 @@ void publish_exit(const struct process *p);
 void publish_delete(const struct process *p);
 void publish_paused(const struct container *ct);
 void publish_checkpointed(const struct container *ct, const char *path);
+void publish_oom(const struct container *ct);
 void publish_resumed(const struct container *ct);
 
 #endif

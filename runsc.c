@@ -58,7 +58,7 @@ struct runsc_cmd {
 	void *arg;
 	int log_fd;		/* memfd */
 	int out_fd;		/* memfd, or -1: output is the container's */
-	int process_fd;		/* memfd, exec; or -1 */
+	int process_fd;		/* memfd, input of exec and update; or -1 */
 	int dir_fd;		/* of the pid files, or -1; env's */
 	char pid_file[32];	/* in dir_fd; "" for none */
 	char internal_pid_file[32];
@@ -587,6 +587,8 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 			cmd_release(c);
 			return NULL;
 		}
+		if (fds)
+			s.fds[0] = fds[0];
 		s.fds[1] = c->out_fd;
 		s.fds[2] = c->out_fd;
 	} else {
@@ -711,6 +713,44 @@ check_detach(const struct args *a, struct err *e)
 	return 0;
 }
 
+/* A memory file that holds text, to be read from its beginning; -1 with *e. */
+static int
+input_file(const char *verb, const char *text, size_t len, struct err *e)
+{
+	int fd = memfd_create("runsc-input", MFD_CLOEXEC);
+
+	if (fd >= 0 && write(fd, text, len) == (ssize_t)len &&
+	    lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	err_sys(e, "runsc %s: write its input to a memory file", verb);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+struct runsc_cmd *
+runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
+    void *arg, struct err *e)
+{
+	struct runsc_cmd *c = cmd_new(env, "update", env->command_timeout_ns,
+	    done, arg, e);
+	struct args a;
+	int fds[3] = { -1, -1, -1 };
+
+	if (!c)
+		return NULL;
+	c->process_fd = input_file("update", json, strlen(json), e);
+	if (c->process_fd < 0) {
+		cmd_release(c);
+		return NULL;
+	}
+	fds[0] = c->process_fd;
+	begin_args(&a, env, c);
+	arg_add(&a, "--resources=-");
+	arg_add(&a, "%s", env->id);
+	return launch(c, &a, env, fds, true, e);
+}
+
 struct runsc_cmd *
 runsc_exec(const struct runsc_env *env, const int fds[3],
     const char *console_socket, const char *process, size_t len,
@@ -719,14 +759,11 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	struct runsc_cmd *c = cmd_new(env, "exec", env->start_timeout_ns, done,
 	    arg, e);
 	struct args a;
-	ssize_t n;
 
 	if (!c)
 		return NULL;
-	c->process_fd = memfd_create("runsc-process", MFD_CLOEXEC);
-	n = c->process_fd < 0 ? -1 : write(c->process_fd, process, len);
-	if (n < 0 || (size_t)n != len) {
-		err_sys(e, "runsc exec: write the process to a memory file");
+	c->process_fd = input_file("exec", process, len, e);
+	if (c->process_fd < 0) {
 		cmd_release(c);
 		return NULL;
 	}

@@ -83,6 +83,9 @@ struct runsc_cmd *runsc_start(const struct runsc_env *env, const int fds[3],
 struct runsc_cmd *runsc_restore(const struct runsc_env *env, const int fds[3],
 	const char *console_socket, const char *image, runsc_done *done,
 	void *arg, struct err *e);
+/* Limits: LinuxResources, JSON. */
+struct runsc_cmd *runsc_update(const struct runsc_env *env, const char *json,
+	runsc_done *done, void *arg, struct err *e);
 /* Save the container into directory image; it ends unless leave_running. */
 struct runsc_cmd *runsc_checkpoint(const struct runsc_env *env,
 	const char *image, bool leave_running, runsc_done *done, void *arg,

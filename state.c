@@ -288,6 +288,8 @@ tell_exit(void *arg)
 	state_set(p, STATE_STOPPED);
 	/* An exec that never ran has no TaskExit; init always has one, since
 	 * clients that created it wait for the event. */
+	if (p->kind == PROC_INIT)
+		resources_end(p->ct);
 	if (p->kind == PROC_INIT || p->started)
 		publish_exit(p);
 	answer_failed_start(p);
@@ -619,6 +621,7 @@ process_adopt_sandbox(struct process *p, pid_t pid, struct err *e)
 	if (child_adopt(&p->child, pid, on_sandbox_exit, e) < 0)
 		return -1;
 	p->pid = pid;
+	resources_begin(p->ct);
 	return 0;
 }
 
@@ -630,6 +633,8 @@ state_created(struct container *ct, pid_t pid, struct err *e)
 	if (!ct->spec.is_sub && pid && process_adopt_sandbox(p, pid, e) < 0)
 		return -1;
 	p->pid = pid;
+	if (ct->spec.is_sub)
+		resources_begin(ct);
 	state_set(p, STATE_CREATED);
 	publish_create(ct);
 	return 0;
@@ -670,10 +675,8 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 			[OP_RESIZE] = DO(op_resize),
 			[OP_CLOSE_IO] = DO(op_close_io),
 			[OP_PIDS] = DO(op_pids_known),
-			[OP_STATS] = NO(UNIMPLEMENTED,
-			    "stats are not implemented"),
-			[OP_UPDATE] = NO(UNIMPLEMENTED,
-			    "update is not implemented"),
+			[OP_STATS] = DO(op_stats),
+			[OP_UPDATE] = DO(op_update),
 			[OP_CHECKPOINT] = NO(PRECONDITION,
 			    "cannot checkpoint a container that is not running"),
 			[OP_DELETE] = DO(op_delete_created),
@@ -690,10 +693,8 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 			[OP_RESIZE] = DO(op_resize),
 			[OP_CLOSE_IO] = DO(op_close_io),
 			[OP_PIDS] = DO(op_pids),
-			[OP_STATS] = NO(UNIMPLEMENTED,
-			    "stats are not implemented"),
-			[OP_UPDATE] = NO(UNIMPLEMENTED,
-			    "update is not implemented"),
+			[OP_STATS] = DO(op_stats),
+			[OP_UPDATE] = DO(op_update),
 			[OP_CHECKPOINT] = DO(op_checkpoint),
 			[OP_DELETE] = NO(PRECONDITION,
 			    "cannot delete a running container"),
@@ -711,10 +712,8 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 			[OP_RESIZE] = DO(op_resize),
 			[OP_CLOSE_IO] = DO(op_close_io),
 			[OP_PIDS] = DO(op_pids),
-			[OP_STATS] = NO(UNIMPLEMENTED,
-			    "stats are not implemented"),
-			[OP_UPDATE] = NO(UNIMPLEMENTED,
-			    "update is not implemented"),
+			[OP_STATS] = DO(op_stats),
+			[OP_UPDATE] = DO(op_update),
 			[OP_CHECKPOINT] = DO(op_checkpoint),
 			[OP_DELETE] = NO(PRECONDITION,
 			    "cannot delete a paused container"),
@@ -734,7 +733,7 @@ static const struct cell table[PROC_KINDS][STATES][OPS] = {
 			    "cannot resize a stopped container"),
 			[OP_CLOSE_IO] = DO(op_close_io),
 			[OP_PIDS] = DO(op_pids_known),
-			[OP_STATS] = NO(PRECONDITION,
+			[OP_STATS] = NO(NOT_FOUND,
 			    "cannot stat a stopped container"),
 			[OP_UPDATE] = NO(PRECONDITION,
 			    "cannot update a stopped container"),

@@ -77,7 +77,8 @@ struct request {
 	struct io_config stdio;		/* valid during the call only */
 	const char *process_json;	/* OCI process object */
 	size_t process_len;
-	char *path;			/* checkpoint; the asker's */
+	char *text;			/* checkpoint: the directory; update:
+					   LinuxResources, JSON; the asker's */
 	bool exit;			/* checkpoint: and end the container */
 	/* What came of it; valid in done() when e is NULL. */
 	pid_t pid;
@@ -85,6 +86,8 @@ struct request {
 	int64_t exited_at;		/* CLOCK_REALTIME ns */
 	const uint32_t *pids;		/* pids */
 	size_t npids;
+	const char *stats_type;		/* stats */
+	const struct pb_out *stats;
 	/* e NULL: done; else why not. */
 	void (*done)(struct request *r, const struct err *e);
 
@@ -151,6 +154,9 @@ struct container {
 	char *runsc_root;
 	bool runsc_ran;			/* what runsc has of this id is ours */
 	bool mounted;
+	struct cgroup *cgroup;		/* the sandbox's; NULL: unknown */
+	uint64_t oom_kills;		/* in it when this began */
+	bool no_update;			/* this runsc has none */
 	char *checkpoint;		/* restored from there; NULL: created */
 	struct config config;
 	struct spec spec;

@@ -14,6 +14,8 @@
 #define REPLY_BYTES 512
 #define ROOTFS_FIELD 3
 #define CHECKPOINT_TYPE "containerd.runc.v1.CheckpointOptions"
+#define RESOURCES_TYPE \
+	"types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define DETAILS_TYPE "containerd.runc.v1.ProcessDetails"
 
@@ -130,7 +132,7 @@ operation_free_now(struct defer *d)
 {
 	struct operation *op = container_of(d, struct operation, freed);
 
-	free(op->req.path);
+	free(op->req.text);
 	free(op);
 }
 
@@ -175,6 +177,10 @@ operation_done(struct request *r, const struct err *e)
 		reply_exit(op->call, 2, r->pid, r->exit_status, r->exited_at);
 	} else if (r->op == OP_PIDS) {
 		reply_pids(op);
+	} else if (r->op == OP_STATS) {
+		pb_out_init(&o, NULL, 0);
+		pb_put_any(&o, 1, r->stats_type, r->stats->p, r->stats->len);
+		ttrpc_reply_pb(op->call, &o);
 	} else if (r->op == OP_START) {
 		pb_out_init(&o, buf, sizeof(buf));
 		pb_put_uint(&o, 1, (uint64_t)r->pid);
@@ -276,7 +282,32 @@ task_stats(struct ttrpc_call *call, struct pb_bytes payload)
 static void
 task_update(struct ttrpc_call *call, struct pb_bytes payload)
 {
-	simple(call, payload, OP_UPDATE, false);
+	struct operation *op = NULL;
+	struct message m, any;
+	struct err e;
+
+	if (!decode_or_fail(&m, call, payload, "-sb"))
+		return;
+	if (!decode_or_fail(&any, call, m.bytes[2], "-sb")) {
+		free(m.text);
+		return;
+	}
+	if (any.bytes[2].n && strcmp(any.str[1], RESOURCES_TYPE) != 0) {
+		err_set(&e, ERR_INVALID, "update %s: resources are \"%s\", "
+		    "not \"%s\"", m.str[1], any.str[1], RESOURCES_TYPE);
+		ttrpc_fail(call, &e);
+	} else {
+		op = operation_new(call, OP_UPDATE);
+	}
+	free(any.text);
+	if (!op) {
+		free(m.text);
+		return;
+	}
+	if (any.bytes[2].n)
+		op->req.text = strndup((const char *)any.bytes[2].p,
+		    any.bytes[2].n);
+	submit(op, &m, false);
 }
 
 static void
@@ -306,7 +337,7 @@ task_checkpoint(struct ttrpc_call *call, struct pb_bytes payload)
 		return;
 	}
 	op->req.exit = options.num[1] != 0;
-	op->req.path = strdup(m.str[2]);
+	op->req.text = strdup(m.str[2]);
 	submit(op, &m, false);
 }
 

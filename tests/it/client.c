@@ -685,6 +685,19 @@ task_checkpoint(struct client *c, const char *id, const char *path,
 }
 
 int
+task_update(struct client *c, const char *id, const char *resources)
+{
+	struct pb_out o;
+	struct reply r;
+
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, id);
+	pb_put_any(&o, 2, "types.containerd.io/opencontainers/runtime-spec/1/"
+	    "LinuxResources", resources, strlen(resources));
+	return call(c, "Update", &o, &r);
+}
+
+int
 task_simple(struct client *c, const char *method, const char *id)
 {
 	struct pb_out o;

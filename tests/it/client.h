@@ -88,6 +88,8 @@ int task_pids(struct client *c, const char *id, struct task_reply *t);
 int task_connect(struct client *c, const char *id, struct task_reply *t);
 int task_checkpoint(struct client *c, const char *id, const char *path,
 	bool exits);
+/* resources: JSON of LinuxResources. */
+int task_update(struct client *c, const char *id, const char *resources);
 /* Pause, Resume, Stats, Update, Checkpoint, Shutdown. */
 int task_simple(struct client *c, const char *method, const char *id);
 

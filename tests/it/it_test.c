@@ -841,6 +841,33 @@ START_TEST(restore_fails)
 }
 END_TEST
 
+START_TEST(stats_and_update)
+{
+	run("c1", "\"hang\"");
+	ck_assert_msg(task_simple(c, "Stats", "c1") == 0, "%s", client_error);
+	faults("events:stdout=nonsense");
+	ck_assert_int_ne(task_simple(c, "Stats", "c1"), 0);
+	faults("");
+	ck_assert_msg(task_update(c, "c1", "{\"memory\":{\"limit\":4096}}") == 0,
+	    "%s", client_error);
+	ck_assert(strstr(read_text(in_dir("b/c1/resources.json")), "4096") !=
+	    NULL);
+	/* A runsc without: the sandbox's cgroup, which is not its own here. */
+	faults("update:unknown");
+	ck_assert_int_eq(task_update(c, "c1", "{\"memory\":{\"limit\":1}}"),
+	    UNIMPLEMENTED);
+	faults("");
+	ck_assert_int_eq(task_update(c, "c1", ""), INVALID);
+	task_kill(c, "c1", "", SIGKILL, true);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_simple(c, "Stats", "c1"), NOT_FOUND);
+	ck_assert_int_eq(task_update(c, "c1", "{}"), PRECONDITION);
+	ck_assert(strstr(sink_text(), "TaskOOM") == NULL);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
 START_TEST(pids_never_empty)
 {
 	struct task_reply t;
@@ -884,8 +911,8 @@ START_TEST(unknown_and_taken)
 	ck_assert(strstr(client_error, "noexec") != NULL);
 	ck_assert_int_eq(task_connect(c, "nobody", &t), 0);
 	ck_assert_uint_eq(t.task_pid, 0);
-	ck_assert_int_eq(task_simple(c, "Stats", "c1"), UNIMPLEMENTED);
-	ck_assert_int_eq(task_simple(c, "Update", "c1"), UNIMPLEMENTED);
+	/* Without resources. */
+	ck_assert_int_eq(task_simple(c, "Update", "c1"), INVALID);
 	/* Without a path. */
 	ck_assert_int_eq(task_simple(c, "Checkpoint", "c1"), INVALID);
 	/* Shutdown is refused in silence while a container is left. */
@@ -1563,7 +1590,7 @@ main(void)
 		daemon_inherits_nothing, whole_life, true_a_thousand_times,
 		killed, kill_created, delete_created, output,
 		stdin_until_closed, terminal, pause_resume, checkpoint_restore, restore_fails,
-		pids_never_empty,
+		stats_and_update, pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
 		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
 		create_bad_input, start_fails, hung_kill_delays_nobody,

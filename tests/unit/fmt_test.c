@@ -35,11 +35,12 @@ END_TEST
 START_TEST(precision_without_nul)
 {
 	const char raw[3] = { 'a', 'b', 'c' };
+	const char *volatile none = NULL;
 	char out[8];
 
 	fmt(out, sizeof(out), "%.*s", 3, raw);
 	ck_assert_str_eq(out, "abc");
-	fmt(out, sizeof(out), "%.*s", 0, (const char *)NULL);
+	fmt(out, sizeof(out), "%.*s", 0, none);
 	ck_assert_str_eq(out, "");
 }
 END_TEST

@@ -86,6 +86,14 @@ runsc_checkpoint(const struct runsc_env *env, const char *image,
 }
 
 struct runsc_cmd *
+runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
+    void *arg, struct err *e)
+{
+	(void)env;
+	return cmd("update", json, done, arg, e);
+}
+
+struct runsc_cmd *
 runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
     void *arg, struct err *e)
 {
@@ -581,11 +589,11 @@ static void
 ask(struct asked *a, enum op op, const char *what, const char *exec_id)
 {
 	unsigned sig = a->r.signal;
-	char *path = a->r.path;
+	char *text = a->r.text;
 	bool exits = a->r.exit;
 
 	memset(a, 0, sizeof(*a));
-	a->r.path = path;
+	a->r.text = text;
 	a->r.exit = exits;
 	a->r.op = op;
 	a->r.signal = sig;
@@ -757,10 +765,10 @@ teardown(void)
 static const char *const expected[PROC_KINDS][STATES] = {
 	[PROC_INIT] = {
 		[STATE_CREATING] = "PPPPPDDPPPPD-",
-		[STATE_CREATED] =  "DDPPDDDDUUPDD",
-		[STATE_RUNNING] =  "PDDPDDDDUUDPD",
-		[STATE_PAUSED] =   "PPPDDDDDUUDPD",
-		[STATE_STOPPED] =  "PPPPNPDDPPPD-",
+		[STATE_CREATED] =  "DDPPDDDDDDPDD",
+		[STATE_RUNNING] =  "PDDPDDDDDDDPD",
+		[STATE_PAUSED] =   "PPPDDDDDDDDPD",
+		[STATE_STOPPED] =  "PPPPNPDDNPPD-",
 		[STATE_DELETED] =  "NNNNNNNNNNNN-",
 	},
 	[PROC_EXEC] = {
@@ -1274,7 +1282,7 @@ START_TEST(checkpoint_ends_it)
 
 	running();
 	wait_for(init(), &w);
-	a.r.path = (char *)(uintptr_t)"/image";
+	a.r.text = (char *)(uintptr_t)"/image";
 	a.r.exit = true;
 	ask(&a, OP_CHECKPOINT, "checkpoint", "");
 	process_exits(init(), 0);

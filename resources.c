@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resources: what the operations Stats and Update do, and the OOM kill that
+ * ended a container.  The cells of state.c's table and the exit path call
+ * this; cgroup.h knows the files.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cgroup.h"
+#include "log.h"
+#include "ops.h"
+#include "publish.h"
+
+void
+resources_begin(struct container *ct)
+{
+	struct err e;
+
+	ct->cgroup = cgroup_get(ct->init.pid, &e);
+	if (!ct->cgroup)
+		log_info("%s: no cgroup to look at: %s", ct->id, e.msg);
+	ct->oom_kills = cgroup_oom_kills(ct->cgroup);
+}
+
+void
+resources_free(struct container *ct)
+{
+	cgroup_put(ct->cgroup);
+	ct->cgroup = NULL;
+}
+
+/*
+ * All memory inside is the sandbox's: where the kernel kills for want of it,
+ * every container of the pod ends so.  One that ended by itself is not among
+ * them, whatever else was killed.
+ */
+void
+resources_end(struct container *ct)
+{
+	if (ct->init.exit_status == STATUS_KILLED &&
+	    cgroup_oom_kills(ct->cgroup) > ct->oom_kills)
+		publish_oom(ct);
+}
+
+/* -- stats ---------------------------------------------------------------- */
+
+static bool
+is_alone(const struct container *ct)
+{
+	const struct container *o;
+
+	for (o = state_next(NULL); o; o = state_next(o)) {
+		if (o != ct && o->cgroup == ct->cgroup)
+			return false;
+	}
+	return true;
+}
+
+static void
+on_stats(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct container *ct = r->p->ct;
+	struct err e = res->err;
+	struct pb_out o;
+
+	r->cmd = NULL;
+	if (e.code != ERR_OK) {
+		err_prefix(&e, "OCI runtime events failed");
+		if (res->gone)
+			e.code = ERR_NOT_FOUND;
+		request_finish(r, &e);
+		return;
+	}
+	pb_out_init(&o, NULL, 0);
+	r->stats_type = metrics_encode(&o, res->out, res->outlen, ct->cgroup,
+	    is_alone(ct), &e);
+	r->stats = &o;
+	request_finish(r, r->stats_type ? NULL : &e);
+	pb_out_free(&o);
+}
+
+void
+op_stats(struct process *p, struct request *r)
+{
+	struct err e;
+
+	if (p->gone) {
+		request_refuse(r, ERR_NOT_FOUND, "the process has ended");
+		return;
+	}
+	r->cmd = runsc_simple(&p->ct->env, "events", on_stats, r, &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}
+
+/* -- update --------------------------------------------------------------- */
+
+/* Without runsc: the sandbox's cgroup, where that is one container's. */
+static void
+update_cgroup(struct request *r)
+{
+	struct container *ct = r->p->ct;
+	struct err e;
+
+	if (ct->spec.is_sub) {
+		request_refuse(r, ERR_UNIMPLEMENTED, "this runsc has no "
+		    "update, and the cgroup is the whole pod's");
+	} else if (!ct->cgroup) {
+		request_refuse(r, ERR_UNIMPLEMENTED, "this runsc has no "
+		    "update, and the sandbox has no cgroup of its own");
+	} else if (limits_apply(ct->cgroup, r->text, strlen(r->text),
+	    &e) < 0) {
+		err_prefix(&e, "update %s", ct->id);
+		request_finish(r, &e);
+	} else {
+		request_finish(r, NULL);
+	}
+}
+
+/* A runsc that does not know the word prints how it is used (until 2026). */
+static void
+on_updated(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct err e = res->err;
+
+	r->cmd = NULL;
+	if (e.code == ERR_OK) {
+		request_finish(r, NULL);
+	} else if (strstr(res->out, "Usage: ") && !r->p->gone) {
+		r->p->ct->no_update = true;
+		update_cgroup(r);
+	} else {
+		err_prefix(&e, "OCI runtime update failed");
+		request_finish(r, &e);
+	}
+}
+
+void
+op_update(struct process *p, struct request *r)
+{
+	struct err e;
+
+	if (!r->text || !r->text[0]) {
+		request_refuse(r, ERR_INVALID, "resources are required");
+		return;
+	}
+	if (p->ct->no_update) {
+		update_cgroup(r);
+		return;
+	}
+	r->cmd = runsc_update(&p->ct->env, r->text, on_updated, r, &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}

@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Figures, limits, and what happens at them.
+# shellcheck source=tests/real/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The value of a field of `ctr task metrics`.
+metric() {
+	c task metrics --format json "$1" |
+	    sed -n "s/^ *\"$2\": \([0-9][0-9]*\).*/\1/p" | head -1
+}
+
+events() {
+	ctr -a "$SOCK" -n "$NS" events >"$T/events" 2>&1 &
+	EVENTS_PID=$!
+	sleep 0.5
+}
+
+events_end() {
+	kill "$EVENTS_PID"
+	wait "$EVENTS_PID" 2>/dev/null
+	EVENTS_PID=
+}
+
+case_metrics() {
+	local total
+
+	is_runsc || return 0
+	run_bg me sh -c 'while :; do :; done' || why "it did not start"
+	sleep 1
+	c task metrics me >"$T/metrics" || why "no metrics"
+	total=$(metric me total)
+	[ "${total:-0}" -gt 100000000 ] ||
+	    why "CPU time is $total ns after a second of work"
+	[ "$(metric me usage)" -gt 100000 ] || why "memory is $(metric me usage)"
+	gone me
+	nothing_left
+}
+
+case_oom() {
+	is_runsc || return 0
+	events
+	run --rm --rootfs --memory-limit 60000000 "$ROOTFS" om tail /dev/zero \
+	    >/dev/null 2>&1
+	is status $? 137
+	used om
+	until_true 5 grep -q /tasks/delete "$T/events"
+	is "events at the end" "$(grep -o '/tasks/[a-z]*' "$T/events" |
+	    tr '\n' ' ')" \
+	    "/tasks/create /tasks/start /tasks/oom /tasks/exit /tasks/delete "
+	events_end
+	nothing_left
+}
+
+# What is killed for another reason did not run out of memory.
+case_no_oom() {
+	is_runsc || return 0
+	events
+	run_fg no sh -c 'kill -9 $$'
+	is status $? 137
+	until_true 5 grep -q /tasks/delete "$T/events"
+	! grep -q oom "$T/events" || why "an OOM is told"
+	events_end
+	nothing_left
+}
+
+begin
+run_cases

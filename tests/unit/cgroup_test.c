@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup_test: where a sandbox's cgroup is, OOM kills, Stats and Update, over
+ * a directory that looks like /proc and cgroup file systems of either version.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "loop.h"
+
+#define SANDBOX 7
+
+static char dir[64];
+
+/* Write text to a file below dir; its directories are made. */
+static void
+put(const char *name, const char *text)
+{
+	char path[256], *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	for (p = path + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(path, 0700);
+		*p = '/';
+	}
+	f = fopen(path, "w");
+	ck_assert_msg(f != NULL, "%s", path);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *
+get(const char *name)
+{
+	static char text[256];
+	char path[256];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	if (!f)
+		return "(none)";
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return text;
+}
+
+static void
+host_v1(void)
+{
+	char text[1024];
+
+	put("self/cgroup", "3:pids:/\n2:cpu,cpuacct:/\n1:memory:/sys\n0::/\n");
+	put("7/cgroup", "3:pids:/pod/x\n2:cpu,cpuacct:/pod/x\n"
+	    "1:memory:/pod/x\n0::/pod/x\n");
+	snprintf(text, sizeof(text),
+	    "20 1 0:1 / / rw - ext4 /dev/x rw\n"
+	    "30 1 0:2 / %s/m rw shared:1 - cgroup cgroup rw,memory\n"
+	    "31 1 0:3 /pod %s/c rw - cgroup cgroup rw,cpu,cpuacct\n"
+	    "32 1 0:4 /other %s/p rw - cgroup cgroup rw,pids\n", dir, dir,
+	    dir);
+	put("self/mountinfo", text);
+	put("m/pod/x/memory.limit_in_bytes", "1000\n");
+	put("m/pod/x/memory.usage_in_bytes", "500\n");
+	put("m/pod/x/memory.memsw.limit_in_bytes", "2000\n");
+	put("m/pod/x/memory.stat", "cache 44\ntotal_inactive_file 33\n");
+	put("m/pod/x/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n"
+	    "oom_kill 2\n");
+	/* The mount's root is a part of the path. */
+	put("c/x/cpu.shares", "1024");
+	put("c/x/cpu.cfs_quota_us", "");
+}
+
+static void
+host_v2(void)
+{
+	char text[512];
+
+	put("self/cgroup", "0::/system\n");
+	put("7/cgroup", "0::/pod/x\n");
+	snprintf(text, sizeof(text),
+	    "30 1 0:2 / %s/u rw - cgroup2 cgroup2 rw\n", dir);
+	put("self/mountinfo", text);
+	put("u/pod/x/memory.max", "max");
+	put("u/pod/x/memory.current", "700\n");
+	put("u/pod/x/memory.stat", "anon 1\nfile 22\ninactive_file 11\n");
+	put("u/pod/x/memory.events", "low 0\nhigh 0\nmax 5\noom 1\n"
+	    "oom_kill 1\n");
+	put("u/pod/x/memory.swap.max", "");
+	put("u/pod/x/memory.low", "");
+	put("u/pod/x/cpu.weight", "");
+	put("u/pod/x/cpu.max", "");
+	put("u/pod/x/cpuset.cpus", "");
+	put("u/pod/x/pids.max", "");
+}
+
+static struct cgroup *
+find(void)
+{
+	struct err e;
+	struct cgroup *cg = cgroup_get(SANDBOX, &e);
+
+	ck_assert_msg(cg != NULL, "%s", e.msg);
+	return cg;
+}
+
+static void
+setup(void)
+{
+	struct err e;
+
+	strcpy(dir, "/tmp/cgroup-test.XXXXXX");
+	ck_assert(mkdtemp(dir) != NULL);
+	cgroup_set_proc(dir);
+	ck_assert_int_eq(loop_init(&e), 0);
+}
+
+static void
+teardown(void)
+{
+	char cmd[128];
+
+	loop_close();
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+START_TEST(v1_is_found)
+{
+	struct cgroup *cg, *again;
+	uint64_t v;
+
+	host_v1();
+	cg = find();
+	ck_assert(!cgroup_is_unified(cg));
+	ck_assert(!cgroup_host_unified());
+	ck_assert(cgroup_uint(cg, "memory.limit_in_bytes", &v));
+	ck_assert_uint_eq(v, 1000);
+	ck_assert(cgroup_uint(cg, "cpu.shares", &v));
+	ck_assert_uint_eq(v, 1024);
+	/* Mounted somewhere else in the tree: not reachable. */
+	ck_assert(!cgroup_uint(cg, "pids.max", &v));
+	ck_assert(!cgroup_uint(cg, "memory.nothing", &v));
+	/* One for a pod. */
+	again = find();
+	ck_assert_ptr_eq(again, cg);
+	cgroup_put(again);
+	ck_assert_uint_eq(cgroup_oom_kills(cg), 2);
+	cgroup_put(cg);
+	cgroup_put(NULL);
+}
+END_TEST
+
+/* Limits of the shim's own cgroup are not the sandbox's. */
+START_TEST(own_is_nobodys)
+{
+	struct err e;
+
+	host_v2();
+	put("self/cgroup", "0::/pod/x\n");
+	ck_assert(cgroup_get(SANDBOX, &e) == NULL);
+	ck_assert(e.msg[0] != '\0');
+	put("7/cgroup", "0::/\n");
+	ck_assert(cgroup_get(SANDBOX, &e) == NULL);
+	ck_assert(cgroup_get(8, &e) == NULL);
+	ck_assert_uint_eq(cgroup_oom_kills(NULL), 0);
+}
+END_TEST
+
+START_TEST(v2_oom)
+{
+	struct cgroup *cg;
+
+	host_v2();
+	cg = find();
+	ck_assert(cgroup_is_unified(cg));
+	ck_assert(cgroup_host_unified());
+	ck_assert_uint_eq(cgroup_oom_kills(cg), 1);
+	put("u/pod/x/memory.events", "oom 2\noom_kill 3\n");
+	ck_assert_uint_eq(cgroup_oom_kills(cg), 3);
+	/* Seen by the watch: still known when the cgroup has gone. */
+	put("u/pod/x/memory.events", "oom 2\noom_kill 4\n");
+	loop_turn(100);
+	put("u/pod/x/memory.events", "");
+	ck_assert_uint_eq(cgroup_oom_kills(cg), 4);
+	cgroup_put(cg);
+}
+END_TEST
+
+/* -- metrics -------------------------------------------------------------- */
+
+static const char printed[] = "{\"type\":\"stats\",\"id\":\"x\",\"data\":{"
+    "\"cpu\":{\"usage\":{\"total\":5000}},\"memory\":{\"usage\":{\"limit\":0,"
+    "\"usage\":77}},\"pids\":{\"current\":3},\"network_interfaces\":[{"
+    "\"Name\":\"eth0\",\"RxBytes\":10,\"TxBytes\":20}]}}\n";
+
+/* The number at this path of fields, 0 if there is none. */
+static uint64_t
+field(const struct pb_out *o, ...)
+{
+	struct pb_bytes b = { o->p, o->len };
+	struct pb_in in;
+	struct pb_field f;
+	uint64_t v = 0;
+	va_list ap;
+	unsigned num;
+
+	va_start(ap, o);
+	while ((num = va_arg(ap, unsigned))) {
+		v = 0;
+		pb_in_init(&in, b.p, b.n);
+		b.n = 0;
+		while (pb_next(&in, &f)) {
+			if (f.num != num)
+				continue;
+			if (f.wire == PB_BYTES)
+				b = f.b;
+			else
+				v = f.v;
+		}
+		ck_assert(!in.bad);
+	}
+	va_end(ap);
+	return v;
+}
+
+static const char *
+encode(struct pb_out *o, const struct cgroup *cg, bool alone)
+{
+	struct err e;
+	const char *type;
+
+	pb_out_init(o, NULL, 0);
+	type = metrics_encode(o, printed, sizeof(printed) - 1, cg, alone, &e);
+	ck_assert_msg(type != NULL, "%s", e.msg);
+	return type;
+}
+
+START_TEST(metrics_v1)
+{
+	struct cgroup *cg;
+	struct pb_out o;
+
+	host_v1();
+	cg = find();
+	ck_assert_str_eq(encode(&o, cg, true),
+	    "io.containerd.cgroups.v1.Metrics");
+	ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 3);
+	ck_assert_uint_eq(field(&o, 3u, 1u, 1u, 0u), 5000);
+	ck_assert_uint_eq(field(&o, 4u, 1u, 0u), 44);
+	ck_assert_uint_eq(field(&o, 4u, 30u, 0u), 33);
+	ck_assert_uint_eq(field(&o, 4u, 33u, 1u, 0u), 1000);
+	ck_assert_uint_eq(field(&o, 4u, 33u, 2u, 0u), 500);
+	ck_assert_uint_eq(field(&o, 7u, 2u, 0u), 10);
+	ck_assert_uint_eq(field(&o, 7u, 6u, 0u), 20);
+	ck_assert_uint_eq(field(&o, 9u, 3u, 0u), 2);
+	pb_out_free(&o);
+	/* In a pod the cgroup's use is everybody's; runsc's is its own. */
+	encode(&o, cg, false);
+	ck_assert_uint_eq(field(&o, 4u, 33u, 2u, 0u), 77);
+	ck_assert_uint_eq(field(&o, 4u, 33u, 1u, 0u), 1000);
+	pb_out_free(&o);
+	cgroup_put(cg);
+}
+END_TEST
+
+START_TEST(metrics_v2)
+{
+	struct cgroup *cg;
+	struct pb_out o;
+
+	host_v2();
+	cg = find();
+	ck_assert_str_eq(encode(&o, cg, true),
+	    "io.containerd.cgroups.v2.Metrics");
+	ck_assert_uint_eq(field(&o, 1u, 1u, 0u), 3);
+	ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 5);	/* us */
+	ck_assert_uint_eq(field(&o, 4u, 13u, 0u), 11);
+	ck_assert_uint_eq(field(&o, 4u, 32u, 0u), 700);
+	ck_assert_uint_eq(field(&o, 4u, 33u, 0u), UINT64_MAX);
+	ck_assert_uint_eq(field(&o, 8u, 3u, 0u), 5);
+	ck_assert_uint_eq(field(&o, 8u, 5u, 0u), 1);
+	ck_assert_uint_eq(field(&o, 9u, 2u, 0u), 10);
+	pb_out_free(&o);
+	/* Without a cgroup there is what runsc says. */
+	encode(&o, NULL, true);
+	ck_assert_uint_eq(field(&o, 4u, 32u, 0u), 77);
+	pb_out_free(&o);
+	cgroup_put(cg);
+}
+END_TEST
+
+START_TEST(metrics_of_nonsense)
+{
+	static const char *const texts[] = {
+		"", "{}", "no JSON", "[1]", "{\"data\":",
+	};
+	struct pb_out o;
+	struct err e;
+	size_t i;
+
+	host_v2();
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		pb_out_init(&o, NULL, 0);
+		ck_assert_msg(metrics_encode(&o, texts[i], strlen(texts[i]),
+		    NULL, true, &e) == NULL, "%s", texts[i]);
+		ck_assert(e.code != ERR_OK && e.msg[0]);
+		pb_out_free(&o);
+	}
+}
+END_TEST
+
+/* -- limits --------------------------------------------------------------- */
+
+static int
+apply(const struct cgroup *cg, const char *json)
+{
+	struct err e = { .code = ERR_OK };
+	int ret = limits_apply(cg, json, strlen(json), &e);
+
+	ck_assert((ret == 0) == (e.code == ERR_OK));
+	return e.code;
+}
+
+START_TEST(limits_v1)
+{
+	struct cgroup *cg;
+
+	host_v1();
+	cg = find();
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"limit\":4096,\"swap\":8192,"
+	    "\"kernel\":0},\"cpu\":{\"shares\":5120,\"quota\":20000,"
+	    "\"cpus\":\"\"},\"devices\":[{\"allow\":false}],"
+	    "\"blockIO\":{\"weight\":0},\"pids\":null}"), ERR_OK);
+	ck_assert_str_eq(get("m/pod/x/memory.limit_in_bytes"), "4096\n");
+	ck_assert_str_eq(get("m/pod/x/memory.memsw.limit_in_bytes"), "8192\n");
+	ck_assert_str_eq(get("c/x/cpu.shares"), "5120");
+	ck_assert_str_eq(get("c/x/cpu.cfs_quota_us"), "20000");
+	/* No cgroup for it. */
+	ck_assert_int_eq(apply(cg, "{\"pids\":{\"limit\":5}}"),
+	    ERR_PRECONDITION);
+	cgroup_put(cg);
+}
+END_TEST
+
+START_TEST(limits_v2)
+{
+	struct cgroup *cg;
+
+	host_v2();
+	cg = find();
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"limit\":4096,\"swap\":8192,"
+	    "\"reservation\":100},\"cpu\":{\"shares\":1024,\"quota\":20000,"
+	    "\"period\":5000,\"cpus\":\"0-1\"},\"pids\":{\"limit\":-1}}"),
+	    ERR_OK);
+	ck_assert_str_eq(get("u/pod/x/memory.max"), "4096");
+	ck_assert_str_eq(get("u/pod/x/memory.swap.max"), "4096");
+	ck_assert_str_eq(get("u/pod/x/memory.low"), "100");
+	ck_assert_str_eq(get("u/pod/x/cpu.weight"), "39");
+	ck_assert_str_eq(get("u/pod/x/cpu.max"), "20000 5000");
+	ck_assert_str_eq(get("u/pod/x/cpuset.cpus"), "0-1");
+	ck_assert_str_eq(get("u/pod/x/pids.max"), "max");
+	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"quota\":-1}}"), ERR_OK);
+	ck_assert_str_eq(get("u/pod/x/cpu.max"), "max 100000");
+	cgroup_put(cg);
+}
+END_TEST
+
+/* What is refused has changed nothing. */
+START_TEST(limits_refused)
+{
+	static const struct {
+		const char *json;
+		int code;
+	} cases[] = {
+		{ "", ERR_INVALID }, { "[]", ERR_INVALID },
+		{ "{\"memory\":{\"limit\":\"x\"}}", ERR_INVALID },
+		{ "{\"memory\":{\"limit\":1.5}}", ERR_INVALID },
+		{ "{\"memory\":7}", ERR_INVALID },
+		{ "{\"cpu\":{\"cpus\":3}}", ERR_INVALID },
+		{ "{\"memory\":{\"limit\":1,\"swappiness\":3}}",
+		    ERR_UNIMPLEMENTED },
+		{ "{\"memory\":{\"limit\":1},\"blockIO\":{\"weight\":5}}",
+		    ERR_UNIMPLEMENTED },
+		{ "{\"memory\":{\"limit\":1},\"unified\":{\"a\":\"b\"}}",
+		    ERR_UNIMPLEMENTED },
+	};
+	struct cgroup *cg;
+	size_t i;
+
+	host_v1();
+	cg = find();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(apply(cg, cases[i].json) == cases[i].code,
+		    "%s", cases[i].json);
+	ck_assert_str_eq(get("m/pod/x/memory.limit_in_bytes"), "1000\n");
+	ck_assert_int_eq(apply(cg, "{}"), ERR_OK);
+	ck_assert_int_eq(apply(cg, "{\"unified\":{},\"rdma\":null}"), ERR_OK);
+	cgroup_put(cg);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
+		metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
+	};
+	Suite *s = suite_create("cgroup");
+	TCase *tc = tcase_create("cgroup");
+	SRunner *sr;
+	size_t i;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
