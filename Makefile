@@ -28,28 +28,45 @@ HDRS = fmt.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io
 	tail.h target.h logger.h console.h mount.h config.h spec.h urpc.h \
 	runsc.h publish.h container.h ops.h state.h task.h shim.h
 OBJS = $(SRCS:.c=.o)
-MAN8 = man/$(NAME).8
 
-all: $(NAME)
+# The client: its own files on top of the shim's, of which the linker keeps
+# what it uses.
+CTL_SRCS = shimctl.c shimctl_rpc.c shimctl_io.c shimctl_find.c shimctl_show.c
+CTL_HDRS = shimctl.h
+CTL_OBJS = $(CTL_SRCS:.c=.o)
+
+BINS = $(NAME) shimctl
+
+all: $(BINS)
 
 $(NAME): $(OBJS)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(OBJS)
+
+shimctl: $(CTL_OBJS) $(OBJS)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(CTL_OBJS) \
+	    $(filter-out shim.o,$(OBJS))
 
 .c.o:
 	$(CC) $(NEED) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(OBJS): $(HDRS) Makefile
+$(CTL_OBJS): $(CTL_HDRS) $(HDRS) Makefile
 
 # One file, no libraries: for initramfs and for a host whose libc is another.
 SMALL = -Oz -flto=auto -fno-asynchronous-unwind-tables -fno-unwind-tables
 SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,relro,-z,now \
 	-Wl,-z,noseparate-code -Wl,--build-id=none
 
-static: $(NAME).static
+static: $(NAME).static shimctl.static
 
 $(NAME).static: $(SRCS) $(HDRS) Makefile
 	$(MUSL_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) $(SMALL) \
 	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(SRCS)
+
+shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
+	$(MUSL_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) $(SMALL) \
+	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
+	    $(filter-out shim.c,$(SRCS))
 
 install: $(NAME)
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
@@ -67,6 +84,6 @@ include tests/real/real.mk
 include tests/bench/bench.mk
 
 clean: clean-tests
-	rm -f $(OBJS) $(NAME) $(NAME).static
+	rm -f $(OBJS) $(CTL_OBJS) $(BINS) $(BINS:=.static)
 
 .PHONY: all static install uninstall clean
