@@ -164,10 +164,12 @@ own_sink(char dir[64], struct err *e)
 	    err_sys(e, "set TTRPC_ADDRESS") : 0;
 }
 
+/* What shim and runsc wrote into the bundle, which is the user's. */
 static void
 forget_bundle(const char *bundle)
 {
-	static const char *const names[] = { FILE_ADDRESS, FILE_SHIM_PID };
+	static const char *const names[] = { FILE_ADDRESS, FILE_SHIM_PID,
+		"state.json", "init.pid" };
 	char path[PATH_MAX + 16];
 	size_t i;
 
@@ -830,6 +832,27 @@ check(const struct command *c)
 	return 0;
 }
 
+/*
+ * The shim runs in the bundle, so names are made absolute.  A name that is not
+ * there is left, for the shim's own error.
+ */
+static void
+make_absolute(void)
+{
+	static char buf[5][PATH_MAX];
+	const char **names[] = { &ctl.shim, &ctl.config, &ctl.in, &ctl.out,
+		&ctl.err };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strchr(*names[i], '/') || names[i] == &ctl.config) {
+			if (!strstr(*names[i], "://") &&
+			    realpath(*names[i], buf[i]))
+				*names[i] = buf[i];
+		}
+	}
+}
+
 /* The error's line: the command, the container or what is in its place. */
 static void
 complain(const struct command *c, const struct err *e)
@@ -868,6 +891,7 @@ main(int argc, char **argv)
 		ret = check(c);
 	if (ret)
 		return ret;
+	make_absolute();
 	ret = c->fn(&ctl, &e);
 	if (ret >= 0)
 		return ret;
