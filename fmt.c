@@ -37,7 +37,8 @@ put(struct text *t, char c)
 static void
 put_str(struct text *t, const struct conversion *c, const char *s)
 {
-	size_t len = strnlen(s, c->precision);
+	/* Nothing of NULL may be asked for, as with printf. */
+	size_t len = c->precision ? strnlen(s, c->precision) : 0;
 	size_t i;
 
 	for (i = len; i < c->width; i++)

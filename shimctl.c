@@ -845,11 +845,12 @@ make_absolute(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strchr(*names[i], '/') || names[i] == &ctl.config) {
-			if (!strstr(*names[i], "://") &&
-			    realpath(*names[i], buf[i]))
-				*names[i] = buf[i];
-		}
+		/* Without a slash the binary is looked for on PATH. */
+		if (!*names[i][0] || strstr(*names[i], "://") ||
+		    (names[i] == &ctl.shim && !strchr(ctl.shim, '/')))
+			continue;
+		if (realpath(*names[i], buf[i]))
+			*names[i] = buf[i];
 	}
 }
 

@@ -18,7 +18,7 @@ demo: $(REAL)
 
 # All cases against a real containerd and a real runsc; LOOPS=1000 for the
 # long loop, ONLY="case case" for some.
-check-real: $(REAL)
-	SHIM=$(REAL) bash tests/real/run.sh
+check-real: $(REAL) shimctl.static
+	SHIM=$(REAL) SHIMCTL=shimctl.static bash tests/real/run.sh
 
 .PHONY: deps demo check-real
