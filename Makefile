@@ -68,22 +68,42 @@ shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
 	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
 	    $(filter-out shim.c,$(SRCS))
 
-install: $(NAME)
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
-	cp $(NAME) $(DESTDIR)$(PREFIX)/bin/$(NAME)
-	chmod 0755 $(DESTDIR)$(PREFIX)/bin/$(NAME)
-	cp $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
-	chmod 0644 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
+# Everything that is installed: programs, manual pages, documents.
+MAN = man/$(NAME).8 man/shimctl.8
+DOCS = LICENSE README.md CHANGES.md SECURITY.md
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 
+install: $(BINS)
+	mkdir -p $(BINDIR) $(DOCDIR)
+	for f in $(BINS); do \
+	    cp $$f $(BINDIR)/ && chmod 0755 $(BINDIR)/$$f || exit 1; \
+	done
+	for f in $(MAN); do \
+	    d=$(MANDIR)/man$${f##*.}; \
+	    mkdir -p $$d && cp $$f $$d/ && chmod 0644 $$d/$${f##*/} || \
+	        exit 1; \
+	done
+	for f in $(DOCS); do \
+	    cp $$f $(DOCDIR)/ && chmod 0644 $(DOCDIR)/$$f || exit 1; \
+	done
+
+# What install made; directories that are empty then.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/$(NAME)
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
+	for f in $(BINS); do rm -f $(BINDIR)/$$f; done
+	for f in $(MAN); do \
+	    rm -f $(MANDIR)/man$${f##*.}/$${f##*/}; \
+	done
+	for f in $(DOCS); do rm -f $(DOCDIR)/$$f; done
+	rmdir $(DOCDIR) 2>/dev/null || true
 
 include tests/tests.mk
 include tests/real/real.mk
 include tests/bench/bench.mk
+include dist.mk
 
-clean: clean-tests
+clean: clean-tests clean-dist
 	rm -f $(OBJS) $(CTL_OBJS) $(BINS) $(BINS:=.static)
 
 .PHONY: all static install uninstall clean

@@ -757,7 +757,7 @@ END_TEST
 
 START_TEST(pods)
 {
-	char *sub;
+	char *sub, address[128];
 
 	start_container("p1", "\"hang\"");
 	sub = make_bundle("c2", "\"echo:sub\",\"exit:3\"",
@@ -775,7 +775,8 @@ START_TEST(pods)
 	out[0] = '\0';
 	ok("start-shim", sub, "c2");
 	out[strcspn(out, "\n")] = '\0';
-	ok("--address", strdup(out), "create", sub, "c2");
+	snprintf(address, sizeof(address), "%s", out);
+	ok("--address", address, "create", sub, "c2");
 	ok("state", "c2");
 	ck_says(out, "status: created");
 	ok("start", "c2");

@@ -19,7 +19,7 @@ ctl_tty() {
 
 # bundle ID TERMINAL COMMAND...: a bundle without containerd
 bundle() {
-	local b=$T/b/$1 terminal=$2 args= a
+	local b=$T/b/$1 terminal=$2 args="" a
 
 	used "$1"
 	shift 2
