@@ -57,7 +57,8 @@ manual_pages() {
 }
 
 scripts() {
-	find tests .ci -name '*.sh' -exec shellcheck -x -S warning {} +
+	find tests .ci docs/initramfs/init \( -name '*.sh' -o -name init \) \
+	    -exec shellcheck -x -S warning {} +
 }
 
 small_enough() {

@@ -21,4 +21,8 @@ demo: $(REAL)
 check-real: $(REAL) shimctl.static
 	SHIM=$(REAL) SHIMCTL=shimctl.static bash tests/real/run.sh
 
-.PHONY: deps demo check-real
+# A container on a root of busybox, runsc, the static shim and shimctl alone.
+check-initramfs: static
+	bash tests/real/initramfs.sh
+
+.PHONY: deps demo check-real check-initramfs
