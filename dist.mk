@@ -8,6 +8,7 @@ A64 = build/aarch64
 A64_CC = aarch64-linux-gnu-gcc
 A64_RUN = qemu-aarch64-static
 A64_ROOT = $(A64)/root
+A64_CHECK = $(A64_ROOT)/usr/lib/aarch64-linux-gnu/libcheck.a
 
 # The same bytes from the same commit, whoever makes it and when: files by
 # name, one owner, the time of the last commit (or SOURCE_DATE_EPOCH; in an
@@ -18,7 +19,8 @@ build/$(DIST).tar.gz: FORCE
 	sh tests/dist.sh $(DIST) $@
 
 # A package from that tarball, built as a distribution would: with debhelper,
-# and with `make check`.  DEB_BUILD_OPTIONS=nocheck leaves that out.
+# and with `make check`; DEB_BUILD_OPTIONS=nocheck leaves that out.  Needs
+# build-essential, debhelper and lintian.
 deb: build/$(DIST).tar.gz
 	rm -rf $(DEB_DIR)
 	mkdir -p $(DEB_DIR)
@@ -27,31 +29,32 @@ deb: build/$(DIST).tar.gz
 	lintian --fail-on error,warning --info $(DEB_DIR)/*.changes
 	ls -l $(DEB_DIR)/*.deb
 
-# One file for arm64, with Debian's cross compiler and its glibc.
+# One file each for arm64, with Debian's cross compiler and musl, which is
+# unpacked below build/ and not installed; A64_LIBC=glibc takes the compiler's
+# own libc, needs no network and is five times as large.
+A64_LIBC = musl
+A64_SPECS_musl = -specs=$(A64_ROOT)/musl.specs
+A64_NEEDS_musl = $(A64_ROOT)/musl.specs
+A64_STATIC = $(A64_CC) $(A64_SPECS_$(A64_LIBC)) $(NEED) $(WARN) \
+	-fstack-protector-strong $(CPPFLAGS) $(SMALL) $(SMALL_LINK) $(LDFLAGS)
+
 static-aarch64: $(A64)/$(NAME).static $(A64)/shimctl.static
 
-$(A64)/$(NAME).static: $(SRCS) $(HDRS) Makefile dist.mk
-	@mkdir -p $(A64)
-	$(A64_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) \
-	    $(A64_SMALL) $(SMALL_LINK) $(LDFLAGS) -o $@ $(SRCS)
+$(A64_ROOT)/musl.specs $(A64_CHECK): tests/deps-aarch64.sh
+	sh tests/deps-aarch64.sh $(A64_ROOT)
+
+$(A64)/$(NAME).static: $(SRCS) $(HDRS) Makefile dist.mk \
+	$(A64_NEEDS_$(A64_LIBC))
+	$(A64_STATIC) -o $@ $(SRCS)
 
 $(A64)/shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile \
-	dist.mk
-	@mkdir -p $(A64)
-	$(A64_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) \
-	    $(A64_SMALL) $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
-	    $(filter-out shim.c,$(SRCS))
-
-A64_SMALL = $(SMALL)
+	dist.mk $(A64_NEEDS_$(A64_LIBC))
+	$(A64_STATIC) -o $@ $(CTL_SRCS) $(filter-out shim.c,$(SRCS))
 
 # The unit tests for it, run by qemu.  Check for that architecture is unpacked
 # below build/, not installed.
-A64_CHECK = $(A64_ROOT)/usr/lib/aarch64-linux-gnu/libcheck.a
 A64_FLAGS = $(NEED) $(WARN) $(CPPFLAGS) -O1 -g -I.
 A64_UNIT = $(UNIT:%=$(A64)/unit/%_test)
-
-$(A64_CHECK):
-	sh tests/deps-aarch64.sh $(A64_ROOT)
 
 $(A64)/obj/%.o: %.c $(HDRS) Makefile dist.mk
 	@mkdir -p $(A64)/obj
@@ -70,6 +73,7 @@ $(A64)/unit/%_test: tests/unit/%_test.c tests/qemu.c $(A64)/libshim.a \
 
 check-aarch64: $(A64_UNIT) static-aarch64
 	$(A64_RUN) $(A64)/$(NAME).static -v
+	$(A64_RUN) $(A64)/shimctl.static -v
 	EMULATOR=$(A64_RUN) sh tests/run.sh $(A64_UNIT)
 
 clean-dist:

@@ -221,8 +221,10 @@ cmd_run(const struct ctl *o, struct err *e)
 		goto out;
 	ret = run_container(o, &r, address, bundle, id, &io, e);
 	shut_down(&r, id);
-	/* A pod's shim stays for the others. */
-	if (!joins && rpc_closed(&r, LEAVE_MS))
+	/* A pod's shim stays for the others, and a container that was there
+	 * before has the bundle. */
+	if (joins ? ret >= 0 : (ret >= 0 || e->code != ERR_EXISTS) &&
+	    rpc_closed(&r, LEAVE_MS))
 		forget_bundle(bundle);
 out:
 	rpc_close(&r);

@@ -252,6 +252,17 @@ end_input(struct relay *r)
 }
 
 static void
+write_input(struct relay *r, struct input *in)
+{
+	ssize_t n = write(r->io->fd[0], in->buf + in->off, in->n - in->off);
+
+	if (n > 0)
+		in->off += (size_t)n;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		close_stream(r->io, 0);	/* the process takes no more */
+}
+
+static void
 read_input(struct relay *r, struct input *in)
 {
 	ssize_t n = read(STDIN_FILENO, in->buf, sizeof(in->buf));
@@ -266,21 +277,11 @@ read_input(struct relay *r, struct input *in)
 	    NULL;
 	if (leave) {
 		in->n = (size_t)(leave - in->buf);
+		write_input(r, in);
 		r->left = true;
 	}
 	if (in->ended)
 		end_input(r);
-}
-
-static void
-write_input(struct relay *r, struct input *in)
-{
-	ssize_t n = write(r->io->fd[0], in->buf + in->off, in->n - in->off);
-
-	if (n > 0)
-		in->off += (size_t)n;
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		close_stream(r->io, 0);	/* the process takes no more */
 }
 
 static void

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "shim.h"
 #include "shimctl.h"
 #include "ttrpc.h"
 
@@ -98,6 +100,7 @@ int
 sink_open(const char *path, int out_fd, struct err *e)
 {
 	struct sockaddr_un sun;
+	struct stat st;
 
 	if (fill_address(&sun, path, e) < 0)
 		return -1;
@@ -105,6 +108,10 @@ sink_open(const char *path, int out_fd, struct err *e)
 	    0);
 	if (sink_fd < 0)
 		return err_sys(e, "create socket");
+	/* One that was killed has left its socket. */
+	if (!shim_socket_alive(sun.sun_path, 0) &&
+	    stat(sun.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(sun.sun_path);
 	if (bind(sink_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
 		err_sys(e, "listen for events on %s", sun.sun_path);
 		close(sink_fd);
@@ -146,13 +153,35 @@ sink_accept(void)
 	sink_conns[sink_nconns++] = fd;
 }
 
-/* One request, whose payload is a ForwardRequest, and its empty reply. */
+/* Request {2 method, 3 payload}; false if it is no Forward. */
+static bool
+take_request(const uint8_t *p, size_t n)
+{
+	static const char method[] = "Forward";
+	struct pb_bytes name = { 0 }, payload = { 0 };
+	struct pb_in in;
+	struct pb_field f;
+
+	pb_in_init(&in, p, n);
+	while (pb_next(&in, &f)) {
+		if (f.num == 2 && f.wire == PB_BYTES)
+			name = f.b;
+		else if (f.num == 3 && f.wire == PB_BYTES)
+			payload = f.b;
+	}
+	if (in.bad || name.n != sizeof(method) - 1 ||
+	    memcmp(name.p, method, name.n) != 0)
+		return false;
+	if (payload.n)
+		show_event(sink_out, payload);
+	return true;
+}
+
+/* One request and its empty reply; false to be rid of the connection. */
 static bool
 sink_take(int fd)
 {
 	uint8_t head[TTRPC_HEADER], *body;
-	struct pb_in in;
-	struct pb_field f;
 	size_t n;
 	bool ok;
 
@@ -160,19 +189,10 @@ sink_take(int fd)
 		return false;
 	n = ttrpc_get_u32(head);
 	body = n > TTRPC_MESSAGE_MAX ? NULL : malloc(n + 1);
-	ok = body && read_all(fd, body, n) > 0;
-	if (ok) {
-		pb_in_init(&in, body, n);
-		while (pb_next(&in, &f)) {
-			if (f.num == 3 && f.wire == PB_BYTES)
-				show_event(sink_out, f.b);
-		}
-		ttrpc_put_header(head, 0, ttrpc_get_u32(head + 4),
-		    TTRPC_RESPONSE);
-		ok = write_all(fd, head, sizeof(head)) == 0;
-	}
+	ok = body && read_all(fd, body, n) > 0 && take_request(body, n);
 	free(body);
-	return ok;
+	ttrpc_put_header(head, 0, ttrpc_get_u32(head + 4), TTRPC_RESPONSE);
+	return ok && write_all(fd, head, sizeof(head)) == 0;
 }
 
 int

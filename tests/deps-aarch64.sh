@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps-aarch64.sh ROOT: the Check library for arm64, unpacked below ROOT from
-# Debian's packages. Nothing is installed, and the system's package lists stay
+# deps-aarch64.sh ROOT: musl and the Check library for arm64, unpacked below ROOT
+# from Debian's packages, and ROOT/musl.specs for the cross compiler. Nothing is installed, and the system's package lists stay
 # as they are. The compiler and qemu are packages of the host:
 #   apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 
@@ -26,7 +26,13 @@ apt() {
 	return 1
 }
 
-apt update && apt download check libsubunit-dev || exit 1
+apt update && apt download check libsubunit-dev musl-dev || exit 1
 for p in "$tmp"/*.deb; do
 	dpkg-deb -x "$p" "$root" || exit 1
 done
+# The packages' own specs, for where they are now.
+here=$(cd "$root" && pwd)
+# Newer than this script, for make.
+touch "$root"/usr/lib/*/*.a
+sed "s|/usr/|$here/usr/|g" "$root/usr/lib/aarch64-linux-musl/musl-gcc.specs" \
+    >"$root/musl.specs"

@@ -643,13 +643,13 @@ START_TEST(attach_and_leave)
 	ok("start", "c1");
 	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
 	pid = spawn_tty(slave, "attach", "c1", (char *)NULL);
-	ck_assert_int_eq(write(master, "one\n", 4), 4);
-	expect(master, text, sizeof(text), "got:one");
-	ck_assert_int_eq(write(master, "\x1d", 1), 1);
+	ck_assert_int_eq(write(master, "one\nt\x1d", 6), 6);
 	ck_assert_int_eq(status_of(pid), 0);
 	expect(master, text, sizeof(text), "left c1 running");
+	/* What was before the key has got there; its echo comes now. */
 	pid = spawn_tty(slave, "attach", "c1", (char *)NULL);
-	ck_assert_int_eq(write(master, "two\n", 4), 4);
+	expect(master, text, sizeof(text), "got:one");
+	ck_assert_int_eq(write(master, "wo\n", 3), 3);
 	expect(master, text, sizeof(text), "got:two");
 	ck_assert_int_eq(status_of(pid), 6);
 	close(master);
@@ -765,6 +765,7 @@ START_TEST(pods)
 	    "\"io.kubernetes.cri.sandbox-id\":\"p1\"", false);
 	ck_assert_int_eq(run(NULL, "run", sub, "c2"), 3);
 	ck_assert_str_eq(out, "sub\n");
+	ck_assert_int_eq(entries(sub), 2);
 	/* Found though no socket has its name. */
 	make_bundle("c2", "\"hang\"",
 	    "\"io.kubernetes.cri.container-type\":\"container\","
@@ -775,7 +776,7 @@ START_TEST(pods)
 	out[0] = '\0';
 	ok("start-shim", sub, "c2");
 	out[strcspn(out, "\n")] = '\0';
-	snprintf(address, sizeof(address), "%s", out);
+	snprintf(address, sizeof(address), "%.120s", out);
 	ok("--address", address, "create", sub, "c2");
 	ok("state", "c2");
 	ck_says(out, "status: created");
@@ -819,7 +820,17 @@ START_TEST(events)
 	pid_t pid;
 	int i;
 
+	/* One that was killed has left its socket behind. */
 	pid = spawn(NULL, "events", in_dir("ev"), (char *)NULL);
+	for (i = 0; i < 500 && access(in_dir("ev"), F_OK) < 0; i++)
+		sleep_ms(10);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(status_of(pid), 1000 + SIGKILL);
+	ck_assert_int_eq(access(in_dir("ev"), F_OK), 0);
+	pid = spawn(NULL, "events", in_dir("ev"), (char *)NULL);
+	for (i = 0; i < 500 && shell("$ctl --timeout 1 --address %s state x "
+	    "2>&1 | grep -q refused", in_dir("ev")) == 0; i++)
+		sleep_ms(10);
 	for (i = 0; i < 500 && access(in_dir("ev"), F_OK) < 0; i++)
 		sleep_ms(10);
 	setenv("TTRPC_ADDRESS", in_dir("ev"), 1);
