@@ -676,11 +676,13 @@ START_TEST(steps)
 	char text[512];
 
 	/* Relative to nothing that is known: an absolute name. */
-	snprintf(text, sizeof(text), "\"wait:%s\",\"exit:5\"", in_dir("go"));
+	snprintf(text, sizeof(text), "\"wait:%s\",\"echo:logged\",\"exit:5\"",
+	    in_dir("go"));
 	make_bundle("c1", text, "", false);
 	ok("start-shim", bundle, "c1");
 	ck_assert_int_eq(strncmp(out, "unix:///", 8), 0);
-	ok("create", bundle, "c1");
+	snprintf(text, sizeof(text), "file://%s", in_dir("log/c1"));
+	ok("create", "--stdout", text, bundle, "c1");
 	ok("state", "c1");
 	ck_says(out, "status: created");
 	ck_says(out, "id: c1");
@@ -700,6 +702,8 @@ START_TEST(steps)
 	ck_says(out, "exited at: 20");
 	ok("delete", "c1");
 	ck_assert_str_eq(out, "5\n");
+	read_back(in_dir("log/c1"), out, sizeof(out));
+	ck_assert_str_eq(out, "logged\n");
 	nothing_left();
 }
 END_TEST
@@ -723,7 +727,7 @@ START_TEST(execs)
 	ck_says(out, " e1\n");
 	ok("state", "c1", "--exec", "e1");
 	ck_says(out, "status: running");
-	ok("kill", "c1", "SIGKILL", "--exec", "e1");
+	ok("kill", "c1", "sigkill", "--exec", "e1");
 	ok("wait", "c1", "--exec", "e1");
 	ck_assert_str_eq(out, "137\n");
 	ok("delete", "c1", "--exec", "e1");
