@@ -69,7 +69,7 @@ shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
 	    $(filter-out shim.c,$(SRCS))
 
 # Everything that is installed: programs, manual pages, documents.
-MAN = man/$(NAME).8 man/shimctl.8
+MAN = $(sort $(wildcard man/*.[1-9]))
 DOCS = LICENSE README.md CHANGES.md SECURITY.md
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What can be said without running: no compiler warns, every header compiles
-# alone, the manual pages and the scripts are clean, the static binary keeps
-# its size.
+# alone, the manual pages and the scripts are clean, the static binaries keep
+# their size, what is installed is removed, the tarball is always the same.
 
 passed=0
 failed=0
@@ -67,6 +67,36 @@ small_enough() {
 	[ "$size" -le "$SIZE_MAX" ] && ! readelf -l "$1" | grep -q INTERP
 }
 
+# Two tarballs have the same bytes, whatever the clock and the umask say.
+reproducible() {
+	(umask 077 && sh tests/dist.sh x "$tmp/1.tar.gz") &&
+	    sleep 1 && sh tests/dist.sh x "$tmp/2.tar.gz" &&
+	    cmp "$tmp/1.tar.gz" "$tmp/2.tar.gz"
+}
+
+# What install makes uninstall takes away; nothing outside of DESTDIR.
+installs() {
+	make -s install "DESTDIR=$tmp/inst" PREFIX=/usr &&
+	    [ -x "$tmp/inst/usr/bin/containerd-shim-runsc-v1" ] &&
+	    [ -x "$tmp/inst/usr/bin/shimctl" ] &&
+	    for f in man/*.[1-9]; do
+		f=${f#man/}
+		[ -f "$tmp/inst/usr/share/man/man${f##*.}/$f" ] || {
+			echo "$f is not installed"
+			return 1
+		}
+	    done &&
+	    make -s uninstall "DESTDIR=$tmp/inst" PREFIX=/usr &&
+	    find "$tmp/inst" -type f >"$tmp/left" && cat "$tmp/left" &&
+	    [ ! -s "$tmp/left" ]
+}
+
+versions_agree() {
+	v=$(sed -n 's/^VERSION = //p' Makefile)
+	head -n 1 debian/changelog | grep -F "($v)" &&
+	    grep -xF "## $v" CHANGES.md
+}
+
 line_lengths() {
 	# A file that is longer has two rooms in it.
 	wc -l ./*.c ./*.h | awk '$2 != "total" && $1 > 1000 { print; bad = 1 }
@@ -83,5 +113,8 @@ try "length of files" line_lengths
 try static make -s static
 try "size of the static shim" small_enough containerd-shim-runsc-v1.static
 try "size of the static shimctl" small_enough shimctl.static
+try "versions" versions_agree
+try "install and uninstall" installs
+try "reproducible tarball" reproducible
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
