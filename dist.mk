@@ -68,8 +68,8 @@ $(A64)/unit/%_test: tests/unit/%_test.c tests/qemu.c $(A64)/libshim.a \
 	$(A64_CHECK)
 	@mkdir -p $(A64)/unit
 	$(A64_CC) $(A64_FLAGS) -I$(A64_ROOT)/usr/include -static -o $@ $< \
-	    tests/qemu.c -Wl,--wrap=prctl $(A64)/libshim.a $(A64_CHECK) -L$(dir $(A64_CHECK)) -lsubunit \
-	    -lm -lrt -pthread
+	    tests/qemu.c -Wl,--wrap=prctl $(A64)/libshim.a $(A64_CHECK) \
+	    -L$(dir $(A64_CHECK)) -lsubunit -lm -lrt -pthread
 
 check-aarch64: $(A64_UNIT) static-aarch64
 	$(A64_RUN) $(A64)/$(NAME).static -v

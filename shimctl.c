@@ -628,15 +628,15 @@ static const struct command {
 	unsigned options;
 	const char *usage;
 } commands[] = {
-	{ "run", cmd_run, 2, 2, 1, OPT_TTY | OPT_STDIN | OPT_EVENTS | OPT_CONFIG |
-	    OPT_START, "BUNDLE ID [-t] [-i] [--events] [--config FILE]" },
+	{ "run", cmd_run, 2, 2, 1, OPT_TTY | OPT_STDIN | OPT_EVENTS |
+	    OPT_CONFIG | OPT_START, "BUNDLE ID [-t] [-i] [--events] [--config FILE]" },
 	{ "start-shim", cmd_start_shim, 2, 2, 1, OPT_CONFIG | OPT_START,
 	    "BUNDLE ID [--config FILE] [--debug]" },
 	{ "create", cmd_create, 2, 2, 1, OPT_TTY | OPT_CONFIG | OPT_STDIO,
 	    "BUNDLE ID [-t] [--stdin F] [--stdout F] [--stderr F]" },
 	{ "start", cmd_start, 1, 1, 0, OPT_EXEC, "ID [--exec E]" },
-	{ "exec", cmd_exec, 2, ANY, 0, OPT_TTY | OPT_STDIN | OPT_DETACH | OPT_EXEC |
-	    OPT_PROCESS, "[-t] [-i] [-d] [--cwd DIR] [--env K=V] "
+	{ "exec", cmd_exec, 2, ANY, 0, OPT_TTY | OPT_STDIN | OPT_DETACH |
+	    OPT_EXEC | OPT_PROCESS, "[-t] [-i] [-d] [--cwd DIR] [--env K=V] "
 	    "[--user UID[:GID]] ID COMMAND..." },
 	{ "attach", cmd_attach, 1, 1, 0, OPT_STDIN | OPT_EXEC,
 	    "ID [-i] [--exec E]" },
@@ -826,7 +826,8 @@ check(const struct command *c)
 	if (ctl.nwords < c->min)
 		return usage_error(c, "too few words", "");
 	if (ctl.nwords > c->max)
-		return usage_error(c, "too many words, from", ctl.words[c->max]);
+		return usage_error(c, "too many words, from",
+		    ctl.words[c->max]);
 	for (k = 0; k < c->min; k++) {
 		if (!ctl.words[k][0])
 			return usage_error(c, "an empty word", "");

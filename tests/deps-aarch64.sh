@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps-aarch64.sh ROOT: musl and the Check library for arm64, unpacked below ROOT
-# from Debian's packages, and ROOT/musl.specs for the cross compiler. Nothing is installed, and the system's package lists stay
-# as they are. The compiler and qemu are packages of the host:
+# deps-aarch64.sh ROOT: musl and the Check library for arm64, unpacked below
+# ROOT from Debian's packages, and ROOT/musl.specs for the cross compiler.
+# Nothing is installed, and the system's package lists stay as they are. The
+# compiler and qemu are packages of the host:
 #   apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 
 root=$1

@@ -138,6 +138,8 @@ case_steps() {
 	has list "$(ctl list)" "running  $NS kp "
 	ctl exec kp sh -c 'exit 5'
 	is "status of exec" $? 5
+	has "exec of what is not there" "$(ctl exec kp /bin/not-there 2>&1)" \
+	    "no such file or directory"
 	is "output of exec" "$(echo abc | ctl exec -i kp cat)" abc
 	is "its user" "$(ctl exec --user 5:6 --env A=b --cwd /tmp kp \
 	    sh -c 'echo $(id -u):$(id -g) $A $(pwd)')" "5:6 b /tmp"
