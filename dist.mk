@@ -40,16 +40,20 @@ A64_STATIC = $(A64_CC) $(A64_SPECS_$(A64_LIBC)) $(NEED) $(WARN) \
 
 static-aarch64: $(A64)/$(NAME).static $(A64)/shimctl.static
 
-$(A64_ROOT)/musl.specs $(A64_CHECK): tests/deps-aarch64.sh
+$(A64_ROOT)/musl.specs: tests/deps-aarch64.sh
 	sh tests/deps-aarch64.sh $(A64_ROOT)
 
 $(A64)/$(NAME).static: $(SRCS) $(HDRS) Makefile dist.mk \
 	$(A64_NEEDS_$(A64_LIBC))
+	@mkdir -p $(A64)
 	$(A64_STATIC) -o $@ $(SRCS)
 
 $(A64)/shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile \
 	dist.mk $(A64_NEEDS_$(A64_LIBC))
+	@mkdir -p $(A64)
 	$(A64_STATIC) -o $@ $(CTL_SRCS) $(filter-out shim.c,$(SRCS))
+
+$(A64_CHECK): $(A64_ROOT)/musl.specs
 
 # The unit tests for it, run by qemu.  Check for that architecture is unpacked
 # below build/, not installed.

@@ -31,9 +31,9 @@ apt update && apt download check libsubunit-dev musl-dev || exit 1
 for p in "$tmp"/*.deb; do
 	dpkg-deb -x "$p" "$root" || exit 1
 done
-# The packages' own specs, for where they are now.
+# The package's own specs, for where they are now.
 here=$(cd "$root" && pwd)
-# Newer than this script, for make.
-touch "$root"/usr/lib/*/*.a
 sed "s|/usr/|$here/usr/|g" "$root/usr/lib/aarch64-linux-musl/musl-gcc.specs" \
     >"$root/musl.specs"
+# Newer than what it is made from, for make.
+touch "$root"/usr/lib/*/*.a
