@@ -29,45 +29,82 @@ HDRS = fmt.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io
 	tail.h target.h logger.h console.h mount.h config.h spec.h urpc.h \
 	runsc.h publish.h container.h ops.h checkpoint.h cgroup.h state.h task.h shim.h
 OBJS = $(SRCS:.c=.o)
-MAN8 = man/$(NAME).8
 
-all: $(NAME)
+# The client: its own files on top of the shim's, of which the linker keeps
+# what it uses.
+CTL_SRCS = shimctl.c shimctl_rpc.c shimctl_io.c shimctl_find.c shimctl_show.c
+CTL_HDRS = shimctl.h
+CTL_OBJS = $(CTL_SRCS:.c=.o)
+
+BINS = $(NAME) shimctl
+
+all: $(BINS)
 
 $(NAME): $(OBJS)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(OBJS)
+
+shimctl: $(CTL_OBJS) $(OBJS)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(CTL_OBJS) \
+	    $(filter-out shim.o,$(OBJS))
 
 .c.o:
 	$(CC) $(NEED) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(OBJS): $(HDRS) Makefile
+$(CTL_OBJS): $(CTL_HDRS) $(HDRS) Makefile
 
 # One file, no libraries: for initramfs and for a host whose libc is another.
 SMALL = -Oz -flto=auto -fno-asynchronous-unwind-tables -fno-unwind-tables
 SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,relro,-z,now \
 	-Wl,-z,noseparate-code -Wl,--build-id=none
 
-static: $(NAME).static
+static: $(NAME).static shimctl.static
 
 $(NAME).static: $(SRCS) $(HDRS) Makefile
 	$(MUSL_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) $(SMALL) \
 	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(SRCS)
 
-install: $(NAME)
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8
-	cp $(NAME) $(DESTDIR)$(PREFIX)/bin/$(NAME)
-	chmod 0755 $(DESTDIR)$(PREFIX)/bin/$(NAME)
-	cp $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
-	chmod 0644 $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
+shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
+	$(MUSL_CC) $(NEED) $(WARN) -fstack-protector-strong $(CPPFLAGS) $(SMALL) \
+	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
+	    $(filter-out shim.c,$(SRCS))
 
+# Everything that is installed: programs, manual pages, documents.
+MAN = $(sort $(wildcard man/*.[1-9]))
+DOCS = LICENSE README.md CHANGES.md SECURITY.md
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+
+install: $(BINS)
+	mkdir -p $(BINDIR) $(DOCDIR)
+	for f in $(BINS); do \
+	    cp $$f $(BINDIR)/ && chmod 0755 $(BINDIR)/$$f || exit 1; \
+	done
+	for f in $(MAN); do \
+	    d=$(MANDIR)/man$${f##*.}; \
+	    mkdir -p $$d && cp $$f $$d/ && chmod 0644 $$d/$${f##*/} || \
+	        exit 1; \
+	done
+	for f in $(DOCS); do \
+	    cp $$f $(DOCDIR)/ && chmod 0644 $(DOCDIR)/$$f || exit 1; \
+	done
+
+# What install made; directories that are empty then.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/$(NAME)
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$(NAME).8
+	for f in $(BINS); do rm -f $(BINDIR)/$$f; done
+	for f in $(MAN); do \
+	    rm -f $(MANDIR)/man$${f##*.}/$${f##*/}; \
+	done
+	for f in $(DOCS); do rm -f $(DOCDIR)/$$f; done
+	rmdir $(DOCDIR) 2>/dev/null || true
 
 include tests/tests.mk
 include tests/real/real.mk
 include tests/bench/bench.mk
+include dist.mk
 
-clean: clean-tests
-	rm -f $(OBJS) $(NAME) $(NAME).static
+clean: clean-tests clean-dist
+	rm -f $(OBJS) $(CTL_OBJS) $(BINS) $(BINS:=.static)
 
 .PHONY: all static install uninstall clean

@@ -31,5 +31,6 @@ part lint
 part check
 part check-asan
 part check-real
+part check-initramfs
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What can be said without running: no compiler warns, every header compiles
-# alone, the manual pages and the scripts are clean, the static binary keeps
-# its size.
+# alone, the manual pages and the scripts are clean, the static binaries keep
+# their size, what is installed is removed, the tarball is always the same.
 
 passed=0
 failed=0
@@ -45,20 +45,56 @@ headers_alone() {
 
 manual_pages() {
 	mandoc -Tlint man/*.[1-9] >"$tmp/man" 2>/dev/null
-	grep -v 'outdated mandoc.db' "$tmp/man" >"$tmp/man2"
+	# Our own pages, which need not be installed here.
+	ours='outdated mandoc.db'
+	for f in man/*.[1-9]; do
+		f=${f#man/}
+		ours="$ours|not found: Xr ${f%.*} ${f##*.}"
+	done
+	grep -vE "$ours" "$tmp/man" >"$tmp/man2"
 	cat "$tmp/man2"
 	[ ! -s "$tmp/man2" ]
 }
 
 scripts() {
-	find tests .ci -name '*.sh' -exec shellcheck -x -S warning {} +
+	find tests .ci docs/initramfs/init \( -name '*.sh' -o -name init \) \
+	    -exec shellcheck -x -S warning {} +
 }
 
 small_enough() {
-	size=$(wc -c <containerd-shim-runsc-v1.static)
-	echo "the static binary has $size bytes, $SIZE_MAX are allowed"
-	[ "$size" -le "$SIZE_MAX" ] &&
-	    ! readelf -l containerd-shim-runsc-v1.static | grep -q INTERP
+	size=$(wc -c <"$1")
+	echo "$1 has $size bytes, $SIZE_MAX are allowed"
+	[ "$size" -le "$SIZE_MAX" ] && ! readelf -l "$1" | grep -q INTERP
+}
+
+# Two tarballs have the same bytes, whatever the clock and the umask say.
+reproducible() {
+	(umask 077 && sh tests/dist.sh x "$tmp/1.tar.gz") &&
+	    sleep 1 && sh tests/dist.sh x "$tmp/2.tar.gz" &&
+	    cmp "$tmp/1.tar.gz" "$tmp/2.tar.gz"
+}
+
+# What install makes uninstall takes away; nothing outside of DESTDIR.
+installs() {
+	make -s install "DESTDIR=$tmp/inst" PREFIX=/usr &&
+	    [ -x "$tmp/inst/usr/bin/containerd-shim-runsc-v1" ] &&
+	    [ -x "$tmp/inst/usr/bin/shimctl" ] &&
+	    for f in man/*.[1-9]; do
+		f=${f#man/}
+		[ -f "$tmp/inst/usr/share/man/man${f##*.}/$f" ] || {
+			echo "$f is not installed"
+			return 1
+		}
+	    done &&
+	    make -s uninstall "DESTDIR=$tmp/inst" PREFIX=/usr &&
+	    find "$tmp/inst" -type f >"$tmp/left" && cat "$tmp/left" &&
+	    [ ! -s "$tmp/left" ]
+}
+
+versions_agree() {
+	v=$(sed -n 's/^VERSION = //p' Makefile)
+	head -n 1 debian/changelog | grep -F "($v)" &&
+	    grep -xF "## $v" CHANGES.md
 }
 
 line_lengths() {
@@ -75,6 +111,10 @@ try "manual pages" manual_pages
 try scripts scripts
 try "length of files" line_lengths
 try static make -s static
-try "size of the static binary" small_enough
+try "size of the static shim" small_enough containerd-shim-runsc-v1.static
+try "size of the static shimctl" small_enough shimctl.static
+try "versions" versions_agree
+try "install and uninstall" installs
+try "reproducible tarball" reproducible
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

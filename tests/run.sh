@@ -16,7 +16,8 @@ for program in "$@"; do
 	case $program in
 	*/fuzz/*) set -- "$program" "tests/fuzz/corpus/${program##*/}" ;;
 	esac
-	"$@" >"$log" 2>&1
+	# An emulator, for programs of another architecture.
+	${EMULATOR:+"$EMULATOR"} "$@" >"$log" 2>&1
 	rc=$?
 	line=$(grep -E '^[0-9]+%: Checks: ' "$log" | tail -n 1)
 	if [ -n "$line" ]; then

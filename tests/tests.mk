@@ -26,6 +26,9 @@ $(B)/libshim.a: $(SRCS:%.c=$(B)/obj/%.o)
 $(B)/$(NAME): $(SRCS:%.c=$(B)/obj/%.o)
 	$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $^
 
+$(B)/shimctl: $(CTL_SRCS:%.c=$(B)/obj/%.o) $(B)/libshim.a
+	$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $^
+
 # Unit tests: tests/unit/NAME_test.c, one program a module, on Check.
 UNIT = $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
@@ -48,6 +51,14 @@ $(IT): $(IT_SRCS) $(wildcard tests/it/*.h) $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $(IT_SRCS) \
 	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
+# The client and the shim, against the fake runsc and a fake shim.
+IT_CTL = $(B)/it/shimctl_test
+
+$(IT_CTL): tests/it/shimctl_test.c $(B)/libshim.a
+	@mkdir -p $(B)/it
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(B)/libshim.a \
+	    $(CHECK_LIBS) $(LDFLAGS)
+
 # Fuzz targets with a main that runs the files of their corpus.
 FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS = $(FUZZ:%=$(B)/fuzz/%)
@@ -57,12 +68,13 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libshim.a \
 	    $(LDFLAGS)
 
-CHECK_BINS = $(UNIT_BINS) $(IT) $(FUZZ_BINS) $(B)/it/bin/runsc $(B)/$(NAME)
+CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS) $(B)/it/bin/runsc \
+	$(B)/$(NAME) $(B)/shimctl
 
 # One line at the end: what passed and failed, of all programs together.
-check: $(CHECK_BINS) $(NAME)
-	SHIM=$(B)/$(NAME) FAKE_BIN=$(B)/it/bin sh tests/run.sh $(UNIT_BINS) \
-	    $(IT) $(FUZZ_BINS)
+check: $(CHECK_BINS) $(NAME) shimctl
+	SHIM=$(B)/$(NAME) SHIMCTL=$(B)/shimctl FAKE_BIN=$(B)/it/bin \
+	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS)
 
 check-asan:
 	$(MAKE) VARIANT=asan check

@@ -18,7 +18,11 @@ demo: $(REAL)
 
 # All cases against a real containerd and a real runsc; LOOPS=1000 for the
 # long loop, ONLY="case case" for some.
-check-real: $(REAL)
-	SHIM=$(REAL) bash tests/real/run.sh
+check-real: $(REAL) shimctl.static
+	SHIM=$(REAL) SHIMCTL=shimctl.static bash tests/real/run.sh
 
-.PHONY: deps demo check-real
+# A container on a root of busybox, runsc, the static shim and shimctl alone.
+check-initramfs: static
+	bash tests/real/initramfs.sh
+
+.PHONY: deps demo check-real check-initramfs

@@ -159,8 +159,10 @@ START_TEST(wrong_numbers)
 	turns();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_eq(got_fd, -1);
-	/* None is kept; listener and connection are closed too. */
-	ck_assert_uint_le(open_fds(), before);
+	/* None is kept; listener and connection are closed too.  (qemu-user
+	 * loses those that there is no room for.) */
+	if (_i < 2 || !getenv("EMULATOR"))
+		ck_assert_uint_le(open_fds(), before);
 	close(peer);
 }
 END_TEST

@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shimctl with real runsc: containers that it runs itself, without containerd,
+# and looks into those that containerd started.
+# shellcheck source=tests/real/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SHIMCTL=$(readlink -f "${SHIMCTL:-$lib_dir/../../shimctl}")
+
+# Named like containerd's own, so that lib.sh finds what is left of them.
+ctl() {
+	timeout -k 2 60 "$SHIMCTL" -n "$NS" --containerd "$SOCK" "$@"
+}
+
+ctl_tty() {
+	SHELL=$BASH script -qec "timeout --foreground -k 2 60 $SHIMCTL -n $NS \
+	    --containerd $SOCK $(printf '%q ' "$@")" /dev/null </dev/null
+}
+
+# bundle ID TERMINAL COMMAND...: a bundle without containerd
+bundle() {
+	local b=$T/b/$1 terminal=$2 args="" a
+
+	used "$1"
+	shift 2
+	for a in "$@"; do
+		args="$args${args:+,}\"$a\""
+	done
+	mkdir -p "$b"
+	[ -e "$b/rootfs" ] || cp -a "$ROOTFS" "$b/rootfs"
+	cat >"$b/config.json" <<-E
+	{ "ociVersion": "1.0.2",
+	  "process": { "terminal": $terminal, "user": { "uid": 0, "gid": 0 },
+	    "args": [ $args ], "env": [ "PATH=/bin" ], "cwd": "/" },
+	  "root": { "path": "rootfs" }, "hostname": "shimctl",
+	  "mounts": [ { "destination": "/proc", "type": "proc",
+	    "source": "proc" } ],
+	  "linux": { "namespaces": [ { "type": "pid" }, { "type": "ipc" },
+	    { "type": "uts" }, { "type": "mount" } ] } }
+	E
+}
+
+# ctl_run ID ARGUMENTS...
+ctl_run() {
+	ctl run --shim "$SHIM" --config "$T/runsc.toml" "${@:2}" "$T/b/$1" "$1"
+}
+
+ctl_status() {
+	[ "$(ctl state "$1" 2>/dev/null | sed -n 's/^status: //p')" = "$2" ]
+}
+
+case_run_0() {
+	local out
+
+	bundle k0 false echo hello
+	out=$(ctl_run k0)
+	is status $? 0
+	is output "$out" hello
+	nothing_left
+}
+
+case_run_7() {
+	bundle k7 false sh -c 'exit 7'
+	ctl_run k7
+	is status $? 7
+	nothing_left
+}
+
+case_run_137() {
+	bundle k137 false sh -c 'kill -9 $$'
+	ctl_run k137
+	is status $? 137
+	nothing_left
+}
+
+case_run_killed() {
+	local pid
+
+	bundle kk false sleep 100
+	ctl_run kk &
+	pid=$!
+	until_true 10 ctl_status kk running || why "it did not start"
+	ctl kill kk KILL || why "kill failed"
+	wait "$pid"
+	is status $? 137
+	nothing_left
+}
+
+case_run_streams() {
+	bundle ks false sh -c 'echo out; echo err >&2; cat'
+	echo in | ctl_run ks -i >"$T/out" 2>"$T/err"
+	is status $? 0
+	is stdout "$(cat "$T/out")" "out
+in"
+	is stderr "$(cat "$T/err")" err
+	nothing_left
+}
+
+case_run_events() {
+	local text
+
+	bundle ke false sh -c 'exit 3'
+	text=$(ctl_run ke --events 2>&1)
+	is status $? 3
+	has events "$text" "/tasks/start ke pid="
+	has events "$text" "status=3"
+	nothing_left
+}
+
+case_run_terminal() {
+	local out
+
+	bundle kt true sh -c 'test -t 0 && test -t 1 && echo a terminal; exit 9'
+	out=$(ctl_tty run -t --shim "$SHIM" --config "$T/runsc.toml" \
+	    "$T/b/kt" kt)
+	is status $? 9
+	has output "$out" "a terminal"
+	nothing_left
+}
+
+case_failing_start() {
+	local out
+
+	bundle kf false /bin/not-there
+	out=$(ctl_run kf 2>&1)
+	is status $? 1
+	has "the error" "$out" "no such file or directory"
+	nothing_left
+}
+
+case_steps() {
+	bundle kp false sh -c 'sleep 100'
+	ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" "$T/b/kp" kp \
+	    >/dev/null || why "start-shim failed"
+	ctl create --config "$T/runsc.toml" "$T/b/kp" kp || why "create failed"
+	ctl_status kp created || why "not created"
+	ctl start kp || why "start failed"
+	has list "$(ctl list)" "running  $NS kp "
+	ctl exec kp sh -c 'exit 5'
+	is "status of exec" $? 5
+	has "exec of what is not there" "$(ctl exec kp /bin/not-there 2>&1)" \
+	    "no such file or directory"
+	is "output of exec" "$(echo abc | ctl exec -i kp cat)" abc
+	is "its user" "$(ctl exec --user 5:6 --env A=b --cwd /tmp kp \
+	    sh -c 'echo $(id -u):$(id -g) $A $(pwd)')" "5:6 b /tmp"
+	has "exec on a terminal" "$(ctl_tty exec -t kp \
+	    sh -c 'test -t 0 && echo a terminal')" "a terminal"
+	is "the exec's id" "$(ctl exec -d --exec e1 kp sleep 100)" e1
+	has ps "$(ctl ps kp)" " e1"
+	ctl kill kp KILL --exec e1
+	is "status of e1" "$(ctl wait kp --exec e1)" 137
+	ctl delete kp --exec e1 >/dev/null || why "delete of the exec failed"
+	ctl pause kp || why "pause failed"
+	ctl_status kp paused || why "not paused"
+	ctl resume kp || why "resume failed"
+	ctl kill kp KILL --all || why "kill failed"
+	is wait "$(ctl wait kp)" 137
+	is delete "$(ctl delete kp)" 137
+	nothing_left
+}
+
+case_of_containerd() {
+	run_bg kc sleep 100 || why "it did not start"
+	ctl_status kc running || why "not found"
+	has list "$(ctl --state-dir "$T/ctd/state" list)" "$NS kc "
+	is "output of exec" "$(ctl exec kc echo inside)" inside
+	ctl kill kc KILL || why "kill failed"
+	is wait "$(ctl wait kc)" 137
+	is_status kc STOPPED || why "containerd was not told"
+	gone kc
+	nothing_left
+}
+
+if ! is_runsc; then
+	echo "skipped: not this shim"
+	exit 0
+fi
+if [ ! -x "$SHIMCTL" ]; then
+	echo "There is no shimctl: run \`make\` first."
+	exit 1
+fi
+begin
+run_cases
