@@ -64,6 +64,7 @@ uninstall:
 
 include tests/tests.mk
 include tests/real/real.mk
+include tests/matrix/matrix.mk
 include tests/bench/bench.mk
 
 clean: clean-tests

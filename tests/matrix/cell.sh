@@ -11,7 +11,7 @@ set -u
 	echo "cell.sh is for matrix.sh"
 	exit 1
 }
-work=$TOP/cell
+work=$CELL
 mkdir -p "$work"
 mount -t tmpfs tmpfs "$work" && mount -t tmpfs tmpfs /run &&
     mount -t tmpfs tmpfs /var/lib && mkdir -p "$work/etc/upper" \

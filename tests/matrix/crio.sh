@@ -6,6 +6,7 @@
 . "$(dirname "$0")/hosts.sh"
 
 hosts_begin default
+mkdir -p "$T/roots"
 timeout -k 5 200 /usr/bin/python3 "$matrix_dir/crio.py" \
     "$TOP/bin/shim/containerd-shim-runsc-v1" "$T/runsc.toml" "$ROOTFS" "$T" \
     "/$CGROUP" || echo "not ok ends: status $?"
