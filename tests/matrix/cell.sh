@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# cell.sh COMMAND...: run it with HOST's and RUNSC's programs, in namespaces
+# cell.sh COMMAND...: run it with CELL_HOST's and CELL_RUNSC's programs, in namespaces
 # whose end takes everything with it: processes, mounts, networks, control
 # sockets, and whatever is written to /run, /etc, /var/lib and $TMPDIR.
 # matrix.sh has made the namespaces; by itself this would cover the machine's
@@ -19,7 +19,7 @@ mount -t tmpfs tmpfs "$work" && mount -t tmpfs tmpfs /run &&
     "lowerdir=/etc,upperdir=$work/etc/upper,workdir=$work/etc/work" /etc ||
     exit 1
 ip link set lo up
-PATH=$TOP/bin/shim:$TOP/bin/$RUNSC:$TOP/bin/$HOST:$PATH
+PATH=$TOP/bin/shim:$TOP/bin/$CELL_RUNSC:$TOP/bin/$CELL_HOST:$PATH
 TMPDIR=$work
 export PATH TMPDIR
 "$@"

@@ -6,9 +6,10 @@ why".  Its modules are made by cri.sh."""
 import argparse
 import base64
 import os
+import signal
 import socket
 import struct
-import sys
+import subprocess
 import time
 import urllib.parse
 
@@ -92,6 +93,7 @@ class Pod:
     def __init__(self, args):
         channel = grpc.insecure_channel("unix://" + args.socket)
         self.runtime = cri_pb2_grpc.RuntimeServiceStub(channel)
+        self.args = args
         self.net = args.net
         self.failed = 0
         self.logs = f"{args.dir}/{args.net}"
@@ -336,6 +338,38 @@ class Pod:
             r = self.exec_sync(self.main_id, "/bin/hostname")
             want(r.stdout, b"inpod\n")
 
+    def containerd_killed(self):
+        """It comes back, and takes up what it had."""
+        path = self.args.pid_file
+        with open(path, encoding="ascii") as f:
+            pid = int(f.read())
+        cid = self.start("meanwhile", [
+            "/bin/sh", "-c", "sleep 2; echo last; exit 7"])
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(2.5)
+        folder = os.path.dirname(path)
+        with open(folder + "/log", "a", encoding="utf-8") as log:
+            child = subprocess.Popen(
+                ["setsid", "containerd", "-c", folder + "/config.toml"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(str(child.pid))
+        for _ in range(100):
+            try:
+                if all(c.status for c in self.call("Status")
+                       .status.conditions if c.type == "RuntimeReady"):
+                    break
+            except grpc.RpcError:
+                pass
+            time.sleep(0.1)
+        self.becomes(self.main_id, pb.CONTAINER_RUNNING)
+        self.status(pb.SANDBOX_READY)
+        r = self.exec_sync(self.main_id, "/bin/echo", "on")
+        want((r.stdout, r.exit_code), (b"on\n", 0))
+        self.becomes(cid, pb.CONTAINER_EXITED, 7)
+        want(self.log("meanwhile"), [["stdout", "F", "last"]])
+        self.remove(cid)
+
     def stop(self):
         self.call("StopContainer", container_id=self.main_id, timeout=20)
         self.becomes(self.main_id, pb.CONTAINER_EXITED, 9)
@@ -358,7 +392,7 @@ class Pod:
 
 def main():
     parser = argparse.ArgumentParser()
-    for option in ("socket", "dir", "net", "cgroup"):
+    for option in ("socket", "dir", "net", "cgroup", "pid-file"):
         parser.add_argument("--" + option, required=True)
     pod = Pod(parser.parse_args())
     if not pod.step("run_pod", pod.run):
@@ -370,7 +404,7 @@ def main():
                   pod.hostname, pod.container_stats, pod.pod_stats,
                   pod.update, pod.logs_of_main, pod.reopen_log, pod.attach,
                   pod.attach_terminal, pod.short, pod.killed, pod.not_found,
-                  pod.stop):
+                  pod.containerd_killed, pod.stop):
             pod.step(f.__name__, f)
     pod.step("stop_pod", pod.stop_pod)
     pod.step("remove_pod", pod.remove_pod)

@@ -30,6 +30,7 @@ share/gocode/src/k8s.io/cri-api/pkg/apis/runtime/v1/api.proto" \
 /usr/bin/python3 -m grpc_tools.protoc -I"$T/proto" --python_out="$T/proto" \
     --grpc_python_out="$T/proto" "$T/proto/cri.proto" || exit 1
 host_up || exit 1
+echo "$CTD_PID" >"$T/ctd/pid"
 # shellcheck disable=SC2034 # image's
 IMAGE_CMD='"/bin/sleep","2147483647"'
 image localhost/pause:1 1
@@ -39,6 +40,6 @@ image localhost/busybox:1 1
 for net in host pod; do
 	timeout -k 5 300 /usr/bin/python3 "$matrix_dir/cri.py" \
 	    --socket "$SOCK" --dir "$T/cri" --net "$net" \
-	    --cgroup "/$CGROUP-$net" || echo "not ok $net/ends: status $?"
+	    --cgroup "/$CGROUP-$net" --pid-file "$T/ctd/pid" || echo "not ok $net/ends: status $?"
 	nothing_left "$net"
 done

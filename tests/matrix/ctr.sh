@@ -31,8 +31,8 @@ case_metrics() {
 }
 
 begin
-for script in basic tasks pod rootfs checkpoint; do
+for script in basic tasks pod rootfs crash checkpoint; do
 	[ ! -e "$lib_dir/$script.sh" ] || bash "$lib_dir/$script.sh" 2>&1 |
-	    sed "s|^ok |&$script/; s|^not ok |&$script/"
+	    sed -E "s#^(not )?ok #&$script/#"
 done
 run_cases

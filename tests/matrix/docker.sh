@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Containers by docker.  HOST is the release that dockerd and containerd come
+# Containers by docker.  CELL_HOST is the release that dockerd and containerd come
 # from; in that of Docker 20.10, which knows no shim but runc's, the shim has
 # that one's name and the runtime is a path to runsc.
 # shellcheck source=tests/matrix/hosts.sh
@@ -73,7 +73,7 @@ case_run() {
 case_by_name() {
 	local out
 
-	[ "$HOST" != bookworm ] || return 0
+	[ "$CELL_HOST" != bookworm ] || return 0
 	mkdir -p /etc/containerd
 	cp "$T/runsc.toml" /etc/containerd/runsc.toml
 	out=$(RUNTIME=$NAME run --rm "$IMAGE" sh -c 'echo by name; exit 7')
@@ -429,7 +429,7 @@ case_checkpoint() {
 }
 
 hosts_begin moby
-if [ "$HOST" = bookworm ]; then
+if [ "$CELL_HOST" = bookworm ]; then
 	# Its containerd finds the shim under runc's name.
 	mkdir -p "$T/bin"
 	cp "$SHIM" "$T/bin/containerd-shim-runc-v2"

@@ -12,7 +12,7 @@ matrix_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DOCKERD_PID=
 
 hosts_begin() {
-	# Removed by matrix.sh.
+	# shellcheck disable=SC2034 # the others'; removed by matrix.sh
 	CGROUP=${TOP##*/}/${CELL##*/}
 	T=$TMPDIR/t
 	NS=$1

@@ -86,9 +86,9 @@ cell() {
 		wait -n
 	done
 	(
-		TOP=$TOP CELL=$TOP/cell-$n CACHE=$CACHE SHIM=$SHIM HOST=$2
-		RUNSC=runsc-$3
-		export TOP CELL CACHE SHIM HOST RUNSC
+		TOP=$TOP CELL=$TOP/cell-$n CACHE=$CACHE SHIM=$SHIM CELL_HOST=$2
+		CELL_RUNSC=runsc-$3
+		export TOP CELL CACHE SHIM CELL_HOST CELL_RUNSC
 		exec unshare --mount --net --pid --fork --kill-child \
 		    --mount-proc bash "$dir/cell.sh" bash "$dir/$1.sh" \
 		    </dev/null
