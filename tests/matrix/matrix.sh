@@ -9,7 +9,7 @@
 #                     shim-matrix below $TMPDIR or /var/tmp
 #   CLIENTS="cri docker"  HOSTS="sid"  RUNSCS="20240729"  ONLY="case case"
 #                     parts of it
-#   JOBS=2            cells at a time
+#   JOBS=3            cells at a time
 #
 # At the end it prints what passed as a table; after all of it, this is
 # docs/matrix.md too.
@@ -20,7 +20,7 @@ dir=$(cd "$(dirname "$0")" && pwd)
 . "$dir/suites.sh"
 SHIM=$(readlink -f "${SHIM:-$dir/../../build/real/containerd-shim-runsc-v1}")
 CACHE=${MATRIX_CACHE:-${TMPDIR:-/var/tmp}/shim-matrix}
-JOBS=${JOBS:-2}
+JOBS=${JOBS:-3}
 pids=
 # What each release is there for; runsc's by their version.
 declare -A RUNSC_SUITE=([20221219]=bookworm [20240729]=bookworm-backports)
@@ -143,12 +143,12 @@ document() {
 	cat <<-E
 	# What was run
 
-	\`make check-matrix\` on Debian 12, Linux $(uname -r | cut -d . -f 1,2),
-	the shim $("$SHIM" -v | head -n 1 | grep -o '[0-9][0-9.]*' | head -n 1).
-	The programs are those of Debian 12, 13 and sid, and of
-	bookworm-backports. CRI-O is in none of these: its calls are made
-	by a client that does as its runtime type "vm" does. README's "Clients"
-	has the configurations.
+	By \`make check-matrix\` on Debian 12, Linux $(uname -r | cut -d . -f 1,2), the
+	shim $("$SHIM" -v | sed -n 's/.*Version: *//p').
+	The clients are Debian 12's, 13's and sid's, runsc 20240729 is that of
+	bookworm-backports. CRI-O is in none of these: its calls are made by a
+	test that does as its runtime type "vm" does. README's "Clients" has
+	the configurations, tests/matrix the cases.
 
 	E
 	table
