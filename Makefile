@@ -101,6 +101,7 @@ uninstall:
 
 include tests/tests.mk
 include tests/real/real.mk
+include tests/matrix/matrix.mk
 include tests/bench/bench.mk
 include dist.mk
 

@@ -4,40 +4,10 @@
 # containerd's store, and from there into a new container.
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/real/image.sh
+. "$(dirname "$0")/image.sh"
 
 IMAGE=localhost/busybox:1
-
-# blob FILE: take it into the image layout; prints its descriptor's middle.
-blob() {
-	local sum
-
-	sum=$(sha256sum "$1" | cut -d ' ' -f 1)
-	cp "$1" "$T/image/blobs/sha256/$sum"
-	printf '"digest":"sha256:%s","size":%s' "$sum" "$(stat -c %s "$1")"
-}
-
-# An image of the root file system: restoring makes a snapshot from one.
-make_image() {
-	local v=application/vnd.oci.image arch layer config diff manifest
-
-	arch=$(dpkg --print-architecture 2>/dev/null || echo amd64)
-	mkdir -p "$T/image/blobs/sha256"
-	tar -C "$ROOTFS" -cf "$T/layer.tar" .
-	diff=$(sha256sum "$T/layer.tar" | cut -d ' ' -f 1)
-	layer=$(blob "$T/layer.tar")
-	printf '{"architecture":"%s","os":"linux","config":{"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-	    "$arch" "$diff" >"$T/config.json"
-	config=$(blob "$T/config.json")
-	printf '{"schemaVersion":2,"mediaType":"%s.manifest.v1+json","config":{"mediaType":"%s.config.v1+json",%s},"layers":[{"mediaType":"%s.layer.v1.tar",%s}]}' \
-	    "$v" "$v" "$config" "$v" "$layer" >"$T/manifest.json"
-	manifest=$(blob "$T/manifest.json")
-	printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s.manifest.v1+json",%s,"annotations":{"io.containerd.image.name":"%s","org.opencontainers.image.ref.name":"1"}}]}' \
-	    "$v" "$manifest" "$IMAGE" >"$T/image/index.json"
-	echo '{"imageLayoutVersion":"1.0.0"}' >"$T/image/oci-layout"
-	tar -C "$T/image" -cf "$T/image.tar" .
-	rm -rf "$T/image" "$T/layer.tar"
-	c images import --all-platforms "$T/image.tar" >/dev/null
-}
 
 can_leave_running() {
 	runsc help checkpoint 2>&1 | grep -q -- -direct
@@ -48,7 +18,7 @@ can_leave_running() {
 count() {
 	used "$1"
 	mkdir "$T/share"
-	c run -d --runtime "$SHIM" "${CONF[@]}" --snapshotter native \
+	c run -d --runtime "$SHIM" "${CONF[@]}" \
 	    --fifo-dir "$T/fifo" \
 	    --mount "type=bind,src=$T/share,dst=/share,options=rbind:rw" \
 	    "$IMAGE" "$1" /bin/sh -c 'i=0
@@ -92,5 +62,5 @@ case_round_trip() {
 }
 
 begin
-make_image || exit 1
+image "$IMAGE" 1
 run_cases

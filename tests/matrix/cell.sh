@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# cell.sh COMMAND...: run it with CELL_HOST's and CELL_RUNSC's programs, in namespaces
+# whose end takes everything with it: processes, mounts, networks, control
+# sockets, and whatever is written to /run, /etc, /var/lib and $TMPDIR.
+# matrix.sh has made the namespaces; by itself this would cover the machine's
+# own /run.
+
+set -u
+[ "$$" = 1 ] || {
+	echo "cell.sh is for matrix.sh"
+	exit 1
+}
+work=$CELL
+mkdir -p "$work"
+mount -t tmpfs tmpfs "$work" && mount -t tmpfs tmpfs /run &&
+    mount -t tmpfs tmpfs /var/lib && mkdir -p "$work/etc/upper" \
+    "$work/etc/work" /run/lock && mount -t overlay overlay -o \
+    "lowerdir=/etc,upperdir=$work/etc/upper,workdir=$work/etc/work" /etc ||
+    exit 1
+ip link set lo up
+PATH=$TOP/bin/shim:$TOP/bin/$CELL_RUNSC:$TOP/bin/$CELL_HOST:$PATH
+TMPDIR=$work
+export PATH TMPDIR
+"$@"
+exit

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For the scripts beside it, in a cell: containerd with the CRI, and dockerd.
+# The cases are run as those of tests/real; what differs is where leftovers
+# are looked for: nobody else is in the cell.
+
+matrix_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/real/lib.sh
+. "$matrix_dir/../real/lib.sh"
+# shellcheck source=tests/real/image.sh
+. "$matrix_dir/../real/image.sh"
+DOCKERD_PID=
+
+hosts_begin() {
+	# shellcheck disable=SC2034 # the others'; removed by matrix.sh
+	CGROUP=${TOP##*/}/${CELL##*/}
+	T=$TMPDIR/t
+	NS=$1
+	SOCK=$T/ctd/containerd.sock
+	ROOTFS=$T/rootfs
+	BUNDLES=$T/ctd/state/io.containerd.runtime.v2.task/$NS
+	mkdir -p "$T/ctd" "$T/fifo"
+	: >"$T/ids"
+	: >"$T/all_ids"
+	make_rootfs
+	cat >"$T/runsc.toml" <<-E
+	[runsc_config]
+	  network = "none"
+	E
+	trap hosts_end EXIT
+}
+
+hosts_end() {
+	local d
+
+	trap - EXIT
+	dockerd_stop TERM
+	containerd_stop TERM
+	for d in $(our_pids); do
+		kill -9 "$d"
+	done 2>/dev/null
+	until_true 3 no_pids
+}
+
+no_pids() {
+	[ -z "$(our_pids)" ]
+}
+
+# The CRI's part of the configuration, with its tables' names from $1, which
+# changed with containerd 2.
+cri_config() {
+	cat <<-E
+	restrict_oom_score_adj = true
+	[plugins."$1".cni]
+	  bin_dir = "$CACHE/bookworm/root/usr/lib/cni"
+	  conf_dir = "$T/cni"
+	[plugins."$1".containerd.runtimes.runc]
+	  runtime_type = "io.containerd.runc.v2"
+	[plugins."$1".containerd.runtimes.runsc]
+	  runtime_type = "io.containerd.runsc.v1"
+	[plugins."$1".containerd.runtimes.runsc.options]
+	  TypeUrl = "io.containerd.runsc.v1.options"
+	  ConfigPath = "$T/runsc.toml"
+	E
+}
+
+# The cell's containerd, configured as README's "Clients" says.
+host_up() {
+	local cri=io.containerd.grpc.v1.cri version=2
+
+	if containerd --version | grep -q ' [v ]*2\.'; then
+		cri=io.containerd.cri.v1.runtime
+		version=3
+	fi
+	mkdir -p "$T/cni"
+	cat >"$T/cni/10-pod.conf" <<-E
+	{"cniVersion": "0.4.0", "name": "pod", "type": "bridge",
+	 "bridge": "pod0", "isGateway": true,
+	 "ipam": {"type": "host-local", "subnet": "10.88.0.0/24",
+	  "dataDir": "$T/ipam"}}
+	E
+	{
+		cat <<-E
+		version = $version
+		root = "$T/ctd/root"
+		state = "$T/ctd/state"
+		disabled_plugins = ["io.containerd.snapshotter.v1.btrfs",
+		  "io.containerd.snapshotter.v1.zfs",
+		  "io.containerd.snapshotter.v1.aufs",
+		  "io.containerd.snapshotter.v1.devmapper",
+		  "io.containerd.snapshotter.v1.blockfile",
+		  "io.containerd.snapshotter.v1.erofs",
+		  "io.containerd.nri.v1.nri",
+		  "io.containerd.internal.v1.opt"]
+		[grpc]
+		  address = "$SOCK"
+		[debug]
+		  level = "${CTD_LEVEL:-info}"
+		E
+		if [ "$version" = 3 ]; then
+			cat <<-E
+			[plugins."io.containerd.cri.v1.images".pinned_images]
+			  sandbox = "localhost/pause:1"
+			E
+		fi
+		echo "[plugins.\"$cri\"]"
+		[ "$version" = 3 ] ||
+		    echo 'sandbox_image = "localhost/pause:1"'
+		cri_config "$cri"
+	} >"$T/ctd/config.toml"
+	containerd_start
+}
+
+dockerd_start() {
+	setsid dockerd --config-file "$T/daemon.json" --containerd "$SOCK" \
+	    >>"$T/dockerd.log" 2>&1 </dev/null &
+	DOCKERD_PID=$!
+	until_true 20 docker version && return
+	echo "dockerd does not answer: $(tail -n 1 "$T/dockerd.log")"
+	return 1
+}
+
+dockerd_stop() {
+	[ -n "$DOCKERD_PID" ] || return 0
+	kill "-$1" "$DOCKERD_PID" 2>/dev/null
+	wait "$DOCKERD_PID" 2>/dev/null
+	DOCKERD_PID=
+}
+
+# our_pids [shim]: shims (or these alone), sandboxes, gofers: by name, for all
+# of them here are ours.
+# shellcheck disable=SC2120 # docker.sh does
+our_pids() {
+	local pid
+
+	for pid in /proc/[0-9]*; do
+		case $({ tr '\0' ' ' <"$pid/cmdline"; } 2>/dev/null) in
+		containerd-shim* | */containerd-shim*) echo "${pid#/proc/}" ;;
+		runsc* | */runsc\ *) [ $# != 0 ] || echo "${pid#/proc/}" ;;
+		esac
+	done
+}
+
+leftovers() {
+	local pid
+
+	for pid in $(our_pids); do
+		echo "process $pid $(tr '\0' ' ' <"/proc/$pid/cmdline" |
+		    cut -c 1-120)"
+	done
+	awk '/io.containerd.runtime.v2.task/ { print "mount", $5 }' \
+	    /proc/self/mountinfo
+	find /run/containerd/s -type s -printf 'socket %f\n' 2>/dev/null
+	find "$BUNDLES" -mindepth 1 -maxdepth 1 -printf 'bundle %f\n' \
+	    2>/dev/null
+	find /run/containerd/runsc "$T"/docker/exec/runtime-* -type f \
+	    -printf 'state %f\n' 2>/dev/null
+}
+
+wipe() {
+	local pid
+
+	for pid in $(our_pids); do
+		kill -9 "$pid" 2>/dev/null
+	done
+}
