@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# This shim beside others that drive the same runsc: PEER=/path for gVisor's own
-# Go containerd-shim-runsc-v1.  In turns, ROUNDS times (3): what a pod of three
+# This shim beside others: containerd-shim-runc-v2, whose containers are the
+# host's own processes, and with PEER=/path gVisor's own Go
+# containerd-shim-runsc-v1 on the same runsc.  In turns, ROUNDS times (3): what a pod of three
 # containers holds in memory besides its sandbox, how long Kill, Pids and State
 # take, how many runsc processes one life cycle starts, and how long it lasts.
 # Median, least and most of the rounds; OUT=FILE gets them as JSON too.
@@ -13,7 +14,8 @@ LIVES=${LIVES:-5}
 BENCH=$(readlink -f "$(dirname "$0")/../../build/bench/bench_calls")
 RUNSC=$(command -v "${RUNSC:-runsc}")
 CRI=io.kubernetes.cri
-OURS=$SHIM
+RUNC=$(command -v containerd-shim-runc-v2)
+declare -A path_of=([ours]="$SHIM" [peer]="${PEER:-}" [runc]="$RUNC")
 
 # note FIGURE VALUE: of the shim under way, in this round
 note() {
@@ -144,14 +146,14 @@ PATH=$T/bin:$PATH containerd_start || exit 1
 CONF=()
 : >"$T/figures"
 for i in $(seq "$ROUNDS"); do
-	for SHIM in "$OURS" ${PEER:+"$PEER"}; do
-		name=ours
-		[ "$SHIM" = "$OURS" ] || name=peer
+	for name in ours ${PEER:+peer} ${RUNC:+runc}; do
+		SHIM=${path_of[$name]}
 		round "$i" || echo "round $i of $name failed" >&2
 	done
 done
-echo "ours: $(stat -c %s "$OURS") bytes"
-[ -z "${PEER:-}" ] || echo "peer: $(stat -c %s "$PEER") bytes"
+for name in ours ${PEER:+peer} ${RUNC:+runc}; do
+	echo "$name: ${path_of[$name]##*/}, $(stat -c %s "${path_of[$name]}") bytes"
+done
 echo "$("$RUNSC" --version | head -1), $(containerd --version |
     awk '{ print "containerd", $3 }'), Linux $(uname -r), $(nproc) CPUs:" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
