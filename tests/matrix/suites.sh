@@ -37,8 +37,10 @@ fetch_suite() {
 	mkdir -p "$top"/apt/{lists,archives}/partial "$top/root" || return 1
 	base=$(apt-get indextargets --format '$(SITE)' \
 	    'Created-By: Packages' | grep '/debian$' | head -n 1)
+	# Where this machine's own packages come from.
+	[ -n "$base" ] || { echo "apt has no Debian archive"; return 1; }
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-	    "${base:-http://deb.debian.org/debian} $suite main" \
+	    "$base $suite main" \
 	    >"$top/apt/sources.list"
 	for p in $(suite_packages "$suite"); do
 		case $p in
