@@ -239,7 +239,7 @@ case_update() {
 	local out
 
 	bg up sleep 100
-	out=$(d update --memory 64m --memory-swap 64m --cpu-shares 512 up 2>&1)
+	out=$(d update --memory 64m --memory-swap 64m --cpu-shares 512 up 2>"$T/err")
 	is "status of update" "$? $out" "0 up"
 	is "an exec after it" "$(d exec up echo on)" on
 	gone up
@@ -408,6 +408,8 @@ case_shim_killed() {
 	gone sk
 }
 
+# Docker 23 and later tell no shim but runc's that the container is to end with
+# its checkpoint: it goes on, or, where this runsc cannot do that, it is refused.
 case_checkpoint() {
 	local out
 
@@ -415,9 +417,15 @@ case_checkpoint() {
 	    'i=0; while :; do i=$((i+1)); echo $i >/n; sleep 0.1; done' \
 	    >/dev/null || why "it did not start"
 	sleep 1.5
-	out=$(d checkpoint create cp one 2>&1) || why "checkpoint: $out"
-	[ -n "$WHY" ] || until_true 10 is_state cp exited ||
-	    why "it goes on"
+	if ! out=$(d checkpoint create cp one 2>&1); then
+		[ "$CELL_HOST" != bookworm ] || why "checkpoint: $out"
+		has "the refusal" "$out" "this runsc ends a container"
+		is "state after it" "$(state cp)" running
+		gone cp
+		return
+	fi
+	[ "$CELL_HOST" = bookworm ] || d kill cp >/dev/null
+	until_true 10 is_state cp exited || why "it goes on"
 	if [ -z "$WHY" ]; then
 		out=$(d start --checkpoint one cp 2>&1) || why "start: $out"
 	fi
