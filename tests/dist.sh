@@ -9,12 +9,16 @@ list=$(mktemp) || exit 1
 trap 'rm -f "$list"' EXIT
 trap 'exit 130' INT TERM
 
+# A checkout may be another user's.
+repo() {
+	git -c safe.directory='*' "$@"
+}
+
 # Only our own repository counts, not one that this directory happens to be in.
-if [ -e .git ]; then
-	git ls-files >"$list" || exit 1
-	[ -z "$(git status --porcelain --untracked-files=no)" ] ||
+if [ -e .git ] && repo ls-files >"$list"; then
+	[ -z "$(repo status --porcelain --untracked-files=no)" ] ||
 		echo "dist: with changes that are not committed" >&2
-	time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+	time=${SOURCE_DATE_EPOCH:-$(repo log -1 --format=%ct)}
 else
 	find . -type f ! -path './build/*' ! -name '*.o' ! -name '*.static' \
 	    ! -path ./containerd-shim-runsc-v1 ! -path ./shimctl |
