@@ -8,6 +8,7 @@
  * success, and the daemon must not inherit either.  A pod's second container
  * is answered with the address of the running shim.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -260,21 +261,12 @@ none:
 
 /* Which shim this container belongs to: its pod's, or its own. */
 static char *
-find_group(const struct options *o, struct pb_bytes any)
+find_group(const struct options *o, bool grouping)
 {
-	struct config config;
 	struct spec spec;
 	struct err e;
 	char *group = NULL;
-	bool grouping;
 
-	/* What is wrong with the configuration is told by Create, which reads
-	 * it again and whose answer reaches the user. */
-	if (config_init(&config, &e) < 0)
-		return NULL;
-	grouping = config_from_options(&config, any, &e) < 0 ||
-	    config.grouping;
-	config_free(&config);
 	memset(&spec, 0, sizeof(spec));
 	if (grouping && spec_read(&spec, ".", &e) == 0 && spec.sandbox_id)
 		group = strdup(spec.sandbox_id);
@@ -282,6 +274,52 @@ find_group(const struct options *o, struct pb_bytes any)
 		group = strdup(o->id);
 	spec_free(&spec);
 	return group;
+}
+
+/* Write pid into cgroup.procs of directory dir/name; false if that fails. */
+static bool
+enter(const char *dir, const char *name, pid_t pid)
+{
+	char path[PATH_MAX], text[16];
+	size_t n = fmt(text, sizeof(text), "%d", (int)pid);
+	bool ok;
+	int fd;
+
+	if (fmt(path, sizeof(path), "%s/%s/cgroup.procs", dir, name) >=
+	    sizeof(path))
+		return false;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ok = fd >= 0 && write(fd, text, n) == (ssize_t)n;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Put the daemon into the cgroup shim_cgroup, in every hierarchy that has it
+ * (version 1), or in the only one. */
+static int
+enter_cgroup(const char *name, pid_t pid, struct err *e)
+{
+	static const char root[] = "/sys/fs/cgroup";
+	char path[sizeof(root) + 1 + NAME_MAX];
+	struct dirent *d;
+	bool any;
+	DIR *dir;
+
+	if (strstr(name, ".."))
+		return err_set(e, ERR_INVALID, "shim_cgroup %s: no \"..\" is "
+		    "allowed", name);
+	any = enter(root, name, pid);
+	dir = any ? NULL : opendir(root);
+	while (dir && (d = readdir(dir))) {
+		fmt(path, sizeof(path), "%s/%s", root, d->d_name);
+		if (d->d_type == DT_DIR && d->d_name[0] != '.')
+			any |= enter(path, name, pid);
+	}
+	if (dir)
+		closedir(dir);
+	return any ? 0 : err_set(e, ERR_NOT_FOUND, "shim_cgroup %s is no "
+	    "cgroup that can be entered", name);
 }
 
 /* The daemon is to be killed a little sooner than containerd, and much later
@@ -374,7 +412,7 @@ print_address(const char *address, struct err *e)
 
 static int
 start_daemon(const struct options *o, const char *address, int fd,
-    struct err *e)
+    const char *cgroup, struct err *e)
 {
 	char text[16];
 	pid_t pid;
@@ -385,7 +423,8 @@ start_daemon(const struct options *o, const char *address, int fd,
 	if (pid < 0)
 		return err_sys(e, "fork");
 	fmt(text, sizeof(text), "%d", (int)pid);
-	if (write_file(FILE_SHIM_PID, text, e) == 0 &&
+	if ((!cgroup || enter_cgroup(cgroup, pid, e) == 0) &&
+	    write_file(FILE_SHIM_PID, text, e) == 0 &&
 	    print_address(address, e) == 0)
 		return 0;
 	kill(pid, SIGKILL);
@@ -397,15 +436,21 @@ verb_start(const struct options *o)
 {
 	char dir[SOCKET_DIR_MAX + 1] = SHIM_SOCKET_DIR;
 	char address[SHIM_ADDRESS_MAX];
+	struct config config;
 	struct pb_bytes any;
 	uint8_t *input;
-	char *group;
+	char *group = NULL;
 	struct err e;
-	bool live;
+	bool live, known;
 	int fd = -1, ret = EXIT_FAILED;
 
 	input = read_stdin(o, &any, dir, sizeof(dir));
-	group = find_group(o, any);
+	if (config_init(&config, &e) < 0)
+		goto out;
+	/* What is wrong with the configuration is told by Create, which reads
+	 * it again and whose answer reaches the user. */
+	known = config_from_options(&config, any, &e) == 0;
+	group = find_group(o, !known || config.grouping);
 	if (!group || shim_socket_address(dir, o->address, o->namespace, group,
 	    address, sizeof(address)) < 0) {
 		err_set(&e, ERR_INVALID, "cannot name a socket for %s", o->id);
@@ -419,7 +464,8 @@ verb_start(const struct options *o)
 			ret = 0;
 		goto out;
 	}
-	if (start_daemon(o, address, fd, &e) == 0)
+	if (start_daemon(o, address, fd, known ? config.shim_cgroup : NULL,
+	    &e) == 0)
 		ret = 0;
 	else
 		unlink(address + sizeof(scheme) - 1);
@@ -429,6 +475,7 @@ out:
 		    o->id, e.msg);
 	if (fd >= 0)
 		close(fd);
+	config_free(&config);
 	free(group);
 	free(input);
 	return ret;

@@ -323,7 +323,7 @@ cleanup() {
 	wipe
 	umount -l "$T" 2>/dev/null
 	rm -rf "$T"
-	for d in /sys/fs/cgroup/*/"$NS" "/sys/fs/cgroup/$NS"; do
+	for d in /sys/fs/cgroup/*/"$NS"* "/sys/fs/cgroup/$NS"*; do
 		[ ! -d "$d" ] || find "$d" -depth -type d -exec rmdir {} + \
 		    2>/dev/null
 	done

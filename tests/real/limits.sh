@@ -64,5 +64,28 @@ case_no_oom() {
 	nothing_left
 }
 
+case_shim_cgroup() {
+	local dir pid
+
+	is_runsc || return 0
+	{ echo "shim_cgroup = \"/$NS-shim\""; cat "$T/runsc.toml"; } >"$T/cg.toml"
+	CONF=(--runtime-config-path "$T/cg.toml")
+	! run_bg sc sleep 100 2>"$T/err" || why "a cgroup that is not there"
+	has "the error" "$(cat "$T/err")" "shim_cgroup /$NS-shim"
+	c container delete sc 2>/dev/null
+	nothing_left
+	dir=$(find /sys/fs/cgroup -maxdepth 1 -name memory)
+	mkdir "${dir:=/sys/fs/cgroup}/$NS-shim"
+	run_bg sc sleep 100 || why "it did not start"
+	pid=$(shim_pid sc)
+	grep -q "/$NS-shim\$" "/proc/$pid/cgroup" || why "the shim is not in it"
+	! grep -q "/$NS-shim\$" "/proc/$(task_pid sc)/cgroup" ||
+	    why "the sandbox is in it"
+	gone sc
+	nothing_left
+	rmdir "$dir/$NS-shim"
+	CONF=(--runtime-config-path "$T/runsc.toml")
+}
+
 begin
 run_cases
