@@ -85,6 +85,7 @@ struct io {
 	char *label;		/* "ID" or "ID EXEC" for log lines */
 	/* Draining. */
 	bool draining;
+	bool moved;		/* see on_stall() */
 	bool drained;
 	void (*done)(void *arg);
 	void *arg;
@@ -258,11 +259,25 @@ drain_late(struct io *io, const char *why)
 	end_drain(io);
 }
 
+/* What a machine that slept, or had no time for us, finds first is this timer:
+ * what can be moved now was not the client's fault. */
 static void
 on_stall(struct timer *t)
 {
-	drain_late(container_of(t, struct io, stall),
-	    "the client takes nothing");
+	struct io *io = container_of(t, struct io, stall);
+	int i;
+
+	io->moved = false;
+	for (i = OUT; i <= ERR; i++) {
+		if (io->s[i].open && !io->drained)
+			pump(&io->s[i]);
+	}
+	if (io->drained)
+		return;
+	if (io->moved)
+		timer_start(&io->stall, stall_ns, on_stall);
+	else
+		drain_late(io, "the client takes nothing");
 }
 
 static void
@@ -532,6 +547,7 @@ pump(struct stream *s)
 			break;
 		left -= n < left ? n : left;
 	}
+	s->io->moved |= progress;
 	if (s->io->draining && progress && timer_running(&s->io->stall))
 		timer_start(&s->io->stall, stall_ns, on_stall);
 	check_drained(s->io);
