@@ -859,6 +859,18 @@ START_TEST(free_under_a_writer)
 }
 END_TEST
 
+/* Nothing happens any more; a terminal's data may be a while on its way
+ * through the kernel. */
+static void
+comes_to_rest(void)
+{
+	int i;
+
+	for (i = 0; i < 100 && loop_turn(20 * NS_PER_MS) != 0; i++)
+		;
+	ck_assert_msg(i < 100, "the loop does not come to rest");
+}
+
 /* The memory of 100 stalled streams is that of 100 idle ones. */
 START_TEST(stalled_costs_no_memory)
 {
@@ -881,10 +893,9 @@ START_TEST(stalled_costs_no_memory)
 		while (write(ends[i][1], block, sizeof(block)) > 0)
 			loop_turn(0);
 	}
-	turn_for(20);
+	comes_to_rest();
 	stalled = mallinfo2().uordblks;
 	ck_assert_uint_eq(stalled, idle);
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
 	for (i = 0; i < 100; i++) {
 		close(ends[i][0]);
 		close(ends[i][1]);
@@ -929,9 +940,8 @@ START_TEST(stalled_terminals_cost_no_memory)
 		while (write(slaves[i], block, sizeof(block)) > 0)
 			loop_turn(0);
 	}
-	turn_for(20);
+	comes_to_rest();
 	ck_assert_uint_eq(mallinfo2().uordblks, idle);
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
 	for (i = 0; i < 50; i++) {
 		io_free(ios[i]);
 		close(slaves[i]);
