@@ -36,7 +36,7 @@ A64_LIBC = musl
 A64_SPECS_musl = -specs=$(A64_ROOT)/musl.specs
 A64_NEEDS_musl = $(A64_ROOT)/musl.specs
 A64_STATIC = $(A64_CC) $(A64_SPECS_$(A64_LIBC)) $(NEED) $(WARN) \
-	-fstack-protector-strong $(CPPFLAGS) $(SMALL) $(SMALL_LINK) $(LDFLAGS)
+	$(SMALL_GUARD) $(CPPFLAGS) $(SMALL) $(SMALL_LINK) $(LDFLAGS)
 
 static-aarch64: $(A64)/$(NAME).static $(A64)/shimctl.static
 
