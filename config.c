@@ -58,6 +58,8 @@ static const struct key {
 	{ "log_level", LEVEL, offsetof(struct config, log_level) },
 	{ "io_uid", ID, offsetof(struct config, io_uid) },
 	{ "io_gid", ID, offsetof(struct config, io_gid) },
+	{ "kubelet_root", STRING, offsetof(struct config, kubelet_root) },
+	{ "sandbox_limits", BOOLEAN, offsetof(struct config, sandbox_limits) },
 	{ "grouping", BOOLEAN, offsetof(struct config, grouping) },
 	{ "lenient", BOOLEAN, offsetof(struct config, lenient) },
 	{ "create_timeout", SECONDS,
@@ -772,11 +774,13 @@ config_init(struct config *c, struct err *e)
 	memset(c, 0, sizeof(*c));
 	c->log_level = -1;
 	c->grouping = true;
+	c->sandbox_limits = true;
 	c->create_timeout_ns = 300 * NS;
 	c->start_timeout_ns = 300 * NS;
 	c->command_timeout_ns = 30 * NS;
 	if (set_string(&c->binary_name, "runsc", e) == 0 &&
-	    set_string(&c->root, "/run/containerd/runsc", e) == 0)
+	    set_string(&c->root, "/run/containerd/runsc", e) == 0 &&
+	    set_string(&c->kubelet_root, "/var/lib/kubelet", e) == 0)
 		return 0;
 	config_free(c);
 	return -1;
@@ -791,6 +795,7 @@ config_free(struct config *c)
 	free(c->root);
 	free(c->shim_cgroup);
 	free(c->log_path);
+	free(c->kubelet_root);
 	for (i = 0; i < c->nflags; i++)
 		free(c->flags[i]);
 	memset(c, 0, sizeof(*c));

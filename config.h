@@ -36,10 +36,13 @@ struct config {
 	char *root;		/* default "/run/containerd/runsc" */
 	char *shim_cgroup;	/* NULL: none */
 	char *log_path;		/* NULL: none */
+	char *kubelet_root;	/* default "/var/lib/kubelet" */
 	int log_level;		/* enum log_level, -1: not set */
 	uid_t io_uid;
 	gid_t io_gid;
 	bool grouping;		/* default true */
+	/* Default true: a sandbox's limits from containerd's annotations. */
+	bool sandbox_limits;
 	bool lenient;
 	/* Deadlines of runsc commands, ns.  Keys create_timeout,
 	 * start_timeout, command_timeout: integers, seconds, 1 to 86400. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -549,6 +550,28 @@ run_create(struct container *ct, struct err *e)
 	return ct->create_cmd ? 0 : -1;
 }
 
+/* log_level and log_path; of a pod's containers the last that says counts. */
+static int
+set_log(const struct container *ct, struct err *e)
+{
+	const struct config *c = &ct->config;
+	char path[PATH_MAX], name[PATH_MAX] = "";
+	size_t n = c->log_path ? strlen(c->log_path) : 0;
+
+	if (c->log_level >= 0)
+		log_set_level((enum log_level)c->log_level);
+	if (n == 0)
+		return 0;
+	if (c->log_path[n - 1] == '/')
+		fmt(name, sizeof(name), "%srunsc-shim-%%ID%%.log",
+		    c->log_path);
+	if (!runsc_expand_id(path, sizeof(path), name[0] ? name :
+	    c->log_path, ct->id))
+		return err_set(e, ERR_INVALID, "log_path %s: too long",
+		    c->log_path);
+	return log_copy(path) == 0 ? 0 : err_sys(e, "log_path %s", path);
+}
+
 static int
 prepare_restore(struct container *ct, const char *checkpoint, struct err *e)
 {
@@ -569,6 +592,7 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 
 	if (config_init(&ct->config, e) < 0 ||
 	    config_from_options(&ct->config, c->options, e) < 0 ||
+	    set_log(ct, e) < 0 ||
 	    spec_read(&ct->spec, ct->bundle, e) < 0 || fill_env(ct, e) < 0)
 		return -1;
 	if (runsc_exists(ct->runsc_root, ct->id))
@@ -582,7 +606,9 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	if (c->checkpoint && c->checkpoint[0] &&
 	    prepare_restore(ct, c->checkpoint, e) < 0)
 		return -1;
-	if (save_state(ct, e) < 0 || mount_rootfs(ct, c, e) < 0 ||
+	if (spec_rewrite(&ct->spec, ct->bundle, ct->config.kubelet_root,
+	    ct->config.sandbox_limits, e) < 0 || save_state(ct, e) < 0 ||
+	    mount_rootfs(ct, c, e) < 0 ||
 	    process_open_stdio(&ct->init, e) < 0)
 		return -1;
 	return 0;

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #define LINE_MAX_BYTES 4096
 
 static int log_fd = STDERR_FILENO;
+static int copy_fd = -1;
 static enum log_level log_max = LOG_INFO;
 static unsigned long dropped;		/* since the start */
 static unsigned long dropped_untold;	/* since a line last got through */
@@ -33,6 +36,39 @@ log_open(const char *path)
 	if (fd < 0)
 		return -1;
 	log_fd = fd;
+	return 0;
+}
+
+int
+log_copy(const char *path)
+{
+	char dir[PATH_MAX];
+	struct stat st;
+	char *p;
+	int fd;
+
+	if (fmt(dir, sizeof(dir), "%s", path) >= sizeof(dir)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	for (p = dir + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+			return -1;
+		*p = '/';
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK |
+	    O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	if (copy_fd >= 0)
+		close(copy_fd);
+	copy_fd = fd;
 	return 0;
 }
 
@@ -124,6 +160,11 @@ write_line(const char *level, const char *text)
 	n += put_quoted(line + n, sizeof(line) - n - sizeof(tail), text);
 	memcpy(line + n, tail, sizeof(tail) - 1);
 	n += sizeof(tail) - 1;
+	if (copy_fd >= 0 && write(copy_fd, line, n) < 0) {
+		/* A full disk is no reason to be silent below. */
+		close(copy_fd);
+		copy_fd = -1;
+	}
 	do {
 		r = write(log_fd, line, n);
 	} while (r < 0 && errno == EINTR);

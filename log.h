@@ -22,6 +22,12 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
  * kept for good: a containerd that restarts reads the same FIFO again.
  */
 int log_open(const char *path);
+/*
+ * Append a copy of every line to path too, which is made with its
+ * directories; a link or what is no regular file is refused (errno).  The
+ * last path given counts.
+ */
+int log_copy(const char *path);
 /* Lines above this level are not written.  Default LOG_INFO. */
 void log_set_level(enum log_level level);
 /* Lines dropped since the start because nobody took them. */

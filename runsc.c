@@ -92,22 +92,28 @@ arg_add(struct args *a, const char *format, ...)
 	a->used += n + 1;
 }
 
-/* A flag with every %ID% replaced: runsc does that itself only since 2026. */
+bool
+runsc_expand_id(char *out, size_t cap, const char *text, const char *id)
+{
+	const char *hit;
+	size_t n = 0;
+
+	while ((hit = strstr(text, "%ID%")) && n < cap) {
+		n += fmt(out + n, cap - n, "%.*s%s", (int)(hit - text), text,
+		    id);
+		text = hit + 4;
+	}
+	if (n < cap)
+		n += fmt(out + n, cap - n, "%s", text);
+	return n < cap;
+}
+
 static void
 arg_add_expanded(struct args *a, const char *flag, const char *id)
 {
 	char out[PATH_MAX];
-	const char *hit;
-	size_t n = 0;
 
-	while ((hit = strstr(flag, "%ID%")) && n < sizeof(out)) {
-		n += fmt(out + n, sizeof(out) - n, "%.*s%s",
-		    (int)(hit - flag), flag, id);
-		flag = hit + 4;
-	}
-	if (n < sizeof(out))
-		n += fmt(out + n, sizeof(out) - n, "%s", flag);
-	if (n < sizeof(out))
+	if (runsc_expand_id(out, sizeof(out), flag, id))
 		arg_add(a, "%s", out);
 	else
 		a->full = true;

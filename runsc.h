@@ -145,4 +145,8 @@ void runsc_trim(char *s);
 /* Does the text say that there is nothing to act on any more? */
 bool runsc_says_gone(const char *msg);
 
+/* text with every %ID% replaced by id, since runsc does that itself only from
+ * 2026 on.  false: out is too small. */
+bool runsc_expand_id(char *out, size_t cap, const char *text, const char *id);
+
 #endif

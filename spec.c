@@ -17,12 +17,8 @@
 #include "fmt.h"
 #include "json.h"
 
-#define CRI "io.kubernetes.cri."
-#define CRIO "io.kubernetes.cri-o."
-
-/* The file's text, to be freed; NULL on failure. */
-static char *
-read_file(const char *path, size_t *len, struct err *e)
+char *
+spec_read_file(const char *path, size_t *len, struct err *e)
 {
 	char *text = NULL;
 	struct stat st;
@@ -83,9 +79,8 @@ out:
 	return text;
 }
 
-/* Member key of obj, or -1 if absent or null. */
-static int
-member(const struct json *j, int obj, const char *key)
+int
+spec_member(const struct json *j, int obj, const char *key)
 {
 	int tok = json_get(j, obj, key);
 
@@ -96,7 +91,7 @@ member(const struct json *j, int obj, const char *key)
 static int
 get_object(const struct json *j, const char *key, int *tok, struct err *e)
 {
-	*tok = member(j, 0, key);
+	*tok = spec_member(j, 0, key);
 	if (*tok >= 0 && j->toks[*tok].type != JSON_OBJECT)
 		return err_set(e, ERR_INVALID, "%s is not an object", key);
 	return 0;
@@ -107,7 +102,7 @@ static int
 get_string(const struct json *j, int obj, const char *key, char **out,
 	struct err *e)
 {
-	int tok = member(j, obj, key);
+	int tok = spec_member(j, obj, key);
 
 	if (tok < 0 || json_is(j, tok, ""))
 		return 0;
@@ -122,11 +117,11 @@ get_string(const struct json *j, int obj, const char *key, char **out,
 static bool
 has_own_pids(const struct json *j, int linux_)
 {
-	int list = member(j, linux_, "namespaces"), tok, path;
+	int list = spec_member(j, linux_, "namespaces"), tok, path;
 	uint32_t i;
 
 	for (i = 0; (tok = json_at(j, list, i)) >= 0; i++) {
-		path = member(j, tok, "path");
+		path = spec_member(j, tok, "path");
 		if (json_is(j, json_get(j, tok, "type"), "pid"))
 			return path < 0 || json_is(j, path, "");
 	}
@@ -146,7 +141,7 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 	    get_object(j, "linux", &linux_, e) < 0)
 		return -1;
 	s->own_pids = has_own_pids(j, linux_);
-	tok = member(j, process, "terminal");
+	tok = spec_member(j, process, "terminal");
 	if (tok >= 0 && !json_bool(j, tok, &s->terminal))
 		return err_set(e, ERR_INVALID,
 		    "process.terminal is not a boolean");
@@ -181,7 +176,7 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	if (!path)
 		return err_set(e, ERR_EXHAUSTED, "out of memory");
 	fmt(path, size, "%s%s", bundle, name);
-	text = read_file(path, &len, e);
+	text = spec_read_file(path, &len, e);
 	if (!text)
 		goto out;
 	if (json_parse(&j, text, len, e) < 0 || from_json(s, &j, e) < 0) {

@@ -43,4 +43,37 @@ void spec_free(struct spec *s);
 int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
 	size_t *outlen, struct err *e);
 
+/*
+ * Change bundle/config.json where runsc needs to be told what the kubelet and
+ * containerd say in other words; s is what spec_read() found there.  In order
+ * (gVisor shim/v1/utils/volumes.go, service.go setPodCgroup):
+ *
+ * - a volume annotated dev.gvisor.spec.mount.NAME.type gets its source, and
+ *   an emptyDir becomes a tmpfs that the pod shares, or a shared bind mount
+ *   if it holds something or is annotated dev.gvisor.empty-dir.NAME.force-shared;
+ * - a pod's bind-mounted /dev/shm becomes a tmpfs that the pod shares;
+ * - dev.gvisor.spec.cgroup-parent names the pod's cgroup;
+ * - with limits, a sandbox gets the CPU and memory limits that containerd
+ *   puts in its annotations only, where the spec has none of its own.
+ *
+ * What is not touched keeps its bytes; a file with nothing to change is left
+ * alone, else it is replaced at once (rename).  kubelet: the kubelet's
+ * directory, of which "pods" is read.  Errors: as of spec_read(), and a volume
+ * that is not there.
+ */
+int spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
+	bool limits, struct err *e);
+
+/* -- between spec.c and spec_rewrite.c ------------------------------------ */
+
+struct json;
+
+#define CRI "io.kubernetes.cri."
+#define CRIO "io.kubernetes.cri-o."
+
+/* The text of a file that is no link, to be freed; NULL on failure. */
+char *spec_read_file(const char *path, size_t *len, struct err *e);
+/* Member key of obj, or -1 if absent or null. */
+int spec_member(const struct json *j, int obj, const char *key);
+
 #endif

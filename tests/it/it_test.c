@@ -1109,6 +1109,41 @@ START_TEST(create_bad_input)
 }
 END_TEST
 
+/* log_level and log_path, with %ID%, its directories and its end in '/'. */
+START_TEST(log_settings)
+{
+	struct create_args a = { .id = "c1", .in = "", .out = "", .err = "",
+		.config_path = toml };
+	const char *log;
+	char text[256];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		a.bundle = make_bundle("c1", "\"exit:0\"", "", false);
+		snprintf(text, sizeof(text), "log_level = \"debug\"\n"
+		    "log_path = \"%s/l/%s\"\n", dir,
+		    i ? "" : "m/shim-%ID%.log");
+		write_toml(text);
+		start_shim("c1", a.bundle);
+		ck_assert_msg(task_create(c, &a, NULL) == 0, "%s",
+		    client_error);
+		ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+		shut_down();
+		log = read_text(in_dir(i ? "l/runsc-shim-c1.log" :
+		    "l/m/shim-c1.log"));
+		ck_assert_ptr_nonnull(strstr(log, "level=debug"));
+		ck_assert_ptr_nonnull(strstr(log, "c1: runsc create"));
+	}
+	a.bundle = make_bundle("c1", "\"exit:0\"", "", false);
+	snprintf(text, sizeof(text), "log_path = \"%s/x\"\n", toml);
+	write_toml(text);
+	start_shim("c1", a.bundle);
+	ck_assert_int_ne(task_create(c, &a, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(client_error, "log_path"));
+	shut_down();
+}
+END_TEST
+
 START_TEST(start_fails)
 {
 	struct task_reply t;
@@ -1593,7 +1628,7 @@ main(void)
 		stats_and_update, pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
 		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
-		create_bad_input, start_fails, hung_kill_delays_nobody,
+		create_bad_input, log_settings, start_fails, hung_kill_delays_nobody,
 		deadline, request_timeout, delete_tolerates,
 		events_wait_for_containerd, no_events_wanted, pod,
 		control_socket_forced, sub_start_fails, delete_verb,

@@ -52,6 +52,8 @@ START_TEST(defaults)
 	ck_assert_uint_eq(c.io_uid, 0);
 	ck_assert_uint_eq(c.io_gid, 0);
 	ck_assert(c.grouping);
+	ck_assert(c.sandbox_limits);
+	ck_assert_str_eq(c.kubelet_root, "/var/lib/kubelet");
 	ck_assert(!c.lenient);
 	ck_assert_int_eq(c.create_timeout_ns, 300 * NS);
 	ck_assert_int_eq(c.start_timeout_ns, 300 * NS);
@@ -77,6 +79,8 @@ START_TEST(everything)
 	     "io_uid = 1_000\n"
 	     "io_gid = 0x3e8\n"
 	     "grouping = false\n"
+	     "sandbox_limits = false\n"
+	     "kubelet_root = \"/k\"\n"
 	     "lenient = false\n"
 	     "create_timeout = 1\n"
 	     "start_timeout = 86400\n"
@@ -101,6 +105,8 @@ START_TEST(everything)
 	ck_assert_uint_eq(c.io_uid, 1000);
 	ck_assert_uint_eq(c.io_gid, 1000);
 	ck_assert(!c.grouping);
+	ck_assert(!c.sandbox_limits);
+	ck_assert_str_eq(c.kubelet_root, "/k");
 	ck_assert_int_eq(c.create_timeout_ns, NS);
 	ck_assert_int_eq(c.start_timeout_ns, 86400 * NS);
 	ck_assert_int_eq(c.command_timeout_ns, 10 * NS);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spec_rewrite: what becomes of config.json, to the byte. */
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spec.h"
+
+#define CRI_ "\"io.kubernetes.cri."
+#define SANDBOX CRI_ "container-type\":\"sandbox\"," CRI_ "sandbox-id\":\"p\""
+#define SUB CRI_ "container-type\":\"container\"," CRI_ "sandbox-id\":\"p\""
+#define LOGS CRI_ "sandbox-log-directory\":\"/var/log/pods/ns_pod_uid1\""
+#define HINT_ "\"dev.gvisor.spec.mount."
+#define EMPTY "kubernetes.io~empty-dir"
+
+static struct err err;
+static char dir[] = "/tmp/spec-test.XXXXXX";
+static char file[64];
+static char out[16384];
+static bool limits;
+
+static char *
+text(const char *format, ...)
+{
+	static char bufs[8][4096];
+	static unsigned i;
+	char *buf = bufs[i++ % 8];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(buf, sizeof(bufs[0]), format, ap);
+	va_end(ap);
+	return buf;
+}
+
+static void
+make(const char *path)
+{
+	char all[256], *p;
+
+	snprintf(all, sizeof(all), "%s/%s/", dir, path);
+	for (p = all + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(all, 0700);
+		*p = '/';
+	}
+}
+
+static void
+setup(void)
+{
+	memset(&err, 0, sizeof(err));
+	limits = true;
+	make("pods/uid1/volumes/" EMPTY "/cache");
+	make("pods/uid1/volumes/" EMPTY "/full/x");
+	make("pods/uid1/volumes/kubernetes.io~csi/data");
+	make("pods/uid1/volumes/" EMPTY "/twice");
+	make("pods/uid1/volumes/kubernetes.io~csi/twice");
+}
+
+static void
+teardown(void)
+{
+	ck_assert_int_eq(system(text("rm -rf %s/*", dir)), 0);
+}
+
+static int
+rewrite(const char *json)
+{
+	struct spec s;
+	FILE *f = fopen(file, "w");
+	size_t n;
+	int rc;
+
+	ck_assert_ptr_nonnull(f);
+	fputs(json, f);
+	fclose(f);
+	ck_assert_msg(spec_read(&s, dir, &err) == 0, "%s", err.msg);
+	rc = spec_rewrite(&s, dir, dir, limits, &err);
+	spec_free(&s);
+	f = fopen(file, "r");
+	ck_assert_ptr_nonnull(f);
+	n = fread(out, 1, sizeof(out) - 1, f);
+	fclose(f);
+	out[n] = '\0';
+	return rc;
+}
+
+static void
+becomes(const char *before, const char *after)
+{
+	ck_assert_msg(rewrite(before) == 0, "%s: %s", before, err.msg);
+	ck_assert_str_eq(out, after);
+}
+
+static void
+stays(const char *json)
+{
+	becomes(json, json);
+}
+
+START_TEST(nothing_to_do)
+{
+	struct stat before, after;
+
+	stays("{}");
+	stays(" { \"annotations\" : null, \"mounts\":null,\"x\": 1e400 }\n");
+	stays("{\"annotations\":{" SANDBOX "," LOGS "},\"mounts\":[],"
+	    "\"linux\":{\"cgroupsPath\":\"/a/b\",\"resources\":{}}}");
+	/* No pod: Docker binds a directory there, which stays. */
+	stays("{\"mounts\":[{\"destination\":\"/dev/shm\",\"type\":\"bind\","
+	    "\"source\":\"/s\",\"options\":[\"rbind\"]}]}");
+	/* Strange members are neither read nor lost. */
+	stays("{\"annotations\":{" SANDBOX "},\"mounts\":{\"a\":1}}");
+	stays("{\"annotations\":{" SUB ",\"a\":7},\"mounts\":[1,null,[]]}");
+	ck_assert_int_eq(stat(file, &before), 0);
+	ck_assert_int_eq(rewrite(out), 0);
+	ck_assert_int_eq(stat(file, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+}
+END_TEST
+
+#define SHM_BIND "{\"destination\":\"/dev/shm\",\"type\":\"bind\"," \
+	"\"source\":\"/s\",\"options\":[\"rbind\",\"ro\",\"bind\"]}"
+#define SHM_TMPFS "{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\"," \
+	"\"source\":\"/s\",\"options\":[\"ro\"]}"
+
+START_TEST(dev_shm)
+{
+	becomes("{\"annotations\":{" SANDBOX "},\"mounts\":[" SHM_BIND "]}",
+	    "{\"annotations\":{" SANDBOX ","
+	    HINT_ "gvisorinternaldevshm.source\":\"/s\","
+	    HINT_ "gvisorinternaldevshm.type\":\"tmpfs\","
+	    HINT_ "gvisorinternaldevshm.share\":\"pod\","
+	    HINT_ "gvisorinternaldevshm.options\":\"rw\"},"
+	    "\"mounts\":[" SHM_TMPFS "]}");
+	stays(text("%s", out));
+	/* The one that was a tmpfs before goes. */
+	becomes("{\"annotations\":{" SUB "},\"mounts\":[{\"destination\":"
+	    "\"/dev/shm\",\"type\":\"tmpfs\"}, " SHM_BIND "]}",
+	    "{\"annotations\":{" SUB "},\"mounts\":[" SHM_TMPFS "]}");
+}
+END_TEST
+
+START_TEST(sandbox_volumes)
+{
+	becomes(text("{\"annotations\":{" SANDBOX "," LOGS ","
+	    HINT_ "cache.type\":\"bind\"," HINT_ "full.type\":\"tmpfs\","
+	    HINT_ "data.type\":\"bind\"," HINT_ "a/b.type\":\"bind\"}}"),
+	    text("{\"annotations\":{" SANDBOX "," LOGS ","
+	    HINT_ "cache.type\":\"tmpfs\"," HINT_ "full.type\":\"bind\","
+	    HINT_ "data.type\":\"bind\"," HINT_ "a/b.type\":\"bind\","
+	    HINT_ "cache.source\":\"%s/pods/uid1/volumes/" EMPTY "/cache\","
+	    HINT_ "full.source\":\"%s/pods/uid1/volumes/" EMPTY "/full\","
+	    HINT_ "full.share\":\"shared\","
+	    HINT_ "data.source\":\"%s/pods/uid1/volumes/kubernetes.io~csi/data"
+	    "\"}}", dir, dir, dir));
+	/* What runsc keeps a tmpfs in is not content. */
+	make("pods/uid1/volumes/" EMPTY "/cache/.gvisor.filestore.1");
+	ck_assert_int_eq(rewrite("{\"annotations\":{" SANDBOX "," LOGS ","
+	    HINT_ "cache.type\":\"bind\"}}"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "cache.type\":\"tmpfs\""));
+	/* No log directory, or one of another form: it cannot be told. */
+	stays("{\"annotations\":{" SANDBOX "," HINT_ "cache.type\":\"bind\"}}");
+	stays("{\"annotations\":{" SANDBOX "," CRI_ "sandbox-log-directory\":"
+	    "\"/l/a_b\"," HINT_ "cache.type\":\"bind\"}}");
+	stays("{\"annotations\":{" SANDBOX "," CRI_ "sandbox-log-directory\":"
+	    "\"/l/a_b_..\"," HINT_ "cache.type\":\"bind\"}}");
+}
+END_TEST
+
+START_TEST(forced_volumes)
+{
+	static const struct { const char *say; bool bind; } v[] = {
+		{ "true", true }, { "1", true }, { "T", true },
+		{ "false", false }, { "0", false }, { "yes", false },
+		{ "", false }, { "rue", false },
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		ck_assert_int_eq(rewrite(text("{\"annotations\":{" SANDBOX ","
+		    LOGS "," HINT_ "cache.type\":\"x\",\"dev.gvisor.empty-dir."
+		    "cache.force-shared\":\"%s\"}}", v[i].say)), 0);
+		ck_assert_ptr_nonnull(strstr(out, v[i].bind ?
+		    "cache.type\":\"bind\"" : "cache.type\":\"tmpfs\""));
+	}
+}
+END_TEST
+
+START_TEST(missing_volume)
+{
+	ck_assert_int_lt(rewrite("{\"annotations\":{" SANDBOX "," LOGS ","
+	    HINT_ "none.type\":\"bind\"}}"), 0);
+	ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(err.msg, "volume none"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "config.json"));
+	ck_assert_int_lt(rewrite("{\"annotations\":{" SANDBOX "," LOGS ","
+	    HINT_ "twice.type\":\"bind\"}}"), 0);
+	ck_assert_ptr_nonnull(strstr(err.msg, "2 directories"));
+}
+END_TEST
+
+START_TEST(sub_volumes)
+{
+	static const char mount[] = "{\"source\":\"%s/pods/uid1/volumes/"
+	    EMPTY "/%s\",\"type\":\"%s\",\"options\":[%s\"rw\"]}";
+	char a[512], b[512], c[512];
+
+	snprintf(a, sizeof(a), mount, dir, "cache", "bind", "\"rbind\",");
+	snprintf(b, sizeof(b), mount, dir, "cache", "tmpfs", "");
+	snprintf(c, sizeof(c), mount, dir, "cache/sub", "bind", "\"rbind\",");
+	becomes(text("{\"annotations\":{" SUB "," HINT_ "cache.type\":"
+	    "\"tmpfs\"},\"mounts\":[%s,%s]}", a, c),
+	    text("{\"annotations\":{" SUB "," HINT_ "cache.type\":"
+	    "\"tmpfs\"},\"mounts\":[%s,%s]}", b, c));
+	/* One that holds something stays what it is. */
+	snprintf(a, sizeof(a), mount, dir, "full", "bind", "\"rbind\",");
+	stays(text("{\"annotations\":{" SUB "," HINT_ "full.type\":\"tmpfs\"},"
+	    "\"mounts\":[%s]}", a));
+}
+END_TEST
+
+START_TEST(cgroup_parent)
+{
+	static const struct { const char *path, *parent; } v[] = {
+		{ "/kubepods/burstable/pod12/c1", "/kubepods/burstable/pod12" },
+		{ "kubepods/podx/pod12/c1", "kubepods/podx/pod12" },
+		{ "/kubepods/pod12", NULL }, { "/a/b", NULL },
+		{ "kubelet-pod1.slice:cri-containerd:c1", NULL },
+	};
+	char linux_[256];
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		snprintf(linux_, sizeof(linux_), "\"linux\":{\"cgroupsPath\":"
+		    "\"%s\"}", v[i].path);
+		if (v[i].parent)
+			becomes(text("{%s}", linux_), text("{%s,\"annotations"
+			    "\":{\"dev.gvisor.spec.cgroup-parent\":\"%s\"}}",
+			    linux_, v[i].parent));
+		else
+			stays(text("{%s}", linux_));
+		stays(text("{\"annotations\":{" SUB "},%s}", linux_));
+	}
+}
+END_TEST
+
+#define LIMITS CRI_ "sandbox-cpu-period\":\"100000\"," \
+	CRI_ "sandbox-cpu-quota\":\"50000\"," \
+	CRI_ "sandbox-cpu-shares\":\"512\"," \
+	CRI_ "sandbox-memory\":\"9007199254740993\""
+
+START_TEST(annotated_limits)
+{
+	static const char all[] = "\"cpu\":{\"period\":100000,\"quota\":50000,"
+	    "\"shares\":512},\"memory\":{\"limit\":9007199254740993}";
+
+	becomes("{\"annotations\":{" LIMITS "},\"linux\":{}}", text(
+	    "{\"annotations\":{" LIMITS "},\"linux\":{\"resources\":{%s}}}",
+	    all));
+	becomes("{\"annotations\":{" LIMITS "},\"linux\":{\"resources\":{}}}",
+	    text("{\"annotations\":{" LIMITS "},\"linux\":{\"resources\":"
+	    "{%s}}}", all));
+	/* What the spec says counts, but for containerd's own filler. */
+	becomes("{\"annotations\":{" LIMITS "},\"linux\":{\"resources\":{"
+	    "\"cpu\":{\"shares\":2,\"quota\":7},\"memory\":{\"limit\":1}}}}",
+	    "{\"annotations\":{" LIMITS "},\"linux\":{\"resources\":{"
+	    "\"cpu\":{\"shares\":512,\"quota\":7,\"period\":100000},"
+	    "\"memory\":{\"limit\":1}}}}");
+	/* No limit is given as 0; other nonsense is none either. */
+	stays("{\"annotations\":{" CRI_ "sandbox-memory\":\"0\","
+	    CRI_ "sandbox-cpu-quota\":\"-1\"," CRI_ "sandbox-cpu-period\":"
+	    "\"1e5\"," CRI_ "sandbox-cpu-shares\":12},\"linux\":{}}");
+	stays("{\"annotations\":{" SUB "," LIMITS "},\"linux\":{}}");
+	stays("{\"annotations\":{" LIMITS "}}");
+	limits = false;
+	stays("{\"annotations\":{" LIMITS "},\"linux\":{}}");
+}
+END_TEST
+
+START_TEST(mode_stays)
+{
+	struct stat st;
+
+	ck_assert_int_eq(chmod(file, 0640), 0);
+	becomes("{\"linux\":{\"cgroupsPath\":\"/pod1/c\"}}",
+	    "{\"linux\":{\"cgroupsPath\":\"/pod1/c\"},\"annotations\":"
+	    "{\"dev.gvisor.spec.cgroup-parent\":\"/pod1\"}}");
+	ck_assert_int_eq(stat(file, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0640);
+	ck_assert_int_eq(system(text("test $(ls %s | wc -l) = 2", dir)), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("spec_rewrite");
+	TCase *t = tcase_create("spec_rewrite");
+	SRunner *r = srunner_create(suite);
+	FILE *f;
+	int failed;
+
+	if (!mkdtemp(dir)) {
+		perror(dir);
+		return EXIT_FAILURE;
+	}
+	snprintf(file, sizeof(file), "%s/config.json", dir);
+	f = fopen(file, "w");
+	if (f)
+		fclose(f);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, mode_stays);
+	tcase_add_test(t, nothing_to_do);
+	tcase_add_test(t, dev_shm);
+	tcase_add_test(t, sandbox_volumes);
+	tcase_add_test(t, forced_volumes);
+	tcase_add_test(t, missing_volume);
+	tcase_add_test(t, sub_volumes);
+	tcase_add_test(t, cgroup_parent);
+	tcase_add_test(t, annotated_limits);
+	suite_add_tcase(suite, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	rmdir(dir);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
