@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Build: make. Options: CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX, DESTDIR.
+# Build: make. Options: CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX,
+# SYSCONFDIR, DESTDIR.
 # Building needs no network, no git and no bash; `make deps` and the tests
 # with real containerd do.
 
@@ -77,9 +78,14 @@ DOCS = LICENSE README.md CHANGES.md SECURITY.md
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+# Settings are a host's own: a file that is there already stays.
+SYSCONFDIR = /etc
+ETCDIR = $(DESTDIR)$(SYSCONFDIR)/containerd
 
 install: $(BINS)
-	mkdir -p $(BINDIR) $(DOCDIR)
+	mkdir -p $(BINDIR) $(DOCDIR) $(ETCDIR)
+	test -e $(ETCDIR)/runsc.toml || { cp etc/runsc.toml $(ETCDIR)/ && \
+	    chmod 0644 $(ETCDIR)/runsc.toml; }
 	for f in $(BINS); do \
 	    cp $$f $(BINDIR)/ && chmod 0755 $(BINDIR)/$$f || exit 1; \
 	done
@@ -92,7 +98,8 @@ install: $(BINS)
 	    cp $$f $(DOCDIR)/ && chmod 0644 $(DOCDIR)/$$f || exit 1; \
 	done
 
-# What install made; directories that are empty then.
+# What install made; directories that are empty then.  Settings only if they
+# are still the sample.
 uninstall:
 	for f in $(BINS); do rm -f $(BINDIR)/$$f; done
 	for f in $(MAN); do \
@@ -100,6 +107,9 @@ uninstall:
 	done
 	for f in $(DOCS); do rm -f $(DOCDIR)/$$f; done
 	rmdir $(DOCDIR) 2>/dev/null || true
+	! cmp -s etc/runsc.toml $(ETCDIR)/runsc.toml || \
+	    rm -f $(ETCDIR)/runsc.toml
+	rmdir $(ETCDIR) 2>/dev/null || true
 
 include tests/tests.mk
 include tests/real/real.mk

@@ -41,11 +41,15 @@ rootfs() {
 	echo "$T/roots/$1"
 }
 
+# pod ID FLAGS...
 pod() {
-	used "$1"
+	local id=$1
+
+	shift
+	used "$id"
 	run -d --rootfs --annotation $CRI.container-type=sandbox \
-	    --annotation $CRI.sandbox-id="$1" "$(rootfs "$1")" "$1" sleep 1000 \
-	    </dev/null || why "the pod $1 did not start"
+	    --annotation $CRI.sandbox-id="$id" "$@" "$(rootfs "$id")" "$id" \
+	    sleep 1000 </dev/null || why "the pod $id did not start"
 }
 
 # sub POD FLAGS... -- ID COMMAND...
@@ -263,6 +267,29 @@ case_runsc_commands() {
 	ends_with a 137
 	gone "$P"
 	is "runsc's commands" "$(calls)" "2 create,2 delete,1 exec,2 start"
+	nothing_left
+}
+
+# As CRI has it: one directory of the host on the /dev/shm of each.  It
+# becomes memory of the sandbox, and is shared all the same.
+case_shared_memory() {
+	local shm="type=bind,src=$T/shm,dst=/dev/shm,options=rbind:rw"
+
+	conf auto
+	mkdir -p "$T/shm"
+	pod "$P" --mount "$shm"
+	sub "$P" --mount "$shm" -- a sleep 1000
+	sub "$P" --mount "$shm" -- b sleep 1000
+	ex --exec-id x a sh -c 'echo from a >/dev/shm/f'
+	is "what b reads" "$(ex --exec-id x b cat /dev/shm/f)" "from a"
+	is "what the pod's first reads" "$(ex --exec-id x "$P" \
+	    cat /dev/shm/f)" "from a"
+	is "type of the mount" "$(ex --exec-id y b sh -c \
+	    'grep " /dev/shm " /proc/mounts | cut -d" " -f3')" tmpfs
+	is "files of the host" "$(ls "$T/shm")" ""
+	gone a
+	gone b
+	gone "$P"
 	nothing_left
 }
 
