@@ -25,10 +25,11 @@ SRCS = fmt.c err.c log.c loop.c child.c sha256.c pb.c json.c json_edit.c ttrpc.c
 	ttrpc_client.c events.c io.c tail.c target.c logger.c console.c \
 	mount.c config.c spec.c spec_rewrite.c urpc.c runsc.c runsc_text.c publish.c \
 	container.c ops.c checkpoint.c \
-	cgroup.c metrics.c limits.c resources.c state.c task.c start.c delete.c shim.c
+	cgroup.c metrics.c limits.c resources.c state.c message.c sandbox.c task.c start.c delete.c shim.c
 HDRS = fmt.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io.h \
 	tail.h target.h logger.h console.h mount.h config.h spec.h urpc.h \
-	runsc.h publish.h container.h ops.h checkpoint.h cgroup.h state.h task.h shim.h
+	runsc.h publish.h container.h ops.h checkpoint.h cgroup.h state.h message.h \
+	sandbox.h task.h shim.h
 OBJS = $(SRCS:.c=.o)
 
 # The client: its own files on top of the shim's, of which the linker keeps
@@ -55,7 +56,9 @@ $(OBJS): $(HDRS) Makefile
 $(CTL_OBJS): $(CTL_HDRS) $(HDRS) Makefile
 
 # One file, no libraries: for initramfs and for a host whose libc is another.
-SMALL = -Oz -flto=auto -fno-asynchronous-unwind-tables -fno-unwind-tables
+# No PIE: the program is linked to a fixed address, and tables of addresses can
+# then be constants.
+SMALL = -Oz -flto=auto -fno-pie -fno-asynchronous-unwind-tables -fno-unwind-tables
 # Guards in functions with arrays; in all that -strong takes they cost 8 KiB.
 SMALL_GUARD = -fstack-protector
 SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,relro,-z,now \

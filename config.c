@@ -58,6 +58,7 @@ static const struct key {
 	{ "log_level", LEVEL, offsetof(struct config, log_level) },
 	{ "io_uid", ID, offsetof(struct config, io_uid) },
 	{ "io_gid", ID, offsetof(struct config, io_gid) },
+	{ "pause_binary", STRING, offsetof(struct config, pause_binary) },
 	{ "kubelet_root", STRING, offsetof(struct config, kubelet_root) },
 	{ "sandbox_limits", BOOLEAN, offsetof(struct config, sandbox_limits) },
 	{ "grouping", BOOLEAN, offsetof(struct config, grouping) },
@@ -796,6 +797,7 @@ config_free(struct config *c)
 	free(c->shim_cgroup);
 	free(c->log_path);
 	free(c->kubelet_root);
+	free(c->pause_binary);
 	for (i = 0; i < c->nflags; i++)
 		free(c->flags[i]);
 	memset(c, 0, sizeof(*c));

@@ -37,6 +37,7 @@ struct config {
 	char *shim_cgroup;	/* NULL: none */
 	char *log_path;		/* NULL: none */
 	char *kubelet_root;	/* default "/var/lib/kubelet" */
+	char *pause_binary;	/* a sandbox's process; NULL: this binary */
 	int log_level;		/* enum log_level, -1: not set */
 	uid_t io_uid;
 	gid_t io_gid;

@@ -28,6 +28,7 @@
 #include "logger.h"
 #include "loop.h"
 #include "pb.h"
+#include "sandbox.h"
 #include "state.h"
 #include "task.h"
 #include "ttrpc.h"
@@ -403,8 +404,12 @@ main(int argc, char **argv)
 		.publish_binary = "", .bundle = "", .socket = "",
 		.debug_socket = "", .action = "",
 	};
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	int ret;
 
+	/* Inside a sandbox, as its one process. */
+	if (name && strcmp(name, "/pause") == 0)
+		return sandbox_pause();
 	ret = parse_args(&o, argc, argv);
 	if (ret)
 		return ret;

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "message.h"
 #include "pb.h"
+#include "sandbox.h"
 #include "state.h"
 
 #define REPLY_BYTES 512
@@ -24,84 +26,6 @@ enum { STATUS_UNKNOWN, STATUS_CREATED, STATUS_RUNNING, STATUS_STOPPED,
 	STATUS_PAUSED };
 
 static void (*on_shutdown)(void);
-
-/*
- * The fields of any request of the service, by number: the highest is 10.
- * Strings are copied into text, NUL-terminated, so that they can be used as
- * paths; what is repeated or nested is kept as bytes.
- */
-#define FIELDS_MAX 11
-
-struct message {
-	struct pb_bytes bytes[FIELDS_MAX];
-	const char *str[FIELDS_MAX];	/* never NULL */
-	uint64_t num[FIELDS_MAX];
-	char *text;
-};
-
-/* What a message's fields are: "s" string, "n" number, "b" bytes, "-" not
- * known; by field number. */
-static int
-decode(struct message *m, struct pb_bytes in, const char *kinds,
-    struct err *e)
-{
-	size_t nkinds = strlen(kinds), used = 0;
-	struct pb_in pb;
-	struct pb_field f;
-	char kind;
-	size_t i;
-
-	memset(m, 0, sizeof(*m));
-	for (i = 0; i < FIELDS_MAX; i++)
-		m->str[i] = "";
-	/* Every string of the message and its NUL fit in the message's size:
-	 * each has at least two bytes of tag and length.  A string given
-	 * twice too. */
-	m->text = malloc(in.n + 1);
-	if (!m->text)
-		return err_set(e, ERR_EXHAUSTED, "out of memory for a request "
-		    "of %zu bytes", in.n);
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next(&pb, &f)) {
-		kind = f.num < nkinds ? kinds[f.num] : '-';
-		if (kind == '-')
-			continue;
-		if ((kind == 'n') != (f.wire == PB_VARINT) ||
-		    (kind != 'n') != (f.wire == PB_BYTES))
-			goto bad;
-		if (kind == 'n') {
-			m->num[f.num] = f.v;
-		} else if (kind == 'b') {
-			m->bytes[f.num] = f.b;
-		} else {
-			if (!pb_is_utf8(f.b) || memchr(f.b.p, 0, f.b.n))
-				goto bad;
-			memcpy(m->text + used, f.b.p, f.b.n);
-			m->str[f.num] = m->text + used;
-			used += f.b.n;
-			m->text[used++] = '\0';
-		}
-	}
-	if (!pb.bad)
-		return 0;
-bad:
-	free(m->text);
-	m->text = NULL;
-	return err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling payload: "
-	    "proto: cannot parse invalid wire-format data");
-}
-
-static bool
-decode_or_fail(struct message *m, struct ttrpc_call *call,
-    struct pb_bytes payload, const char *kinds)
-{
-	struct err e;
-
-	if (decode(m, payload, kinds, &e) == 0)
-		return true;
-	ttrpc_fail(call, &e);
-	return false;
-}
 
 static void
 reply_exit(struct ttrpc_call *call, uint32_t status_field, pid_t pid,
@@ -234,7 +158,7 @@ simple(struct ttrpc_call *call, struct pb_bytes payload, enum op what,
 	struct operation *op;
 	struct message m;
 
-	if (!decode_or_fail(&m, call, payload, has_exec_id ? "-ss" : "-s"))
+	if (!message_or_fail(&m, call, payload, has_exec_id ? "-ss" : "-s"))
 		return;
 	op = operation_new(call, what);
 	if (op)
@@ -286,9 +210,9 @@ task_update(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m, any;
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-sb"))
+	if (!message_or_fail(&m, call, payload, "-sb"))
 		return;
-	if (!decode_or_fail(&any, call, m.bytes[2], "-sb")) {
+	if (!message_or_fail(&any, call, m.bytes[2], "-sb")) {
 		free(m.text);
 		return;
 	}
@@ -317,9 +241,9 @@ task_checkpoint(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m, any, options = { 0 };
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-ssb"))
+	if (!message_or_fail(&m, call, payload, "-ssb"))
 		return;
-	if (!decode_or_fail(&any, call, m.bytes[3], "-sb")) {
+	if (!message_or_fail(&any, call, m.bytes[3], "-sb")) {
 		free(m.text);
 		return;
 	}
@@ -327,7 +251,7 @@ task_checkpoint(struct ttrpc_call *call, struct pb_bytes payload)
 		err_set(&e, ERR_INVALID, "checkpoint %s: options are \"%s\", "
 		    "not \"%s\"", m.str[1], any.str[1], CHECKPOINT_TYPE);
 		ttrpc_fail(call, &e);
-	} else if (decode_or_fail(&options, call, any.bytes[2], "-n")) {
+	} else if (message_or_fail(&options, call, any.bytes[2], "-n")) {
 		op = operation_new(call, OP_CHECKPOINT);
 	}
 	free(options.text);
@@ -347,7 +271,7 @@ task_kill(struct ttrpc_call *call, struct pb_bytes payload)
 	struct operation *op;
 	struct message m;
 
-	if (!decode_or_fail(&m, call, payload, "-ssnn"))
+	if (!message_or_fail(&m, call, payload, "-ssnn"))
 		return;
 	op = operation_new(call, OP_KILL);
 	if (!op) {
@@ -365,7 +289,7 @@ task_resize(struct ttrpc_call *call, struct pb_bytes payload)
 	struct operation *op;
 	struct message m;
 
-	if (!decode_or_fail(&m, call, payload, "-ssnn"))
+	if (!message_or_fail(&m, call, payload, "-ssnn"))
 		return;
 	op = operation_new(call, OP_RESIZE);
 	if (!op) {
@@ -390,9 +314,9 @@ task_exec(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m, spec;
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-ssnsssb"))
+	if (!message_or_fail(&m, call, payload, "-ssnsssb"))
 		return;
-	if (!decode_or_fail(&spec, call, m.bytes[7], "-sb")) {
+	if (!message_or_fail(&spec, call, m.bytes[7], "-sb")) {
 		free(m.text);
 		return;
 	}
@@ -505,7 +429,7 @@ decode_rootfs(struct rootfs *rf, struct pb_bytes payload, struct err *e)
 	struct pb_in pb;
 	struct pb_field f;
 
-	/* As in decode(): the strings and their NULs fit. */
+	/* As in message_decode(): the strings and their NULs fit. */
 	rf->text = malloc(payload.n + 1);
 	if (!rf->text)
 		return err_set(e, ERR_EXHAUSTED, "out of memory");
@@ -527,7 +451,7 @@ task_create(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m;
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-ss-nssss-b"))
+	if (!message_or_fail(&m, call, payload, "-ss-nssss-b"))
 		return;
 	rf = calloc(1, sizeof(*rf));
 	if (!rf) {
@@ -595,14 +519,14 @@ waiting_unwanted(void *arg)
 	loop_defer(&wt->freed, waiting_free_now);
 }
 
-static void
+void
 task_wait(struct ttrpc_call *call, struct pb_bytes payload)
 {
 	struct waiting *wt;
 	struct message m;
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-ss"))
+	if (!message_or_fail(&m, call, payload, "-ss"))
 		return;
 	wt = calloc(1, sizeof(*wt));
 	if (!wt) {
@@ -651,7 +575,7 @@ task_state(struct ttrpc_call *call, struct pb_bytes payload)
 	struct pb_out o;
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-ss"))
+	if (!message_or_fail(&m, call, payload, "-ss"))
 		return;
 	p = state_find(m.str[1], m.str[2], &e);
 	free(m.text);
@@ -684,7 +608,7 @@ task_connect(struct ttrpc_call *call, struct pb_bytes payload)
 	struct pb_out o;
 	struct err e;
 
-	if (!decode_or_fail(&m, call, payload, "-s"))
+	if (!message_or_fail(&m, call, payload, "-s"))
 		return;
 	ct = state_find_container(m.str[1]);
 	/* Of a container that has not come yet, this succeeds, as with the
@@ -709,7 +633,7 @@ task_shutdown(struct ttrpc_call *call, struct pb_bytes payload)
 {
 	struct message m;
 
-	if (!decode_or_fail(&m, call, payload, "-sn"))
+	if (!message_or_fail(&m, call, payload, "-sn"))
 		return;
 	free(m.text);
 	ttrpc_reply(call, NULL, 0);
@@ -743,6 +667,7 @@ static const struct ttrpc_method methods[] = {
 static const struct ttrpc_service services[] = {
 	{ "containerd.task.v2.Task", methods },
 	{ "containerd.task.v3.Task", methods },
+	{ "containerd.runtime.sandbox.v1.Sandbox", sandbox_methods },
 	{ NULL, NULL },
 };
 
@@ -750,5 +675,6 @@ const struct ttrpc_service *
 task_services(void (*shutdown)(void))
 {
 	on_shutdown = shutdown;
+	sandbox_init(shutdown);
 	return services;
 }

@@ -8,8 +8,12 @@
 
 #include "ttrpc.h"
 
-/* Both names of the service; ends with a NULL name.  shutdown is called when
+/* Both names of the service, and sandbox.h's; ends with a NULL name.  shutdown is called when
  * Shutdown has been answered and no container is left. */
 const struct ttrpc_service *task_services(void (*shutdown)(void));
+
+/* Wait, whose request {1 id} and reply {1 exit_status, 2 exited_at} are those
+ * of WaitSandbox too. */
+void task_wait(struct ttrpc_call *call, struct pb_bytes payload);
 
 #endif

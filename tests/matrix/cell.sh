@@ -22,5 +22,7 @@ ip link set lo up
 PATH=$TOP/bin/shim:$TOP/bin/$CELL_RUNSC:$TOP/bin/$CELL_HOST:$PATH
 TMPDIR=$work
 export PATH TMPDIR
+# containerd 2 also looks for shims in the directory that it is started in.
+cd "$work" || exit 1
 "$@"
 exit

@@ -95,6 +95,8 @@ class Pod:
         self.runtime = cri_pb2_grpc.RuntimeServiceStub(channel)
         self.args = args
         self.net = args.net
+        # "shim": the pod's network, and the shim's own sandbox.
+        self.handler = "runsc" + ("-sandbox" if args.net == "shim" else "")
         self.failed = 0
         self.logs = f"{args.dir}/{args.net}"
         os.makedirs(self.logs)
@@ -135,14 +137,14 @@ class Pod:
 
     def run(self):
         r = self.call("RunPodSandbox", config=self.config,
-                      runtime_handler="runsc")
+                      runtime_handler=self.handler)
         self.id = r.pod_sandbox_id
 
     def status(self, state):
         r = self.call("PodSandboxStatus", pod_sandbox_id=self.id,
                       verbose=True)
         want(r.status.state, state)
-        want(r.status.runtime_handler, "runsc")
+        want(r.status.runtime_handler, self.handler)
         if self.net == "pod" and state == pb.SANDBOX_READY:
             want(r.status.network.ip.startswith("10.88."), True)
 

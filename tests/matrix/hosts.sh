@@ -47,7 +47,7 @@ no_pids() {
 }
 
 # The CRI's part of the configuration, with its tables' names from $1, which
-# changed with containerd 2.
+# changed with containerd 2, and the file's version $2.
 cri_config() {
 	cat <<-E
 	restrict_oom_score_adj = true
@@ -62,6 +62,11 @@ cri_config() {
 	  TypeUrl = "io.containerd.runsc.v1.options"
 	  ConfigPath = "$T/runsc.toml"
 	E
+	[ "$2" = 2 ] || cat <<-E
+	[plugins."$1".containerd.runtimes.runsc-sandbox]
+	  runtime_type = "io.containerd.runsc.v1"
+	  sandboxer = "shim"
+	E
 }
 
 # The cell's containerd, configured as README's "Clients" says.
@@ -72,7 +77,9 @@ host_up() {
 		cri=io.containerd.cri.v1.runtime
 		version=3
 	fi
-	mkdir -p "$T/cni"
+	# For a handler that can have no options; the cell's own /etc.
+	mkdir -p "$T/cni" /etc/containerd
+	cp "$T/runsc.toml" /etc/containerd/
 	cat >"$T/cni/10-pod.conf" <<-E
 	{"cniVersion": "0.4.0", "name": "pod", "type": "bridge",
 	 "bridge": "pod0", "isGateway": true,
@@ -106,7 +113,7 @@ host_up() {
 		echo "[plugins.\"$cri\"]"
 		[ "$version" = 3 ] ||
 		    echo 'sandbox_image = "localhost/pause:1"'
-		cri_config "$cri"
+		cri_config "$cri" "$version"
 	} >"$T/ctd/config.toml"
 	containerd_start
 }

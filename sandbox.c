@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sandbox: see sandbox.h.  Field numbers: containerd api/runtime/sandbox/v1/
+ * sandbox.proto, Kubernetes cri-api runtime/v1/api.proto. */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "fmt.h"
+#include "json.h"
+#include "log.h"
+#include "message.h"
+#include "ops.h"
+#include "shim.h"
+#include "task.h"
+
+#define REPLY_BYTES 256
+#define CRI "io.kubernetes.cri."
+#define ANNOTATIONS_FIELD 6
+
+static void (*on_shutdown)(void);
+static int64_t created_at;	/* CLOCK_REALTIME ns, of the one sandbox */
+
+void
+sandbox_init(void (*shutdown)(void))
+{
+	on_shutdown = shutdown;
+}
+
+int
+sandbox_pause(void)
+{
+	sigset_t set;
+	int sig;
+
+	/* It is process 1 of a shared PID namespace: nobody else reaps. */
+	signal(SIGCHLD, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return sigwait(&set, &sig) == 0 ? 0 : EXIT_FAILED;
+}
+
+/* -- the bundle ----------------------------------------------------------- */
+
+static void
+put_member(struct json_out *o, const char *key, const char *value)
+{
+	json_put_raw(o, ",", 1);
+	json_put_str(o, key);
+	json_put_raw(o, ":", 1);
+	json_put_str(o, value);
+}
+
+/* What containerd's own pods have as annotations, from LinuxContainerResources:
+ * spec_rewrite() makes limits of them. */
+static int
+put_limits(struct json_out *o, struct pb_bytes resources, struct err *e)
+{
+	static const char *const names[] = {
+		NULL, CRI "sandbox-cpu-period", CRI "sandbox-cpu-quota",
+		CRI "sandbox-cpu-shares", CRI "sandbox-memory",
+	};
+	struct message m;
+	char text[24];
+	size_t i;
+
+	if (message_decode(&m, resources, "-nnnn", e) < 0)
+		return -1;
+	free(m.text);
+	for (i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		fmt(text, sizeof(text), "%lld", (long long)m.num[i]);
+		if (m.num[i])
+			put_member(o, names[i], text);
+	}
+	return 0;
+}
+
+/* Those that containerd lets through; the CRI's own are written here. */
+static int
+put_annotations(struct json_out *o, struct pb_bytes request, struct err *e)
+{
+	struct pb_in pb;
+	struct pb_field f;
+	struct message m;
+
+	pb_in_init(&pb, request.p, request.n);
+	while (pb_next(&pb, &f)) {
+		if (f.num != ANNOTATIONS_FIELD || f.wire != PB_BYTES)
+			continue;
+		if (message_decode(&m, f.b, "-ss", e) < 0)
+			return -1;
+		if (strncmp(m.str[1], CRI, sizeof(CRI) - 1) != 0)
+			put_member(o, m.str[1], m.str[2]);
+		free(m.text);
+	}
+	return 0;
+}
+
+/* cgroupfs: PARENT/ID; systemd: SLICE:cri-containerd:ID (containerd
+ * internal/cri/server/helpers.go getCgroupsPath). */
+static void
+put_cgroup(struct json_out *o, const char *parent, const char *id)
+{
+	size_t n = strlen(parent);
+	bool systemd = n > 6 && strcmp(parent + n - 6, ".slice") == 0;
+	const char *base = strrchr(parent, '/');
+	char *path;
+
+	if (n == 0)
+		return;
+	if (systemd)
+		path = fmt_new("%s:cri-containerd:%s", base ? base + 1 :
+		    parent, id);
+	else
+		path = fmt_new("%s/%s", parent, id);
+	if (path)
+		put_member(o, "cgroupsPath", path);
+	else
+		o->bad = true;
+	free(path);
+}
+
+/*
+ * The spec of a process that only waits, for the pod that request (a
+ * CreateSandboxRequest, in m) tells of in its PodSandboxConfig.
+ */
+static int
+put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
+    const char *pause, struct err *e)
+{
+	struct message any = { 0 }, pod = { 0 }, meta = { 0 }, host = { 0 };
+	int rc = -1;
+
+	if (message_decode(&any, m->bytes[4], "-sb", e) < 0 ||
+	    message_decode(&pod, any.bytes[2], "-bss----b", e) < 0 ||
+	    message_decode(&meta, pod.bytes[1], "-sss", e) < 0 ||
+	    message_decode(&host, pod.bytes[8], "-s---b", e) < 0)
+		goto out;
+	json_put_fmt(o, "{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":"
+	    "{\"uid\":65535,\"gid\":65535},\"args\":[\"/pause\"],\"cwd\":"
+	    "\"/\",\"noNewPrivileges\":true},\"root\":{\"path\":\"sandbox\","
+	    "\"readonly\":true},\"mounts\":[{\"destination\":\"/proc\","
+	    "\"type\":\"proc\",\"source\":\"proc\"},{\"destination\":"
+	    "\"/pause\",\"type\":\"bind\",\"options\":[\"bind\",\"ro\"]");
+	put_member(o, "source", pause);
+	json_put_fmt(o, "}]");
+	if (pod.str[2][0])
+		put_member(o, "hostname", pod.str[2]);
+	json_put_fmt(o, ",\"annotations\":{\"" CRI "container-type\":"
+	    "\"sandbox\"");
+	put_member(o, CRI "sandbox-id", m->str[1]);
+	put_member(o, CRI "sandbox-name", meta.str[1]);
+	put_member(o, CRI "sandbox-uid", meta.str[2]);
+	put_member(o, CRI "sandbox-namespace", meta.str[3]);
+	if (pod.str[3][0])
+		put_member(o, CRI "sandbox-log-directory", pod.str[3]);
+	if (put_limits(o, host.bytes[5], e) < 0 ||
+	    put_annotations(o, request, e) < 0)
+		goto out;
+	json_put_fmt(o, "},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},"
+	    "{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}");
+	if (m->str[5][0]) {
+		json_put_fmt(o, ",{\"type\":\"network\"");
+		put_member(o, "path", m->str[5]);
+		json_put_fmt(o, "}");
+	}
+	json_put_fmt(o, "]");
+	put_cgroup(o, host.str[1], m->str[1]);
+	json_put_fmt(o, "}}");
+	rc = o->bad ? err_set(e, ERR_EXHAUSTED, "out of memory") : 0;
+out:
+	free(host.text);
+	free(meta.text);
+	free(pod.text);
+	free(any.text);
+	return rc;
+}
+
+/* The program that the sandbox runs: path gets its name on the host. */
+static int
+find_pause(const struct config *c, char path[PATH_MAX], struct err *e)
+{
+	ssize_t n;
+
+	if (c->pause_binary) {
+		fmt(path, PATH_MAX, "%s", c->pause_binary);
+	} else if (getauxval(AT_BASE)) {
+		/* There is a dynamic linker, which the sandbox has not. */
+		return err_set(e, ERR_PRECONDITION, "a pod without a pause "
+		    "image needs the static build of this shim, or "
+		    "pause_binary in runsc.toml");
+	} else {
+		n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+		path[n > 0 ? n : 0] = '\0';
+	}
+	return access(path, X_OK) == 0 ? 0 : err_sys(e, "pause binary %s",
+	    path);
+}
+
+/* Write bundle/config.json, and the directory that it names. */
+static int
+write_bundle(const struct message *m, struct pb_bytes request, struct err *e)
+{
+	/* The request's options are the pod's.  containerd 2.1 refuses to
+	 * make a container if the handler has any of the runtime's own, so
+	 * settings come from the usual places only. */
+	static const struct pb_bytes none;
+	struct json_out o = { 0 };
+	struct config config;
+	char path[PATH_MAX], pause[PATH_MAX];
+	int fd, rc = -1;
+
+	if (config_init(&config, e) < 0)
+		return -1;
+	if (config_from_options(&config, none, e) < 0 ||
+	    find_pause(&config, pause, e) < 0 ||
+	    put_spec(&o, m, request, pause, e) < 0)
+		goto out;
+	/* Not rootfs, which containerd wants to be empty when it removes it:
+	 * runsc makes mount points. */
+	fmt(path, sizeof(path), "%s/sandbox", m->str[2]);
+	if (mkdir(path, 0711) < 0 && errno != EEXIST) {
+		err_sys(e, "create %s", path);
+		goto out;
+	}
+	fmt(path, sizeof(path), "%s/config.json", m->str[2]);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (fd < 0) {
+		err_sys(e, "create %s", path);
+		goto out;
+	}
+	rc = write(fd, o.p, o.len) == (ssize_t)o.len ? 0 :
+	    err_sys(e, "write %s", path);
+	close(fd);
+out:
+	json_out_free(&o);
+	config_free(&config);
+	return rc;
+}
+
+/* -- calls ---------------------------------------------------------------- */
+
+/* A call under way.  Stop and Shutdown kill, wait for the exit, and Shutdown
+ * then deletes. */
+struct sandbox_op {
+	struct request req;
+	struct waiter waiter;
+	struct ttrpc_call *call;	/* NULL: nobody waits any more */
+	struct defer step;
+	bool delete;
+	char id[ID_MAX_BYTES + 1];
+};
+
+static void
+free_now(struct defer *d)
+{
+	free(container_of(d, struct sandbox_op, step));
+}
+
+/* The end of every call: answer, unless that is done, and free. */
+static void
+finish(struct sandbox_op *op, struct pb_out *o, const struct err *e)
+{
+	if (op->call && e)
+		ttrpc_fail(op->call, e);
+	else if (op->call && o)
+		ttrpc_reply_pb(op->call, o);
+	else if (op->call)
+		ttrpc_reply(op->call, NULL, 0);
+	loop_defer(&op->step, free_now);
+}
+
+static void
+unwanted(void *arg)
+{
+	struct sandbox_op *op = arg;
+
+	op->call = NULL;
+}
+
+static struct sandbox_op *
+op_new(struct ttrpc_call *call, const char *id)
+{
+	struct sandbox_op *op = calloc(1, sizeof(*op));
+	struct err e;
+
+	if (!op) {
+		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		ttrpc_fail(call, &e);
+		return NULL;
+	}
+	op->call = call;
+	fmt(op->id, sizeof(op->id), "%s", id);
+	ttrpc_on_gone(call, unwanted, op);
+	return op;
+}
+
+/* An operation for a request of {1 sandbox_id, ...}; NULL: answered. */
+static struct sandbox_op *
+op_of(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct sandbox_op *op = NULL;
+	struct message m;
+
+	if (message_or_fail(&m, call, payload, "-s")) {
+		op = op_new(call, m.str[1]);
+		free(m.text);
+	}
+	return op;
+}
+
+static void
+on_created(void *arg, pid_t pid, const struct err *e)
+{
+	(void)pid;
+	finish(arg, NULL, e);
+}
+
+static void
+create(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct create_request c = { .in = "", .out = "", .err = "" };
+	struct sandbox_op *op;
+	struct message m;
+	struct err e;
+
+	if (!message_or_fail(&m, call, payload, "-ss-bs"))
+		return;
+	if (write_bundle(&m, payload, &e) < 0) {
+		err_prefix(&e, "create sandbox %s", m.str[1]);
+		ttrpc_fail(call, &e);
+		goto out;
+	}
+	op = op_new(call, m.str[1]);
+	if (!op)
+		goto out;
+	created_at = unix_now();
+	c.id = m.str[1];
+	c.bundle = m.str[2];
+	c.created = on_created;
+	c.arg = op;
+	state_create(&c);
+out:
+	free(m.text);
+}
+
+static void
+on_started(struct request *r, const struct err *e)
+{
+	struct sandbox_op *op = container_of(r, struct sandbox_op, req);
+	uint8_t buf[REPLY_BYTES];
+	struct pb_out o;
+
+	pb_out_init(&o, buf, sizeof(buf));
+	pb_put_uint(&o, 1, (uint64_t)r->pid);
+	pb_put_time(&o, 2, created_at);
+	finish(op, &o, e);
+}
+
+static void
+on_metrics(struct request *r, const struct err *e)
+{
+	struct sandbox_op *op = container_of(r, struct sandbox_op, req);
+	struct pb_out o;
+	size_t mark;
+
+	pb_out_init(&o, NULL, 0);
+	if (!e) {
+		mark = pb_begin(&o, 1);
+		pb_put_time(&o, 1, unix_now());
+		pb_put_str(&o, 2, op->id);
+		pb_put_any(&o, 3, r->stats_type, r->stats->p, r->stats->len);
+		pb_end(&o, mark);
+	}
+	finish(op, &o, e);
+	if (e)
+		pb_out_free(&o);
+}
+
+static void
+submit(struct sandbox_op *op, enum op what,
+    void (*done)(struct request *, const struct err *))
+{
+	op->req.op = what;
+	op->req.done = done;
+	state_submit(&op->req, op->id, "");
+}
+
+static void
+start(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct sandbox_op *op = op_of(call, payload);
+
+	if (op)
+		submit(op, OP_START, on_started);
+}
+
+static void
+metrics(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct sandbox_op *op = op_of(call, payload);
+
+	if (op)
+		submit(op, OP_STATS, on_metrics);
+}
+
+static void
+on_deleted(struct request *r, const struct err *e)
+{
+	struct sandbox_op *op = container_of(r, struct sandbox_op, req);
+
+	if (e && e->code == ERR_NOT_FOUND)
+		e = NULL;
+	finish(op, NULL, e);
+	if (!e && state_containers() == 0)
+		on_shutdown();
+}
+
+static void
+on_killed(struct request *r, const struct err *e)
+{
+	struct sandbox_op *op = container_of(r, struct sandbox_op, req);
+	struct container *ct = state_find_container(op->id);
+
+	/* The exit comes by itself, or has come. */
+	if (!op->waiter.pprev || !e || e->code == ERR_NOT_FOUND)
+		return;
+	if (ct)
+		state_unwait(&ct->init, &op->waiter);
+	finish(op, NULL, e);
+}
+
+static void
+stopped_now(struct defer *d)
+{
+	struct sandbox_op *op = container_of(d, struct sandbox_op, step);
+
+	if (op->delete)
+		submit(op, OP_DELETE, on_deleted);
+	else
+		finish(op, NULL, NULL);
+}
+
+static void
+on_stopped(struct waiter *w, unsigned status, int64_t exited_at)
+{
+	struct sandbox_op *op = container_of(w, struct sandbox_op, waiter);
+
+	(void)status;
+	(void)exited_at;
+	loop_defer(&op->step, stopped_now);
+}
+
+static void
+end(struct ttrpc_call *call, struct pb_bytes payload, bool delete)
+{
+	struct sandbox_op *op = op_of(call, payload);
+	struct container *ct;
+	struct err e;
+
+	if (!op)
+		return;
+	op->delete = delete;
+	ct = state_find_container(op->id);
+	if (!ct) {
+		finish(op, NULL, NULL);
+		if (delete && state_containers() == 0)
+			on_shutdown();
+		return;
+	}
+	op->waiter.exited = on_stopped;
+	if (state_wait(&ct->init, &op->waiter, &e) < 0) {
+		finish(op, NULL, &e);
+	} else if (op->waiter.pprev) {
+		op->req.signal = SIGKILL;
+		op->req.all = true;
+		submit(op, OP_KILL, on_killed);
+	}
+}
+
+static void
+stop(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	end(call, payload, false);
+}
+
+static void
+shut_down(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	end(call, payload, true);
+}
+
+/* -- answered from memory ------------------------------------------------- */
+
+/* The sandbox of a request of {1 sandbox_id, ...}; NULL: answered. */
+static const struct container *
+sandbox_of(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	const struct process *p = NULL;
+	struct message m;
+	struct err e;
+
+	if (!message_or_fail(&m, call, payload, "-s"))
+		return NULL;
+	p = state_find(m.str[1], "", &e);
+	if (!p)
+		ttrpc_fail(call, &e);
+	free(m.text);
+	return p ? p->ct : NULL;
+}
+
+static void
+status(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	const struct container *ct = sandbox_of(call, payload);
+	uint8_t buf[REPLY_BYTES];
+	struct pb_out o;
+
+	if (!ct)
+		return;
+	pb_out_init(&o, buf, sizeof(buf));
+	pb_put_str(&o, 1, ct->id);
+	pb_put_uint(&o, 2, (uint64_t)ct->init.pid);
+	pb_put_str(&o, 3, ct->init.state == STATE_RUNNING ||
+	    ct->init.state == STATE_PAUSED ? "SANDBOX_READY" :
+	    "SANDBOX_NOTREADY");
+	pb_put_time(&o, 5, created_at);
+	pb_put_time(&o, 6, ct->init.exited_at);
+	ttrpc_reply_pb(call, &o);
+}
+
+static void
+ping(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	if (sandbox_of(call, payload))
+		ttrpc_reply(call, NULL, 0);
+}
+
+static void
+platform(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	uint8_t buf[REPLY_BYTES];
+	struct utsname u;
+	struct pb_out o;
+	size_t mark;
+
+	(void)payload;
+	uname(&u);
+	pb_out_init(&o, buf, sizeof(buf));
+	mark = pb_begin(&o, 1);
+	pb_put_str(&o, 1, "linux");
+	/* As Go names them. */
+	pb_put_str(&o, 2, strcmp(u.machine, "x86_64") == 0 ? "amd64" :
+	    strcmp(u.machine, "aarch64") == 0 ? "arm64" : u.machine);
+	pb_end(&o, mark);
+	ttrpc_reply_pb(call, &o);
+}
+
+const struct ttrpc_method sandbox_methods[] = {
+	{ "CreateSandbox", create },
+	{ "StartSandbox", start },
+	{ "Platform", platform },
+	{ "StopSandbox", stop },
+	{ "WaitSandbox", task_wait },
+	{ "SandboxStatus", status },
+	{ "PingSandbox", ping },
+	{ "ShutdownSandbox", shut_down },
+	{ "SandboxMetrics", metrics },
+	{ NULL, NULL },
+};
