@@ -31,7 +31,8 @@
  *   tty size             "tty" or "not a tty"; "ROWS COLS" of stdin
  *   on-winch             wait for a SIGWINCH, then print "ROWS COLS"
  *   touch:FILE wait:FILE create FILE; wait until it exists
- * After the last word it exits 0.
+ * After the last word it exits 0.  "/pause", which is mounted in a sandbox's
+ * root alone, only sleeps.
  *
  * FAKE_RUNSC holds rules, or (beginning with '/') names a file with them that
  * is read at every call: `COMMAND[@ID]:ACTION[=VALUE][#N]`, separated by ';'
@@ -1587,6 +1588,8 @@ become(const char *process, const int *stdio, int errfd)
 		goto out;
 	if (strcmp(args[0], "fake") == 0) {
 		execv("/proc/self/exe", args);
+	} else if (strcmp(args[0], "/pause") == 0) {
+		execlp("sleep", "pause", "1000", (char *)NULL);
 	} else {
 		for (i = 0; env[i] != NULL; i++)
 			putenv(env[i]);
