@@ -436,7 +436,7 @@ answer_create(struct container *ct, pid_t pid, const struct err *e)
 static void
 finish_failed(struct container *ct)
 {
-	struct request *r = ct->delete_after;
+	struct request *next, *r = ct->delete_after;
 	struct err *e = ct->create_err;
 	struct err gone;
 
@@ -448,8 +448,10 @@ finish_failed(struct container *ct)
 	answer_create(ct, 0, e);
 	free(e);
 	container_free(ct);
-	if (r)
+	for (; r; r = next) {
+		next = r->next;
 		r->done(r, &gone);
+	}
 }
 
 static void
@@ -517,6 +519,7 @@ container_cancel_create(struct container *ct, struct request *r)
 {
 	struct err e;
 
+	r->next = ct->delete_after;
 	ct->delete_after = r;
 	if (ct->create_err)	/* being undone already */
 		return;

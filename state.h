@@ -171,7 +171,7 @@ struct container {
 	void (*created)(void *arg, pid_t pid, const struct err *e);
 	void *created_arg;
 	struct err *create_err;		/* why it failed, while it is undone */
-	struct request *delete_after;	/* a Delete that came meanwhile */
+	struct request *delete_after;	/* Deletes that came meanwhile */
 };
 
 /* Task.Create as it was asked; valid during the call only. */

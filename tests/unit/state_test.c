@@ -1080,6 +1080,21 @@ START_TEST(delete_while_creating)
 }
 END_TEST
 
+START_TEST(delete_while_creating_twice)
+{
+	struct asked a = { 0 }, b = { 0 };
+
+	create();
+	ask(&a, OP_DELETE, "delete", "");
+	ask(&b, OP_DELETE, "second", "");
+	complete("delete");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert(a.done);
+	ck_assert(b.done);
+	ck_assert_int_eq(b.code, ERR_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(delete_created)
 {
 	struct asked a = { 0 };
@@ -1523,7 +1538,7 @@ main(void)
 		hung_kill_delays_nobody, queue_is_capped,
 		waiters_are_capped_and_leave, delete_forces, delete_twice,
 		exec_in_wrong_states, exec_kill_names_its_pid,
-		unknown_status_is_255,
+		unknown_status_is_255, delete_while_creating_twice,
 	};
 	Suite *s = suite_create("state");
 	TCase *tc = tcase_create("state");
