@@ -13,6 +13,7 @@
 #include "fmt.h"
 #include "json.h"
 #include "log.h"
+#include "ops.h"
 #include "publish.h"
 
 #define ROOTFS_MODE 0711
@@ -250,6 +251,12 @@ container_free(struct container *ct)
 	struct container **pp = &containers;
 	struct err e;
 
+	/* One that never came to be has no exit that would answer them. */
+	if (ct->init.waiters) {
+		ct->init.exit_status = STATUS_UNKNOWN;
+		ct->init.exited_at = unix_now();
+		waiters_release(&ct->init);
+	}
 	while (ct->execs)
 		container_remove_exec(ct->execs);
 	resources_free(ct);

@@ -1095,6 +1095,23 @@ START_TEST(delete_while_creating_twice)
 }
 END_TEST
 
+/* Create fails: whoever waited for that container is answered. */
+START_TEST(wait_while_creating)
+{
+	struct waited w;
+
+	create();
+	wait_for(init(), &w);
+	complete_error("create", "no", false);
+	ck_assert(!w.done);
+	complete("delete");
+	ck_assert_int_eq(create_code, ERR_UNKNOWN);
+	ck_assert(w.done);
+	ck_assert_uint_eq(w.status, 255);
+	ck_assert(w.w.pprev == NULL);
+}
+END_TEST
+
 START_TEST(delete_created)
 {
 	struct asked a = { 0 };
