@@ -537,7 +537,7 @@ process_end_created(struct process *p, unsigned status)
 		timer_start(&p->end_timer, SANDBOX_END_NS, on_sandbox_late);
 	} else {
 		/* A restore that was cut short has no child of ours. */
-		if (p->ct->checkpoint)
+		if (p->kind == PROC_INIT && p->ct->checkpoint)
 			runsc_kill_leftovers(p->ct->bundle);
 		process_gone(p, status);
 	}

@@ -1112,6 +1112,37 @@ START_TEST(wait_while_creating)
 }
 END_TEST
 
+/* An exec that cannot start leaves the restored container alone. */
+START_TEST(exec_fails_in_restored)
+{
+	struct create_request c = {
+		.id = "c1", .bundle = bundle, .in = "", .out = "", .err = "",
+		.checkpoint = bundle, .created = on_created,
+	};
+	struct asked a = { 0 };
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/checkpoint.img", bundle);
+	f = fopen(path, "w");
+	ck_assert(f != NULL && fputs("gVisorSF", f) >= 0 && fclose(f) == 0);
+	state_create(&c);
+	unlink(path);
+	ck_assert_int_eq(create_code, 0);
+	ask(&a, OP_START, "start", "");
+	complete("restore");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_EXEC, "exec", "");
+	ask(&a, OP_START, "start", "e1");
+	verbs[0] = '\0';
+	complete_error("exec", "no such executable", false);
+	ck_assert_int_eq(a.code, ERR_UNKNOWN);
+	ck_assert_str_eq(verbs, "");
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
 START_TEST(delete_created)
 {
 	struct asked a = { 0 };
