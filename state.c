@@ -393,6 +393,11 @@ on_execs_late(struct timer *t)
 	struct process *init = container_of(t, struct process, end_timer);
 	struct process *p;
 
+	/* First: the end of the last exec may be init's, and even its
+	 * deletion, and no timer may run after that. */
+	timer_start(&init->end_timer, EXECS_END_NS, on_execs_late);
+	runsc_cancel(init->end_cmd);
+	init->end_cmd = NULL;
 	for (p = init->ct->execs; p; p = p->next) {
 		if (p->gone || p->state == STATE_STOPPED)
 			continue;
@@ -407,11 +412,6 @@ on_execs_late(struct timer *t)
 			process_gone(p, STATUS_UNKNOWN);
 		}
 	}
-	if (init->end_cmd) {
-		runsc_cancel(init->end_cmd);
-		init->end_cmd = NULL;
-	}
-	timer_start(&init->end_timer, EXECS_END_NS, on_execs_late);
 	end_check(init);
 }
 

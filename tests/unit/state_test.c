@@ -1143,6 +1143,52 @@ START_TEST(exec_fails_in_restored)
 }
 END_TEST
 
+/* An exec that outlives init is killed, then given up; after that nothing
+ * goes on, and init may be freed from there. */
+static void
+exec_is_late(void)
+{
+	struct process *x = exec1();
+
+	process_exits(init(), 9);
+	loop_turn(-1);
+	ck_assert(x->kill_sent);
+}
+
+START_TEST(execs_late_end_once)
+{
+	struct waited w;
+
+	running();
+	exec_running();
+	wait_for(init(), &w);
+	exec_is_late();
+	ck_assert(!w.done);
+	loop_turn(-1);
+	ck_assert(w.done);
+	ck_assert(!timer_running(&init()->end_timer));
+	deleted();
+}
+END_TEST
+
+START_TEST(execs_late_and_no_delete)
+{
+	struct asked a = { 0 };
+
+	running();
+	exec_running();
+	exec_is_late();
+	ask(&a, OP_DELETE, "delete", "");
+	refuse_commands = true;
+	loop_turn(-1);
+	ck_assert(a.done);
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_uint_eq(state_containers(), 0);
+	/* No timer is left of it. */
+	loop_turn(EXECS_END_NS + NS_PER_S);
+}
+END_TEST
+
 START_TEST(delete_created)
 {
 	struct asked a = { 0 };
@@ -1594,6 +1640,7 @@ main(void)
 	size_t i;
 	int failed;
 
+	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
