@@ -457,14 +457,14 @@ sandbox_ended(const struct process *p)
 }
 
 /* Init of a sub-container has ended.  Its PID namespace ends with it if it is
- * its own; in the pod's, others may go on.  A start that failed may have got
- * anywhere. */
+ * its own; in the pod's, others may go on.  A start that failed or was cut
+ * short may have got anywhere. */
 static bool
 may_leave_processes(const struct process *init)
 {
 	if (sandbox_ended(init))
 		return false;
-	return init->start_failed ||
+	return init->start_failed || init->start_cut ||
 	    (init->started && !init->ct->spec.own_pids);
 }
 

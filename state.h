@@ -123,6 +123,7 @@ struct process {
 	int64_t exited_at;		/* CLOCK_REALTIME ns; 0: has not */
 	bool started;			/* TaskStart has been told */
 	bool start_failed;		/* its end is to be told as such */
+	bool start_cut;			/* killed with its start under way */
 	struct request *failed_start;	/* answered when it has stopped, ... */
 	struct err *start_err;		/* ... with this */
 	bool gone;			/* its end is known, maybe not yet told */

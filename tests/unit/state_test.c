@@ -1189,6 +1189,27 @@ START_TEST(execs_late_and_no_delete)
 }
 END_TEST
 
+/* A start that was cut short may have got anywhere. */
+START_TEST(sub_killed_while_starting)
+{
+	struct asked a = { 0 }, s = { 0 };
+	struct waited w;
+
+	sub = true;
+	created();
+	wait_for(init(), &w);
+	ask(&s, OP_START, "start", "");
+	verbs[0] = '\0';
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(s.code, ERR_CANCELED);
+	ck_assert_str_eq(verbs, "kill-all:9:0 ");
+	complete("kill");
+	ck_assert_uint_eq(w.status, 137);
+	deleted();
+}
+END_TEST
+
 START_TEST(delete_created)
 {
 	struct asked a = { 0 };
@@ -1624,7 +1645,10 @@ main(void)
 		init_exit_ends_execs_first,
 		exec_128_waits_for_the_sandbox, exec_starting_when_init_exits,
 		create_fails, create_fails_early, create_twice,
-		create_bad_ids, delete_while_creating, delete_created,
+		create_bad_ids, delete_while_creating,
+		delete_while_creating_twice, wait_while_creating,
+		delete_created, exec_fails_in_restored, execs_late_end_once,
+		execs_late_and_no_delete, sub_killed_while_starting,
 		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
 		sub_wait_unknown,
 		kill_retries, kill_gone, kill_created, checkpoint_ends_it, kill_paused,
@@ -1632,7 +1656,7 @@ main(void)
 		hung_kill_delays_nobody, queue_is_capped,
 		waiters_are_capped_and_leave, delete_forces, delete_twice,
 		exec_in_wrong_states, exec_kill_names_its_pid,
-		unknown_status_is_255, delete_while_creating_twice,
+		unknown_status_is_255,
 	};
 	Suite *s = suite_create("state");
 	TCase *tc = tcase_create("state");
