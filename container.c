@@ -14,6 +14,7 @@
 #include "fmt.h"
 #include "json.h"
 #include "log.h"
+#include "ops.h"
 #include "publish.h"
 
 #define ROOTFS_MODE 0711
@@ -251,6 +252,12 @@ container_free(struct container *ct)
 	struct container **pp = &containers;
 	struct err e;
 
+	/* One that never came to be has no exit that would answer them. */
+	if (ct->init.waiters) {
+		ct->init.exit_status = STATUS_UNKNOWN;
+		ct->init.exited_at = unix_now();
+		waiters_release(&ct->init);
+	}
 	while (ct->execs)
 		container_remove_exec(ct->execs);
 	resources_free(ct);
@@ -437,7 +444,7 @@ answer_create(struct container *ct, pid_t pid, const struct err *e)
 static void
 finish_failed(struct container *ct)
 {
-	struct request *r = ct->delete_after;
+	struct request *next, *r = ct->delete_after;
 	struct err *e = ct->create_err;
 	struct err gone;
 
@@ -449,8 +456,10 @@ finish_failed(struct container *ct)
 	answer_create(ct, 0, e);
 	free(e);
 	container_free(ct);
-	if (r)
+	for (; r; r = next) {
+		next = r->next;
 		r->done(r, &gone);
+	}
 }
 
 static void
@@ -518,6 +527,7 @@ container_cancel_create(struct container *ct, struct request *r)
 {
 	struct err e;
 
+	r->next = ct->delete_after;
 	ct->delete_after = r;
 	if (ct->create_err)	/* being undone already */
 		return;

@@ -306,8 +306,10 @@ op_kill_created(struct process *p, struct request *r)
 	}
 	request_finish(r, NULL);
 	p->ending = true;
-	if (p->current && p->current->op == OP_START)
+	if (p->current && p->current->op == OP_START) {
+		p->start_cut = true;
 		request_refuse(p->current, ERR_CANCELED, "killed while starting");
+	}
 	process_end_created(p, STATUS_KILLED);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ops: between state.c (the table, requests, exits) and ops.c (what the
- * operations do).  Nobody else includes this.
+ * ops: between state.c (the table, requests, exits), ops.c (what the
+ * operations do) and their neighbours container.c, checkpoint.c, resources.c.
+ * Nobody else includes this.
  */
 #ifndef OPS_H
 #define OPS_H

@@ -393,6 +393,11 @@ on_execs_late(struct timer *t)
 	struct process *init = container_of(t, struct process, end_timer);
 	struct process *p;
 
+	/* First: the end of the last exec may be init's, and even its
+	 * deletion, and no timer may run after that. */
+	timer_start(&init->end_timer, EXECS_END_NS, on_execs_late);
+	runsc_cancel(init->end_cmd);
+	init->end_cmd = NULL;
 	for (p = init->ct->execs; p; p = p->next) {
 		if (p->gone || p->state == STATE_STOPPED)
 			continue;
@@ -407,11 +412,6 @@ on_execs_late(struct timer *t)
 			process_gone(p, STATUS_UNKNOWN);
 		}
 	}
-	if (init->end_cmd) {
-		runsc_cancel(init->end_cmd);
-		init->end_cmd = NULL;
-	}
-	timer_start(&init->end_timer, EXECS_END_NS, on_execs_late);
 	end_check(init);
 }
 
@@ -457,14 +457,14 @@ sandbox_ended(const struct process *p)
 }
 
 /* Init of a sub-container has ended.  Its PID namespace ends with it if it is
- * its own; in the pod's, others may go on.  A start that failed may have got
- * anywhere. */
+ * its own; in the pod's, others may go on.  A start that failed or was cut
+ * short may have got anywhere. */
 static bool
 may_leave_processes(const struct process *init)
 {
 	if (sandbox_ended(init))
 		return false;
-	return init->start_failed ||
+	return init->start_failed || init->start_cut ||
 	    (init->started && !init->ct->spec.own_pids);
 }
 
@@ -537,7 +537,7 @@ process_end_created(struct process *p, unsigned status)
 		timer_start(&p->end_timer, SANDBOX_END_NS, on_sandbox_late);
 	} else {
 		/* A restore that was cut short has no child of ours. */
-		if (p->ct->checkpoint)
+		if (p->kind == PROC_INIT && p->ct->checkpoint)
 			runsc_kill_leftovers(p->ct->bundle);
 		process_gone(p, status);
 	}

@@ -123,6 +123,7 @@ struct process {
 	int64_t exited_at;		/* CLOCK_REALTIME ns; 0: has not */
 	bool started;			/* TaskStart has been told */
 	bool start_failed;		/* its end is to be told as such */
+	bool start_cut;			/* killed with its start under way */
 	struct request *failed_start;	/* answered when it has stopped, ... */
 	struct err *start_err;		/* ... with this */
 	bool gone;			/* its end is known, maybe not yet told */
@@ -171,7 +172,7 @@ struct container {
 	void (*created)(void *arg, pid_t pid, const struct err *e);
 	void *created_arg;
 	struct err *create_err;		/* why it failed, while it is undone */
-	struct request *delete_after;	/* a Delete that came meanwhile */
+	struct request *delete_after;	/* Deletes that came meanwhile */
 };
 
 /* Task.Create as it was asked; valid during the call only. */

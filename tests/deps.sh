@@ -5,9 +5,9 @@
 
 packages="containerd runsc runc busybox-static check musl-tools mandoc
 	pkg-config gcc make clang libclang-rt-14-dev valgrind util-linux
-	bsdutils shellcheck python3"
+	bsdutils shellcheck python3 spin"
 commands="containerd ctr runsc runc busybox musl-gcc mandoc pkg-config gcc
-	make clang valgrind script shellcheck python3"
+	make clang valgrind script shellcheck python3 spin"
 
 missing=
 if command -v dpkg-query >/dev/null 2>&1; then

@@ -96,6 +96,10 @@ fuzz: $(FUZZ:%=build/fuzzer/%)
 	        build/fuzzer/found/$$t tests/fuzz/corpus/$$t || exit 1; \
 	done
 
+# The life cycle as a model, all states of it; needs spin, two minutes.
+check-model:
+	CC="$(CC)" sh tests/model/check.sh
+
 # Every compiler without a warning, the manual pages, the scripts.
 lint:
 	sh tests/lint.sh
@@ -106,4 +110,4 @@ check-all:
 clean-tests:
 	rm -rf build
 
-.PHONY: check check-asan fuzz lint check-all clean-tests
+.PHONY: check check-asan check-model fuzz lint check-all clean-tests

@@ -1080,6 +1080,136 @@ START_TEST(delete_while_creating)
 }
 END_TEST
 
+START_TEST(delete_while_creating_twice)
+{
+	struct asked a = { 0 }, b = { 0 };
+
+	create();
+	ask(&a, OP_DELETE, "delete", "");
+	ask(&b, OP_DELETE, "second", "");
+	complete("delete");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert(a.done);
+	ck_assert(b.done);
+	ck_assert_int_eq(b.code, ERR_NOT_FOUND);
+}
+END_TEST
+
+/* Create fails: whoever waited for that container is answered. */
+START_TEST(wait_while_creating)
+{
+	struct waited w;
+
+	create();
+	wait_for(init(), &w);
+	complete_error("create", "no", false);
+	ck_assert(!w.done);
+	complete("delete");
+	ck_assert_int_eq(create_code, ERR_UNKNOWN);
+	ck_assert(w.done);
+	ck_assert_uint_eq(w.status, 255);
+	ck_assert(w.w.pprev == NULL);
+}
+END_TEST
+
+/* An exec that cannot start leaves the restored container alone. */
+START_TEST(exec_fails_in_restored)
+{
+	struct create_request c = {
+		.id = "c1", .bundle = bundle, .in = "", .out = "", .err = "",
+		.checkpoint = bundle, .created = on_created,
+	};
+	struct asked a = { 0 };
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/checkpoint.img", bundle);
+	f = fopen(path, "w");
+	ck_assert(f != NULL && fputs("gVisorSF", f) >= 0 && fclose(f) == 0);
+	state_create(&c);
+	unlink(path);
+	ck_assert_int_eq(create_code, 0);
+	ask(&a, OP_START, "start", "");
+	complete("restore");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_EXEC, "exec", "");
+	ask(&a, OP_START, "start", "e1");
+	verbs[0] = '\0';
+	complete_error("exec", "no such executable", false);
+	ck_assert_int_eq(a.code, ERR_UNKNOWN);
+	ck_assert_str_eq(verbs, "");
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+/* An exec that outlives init is killed, then given up; after that nothing
+ * goes on, and init may be freed from there. */
+static void
+exec_is_late(void)
+{
+	struct process *x = exec1();
+
+	process_exits(init(), 9);
+	loop_turn(-1);
+	ck_assert(x->kill_sent);
+}
+
+START_TEST(execs_late_end_once)
+{
+	struct waited w;
+
+	running();
+	exec_running();
+	wait_for(init(), &w);
+	exec_is_late();
+	ck_assert(!w.done);
+	loop_turn(-1);
+	ck_assert(w.done);
+	ck_assert(!timer_running(&init()->end_timer));
+	deleted();
+}
+END_TEST
+
+START_TEST(execs_late_and_no_delete)
+{
+	struct asked a = { 0 };
+
+	running();
+	exec_running();
+	exec_is_late();
+	ask(&a, OP_DELETE, "delete", "");
+	refuse_commands = true;
+	loop_turn(-1);
+	ck_assert(a.done);
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_uint_eq(state_containers(), 0);
+	/* No timer is left of it. */
+	loop_turn(EXECS_END_NS + NS_PER_S);
+}
+END_TEST
+
+/* A start that was cut short may have got anywhere. */
+START_TEST(sub_killed_while_starting)
+{
+	struct asked a = { 0 }, s = { 0 };
+	struct waited w;
+
+	sub = true;
+	created();
+	wait_for(init(), &w);
+	ask(&s, OP_START, "start", "");
+	verbs[0] = '\0';
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(s.code, ERR_CANCELED);
+	ck_assert_str_eq(verbs, "kill-all:9:0 ");
+	complete("kill");
+	ck_assert_uint_eq(w.status, 137);
+	deleted();
+}
+END_TEST
+
 START_TEST(delete_created)
 {
 	struct asked a = { 0 };
@@ -1515,7 +1645,10 @@ main(void)
 		init_exit_ends_execs_first,
 		exec_128_waits_for_the_sandbox, exec_starting_when_init_exits,
 		create_fails, create_fails_early, create_twice,
-		create_bad_ids, delete_while_creating, delete_created,
+		create_bad_ids, delete_while_creating,
+		delete_while_creating_twice, wait_while_creating,
+		delete_created, exec_fails_in_restored, execs_late_end_once,
+		execs_late_and_no_delete, sub_killed_while_starting,
 		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
 		sub_wait_unknown,
 		kill_retries, kill_gone, kill_created, checkpoint_ends_it, kill_paused,
@@ -1531,6 +1664,7 @@ main(void)
 	size_t i;
 	int failed;
 
+	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
