@@ -25,7 +25,8 @@
  *      comes with success
  *
  * Whatever comes: every frame that the server sends is a response, a call has
- * one end, and neither memory nor a descriptor is left.
+ * one end, the client goes on with a server that does as it should, and
+ * neither memory nor a descriptor is left.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -377,6 +378,7 @@ static char client_path[32];	/* of the listener */
 static int events_fd;
 static struct ttrpc_client *client;
 static bool under_way, free_in_done;
+static int last_code;
 
 static void
 on_done(void *arg, const struct err *e)
@@ -384,6 +386,7 @@ on_done(void *arg, const struct err *e)
 	must(arg == client && under_way);
 	must(memchr(e->msg, '\0', sizeof(e->msg)) != NULL);
 	under_way = false;
+	last_code = e->code;
 	/* As events_close() may be called from there. */
 	if (free_in_done && e->code == ERR_OK) {
 		free_in_done = false;
@@ -449,11 +452,42 @@ read_requests(int fd, size_t most, uint32_t stream)
 	return stream;
 }
 
+/* All connections are closed: what is under way ends, and the next server
+ * that does as it should is understood, whatever the one before did. */
+static void
+check_client(void)
+{
+	uint32_t stream;
+	unsigned i;
+	int fd;
+
+	while ((fd = accept4(events_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+	for (i = 0; i < 10000 && loop_turn(0) > 0; i++)
+		;
+	must(!under_way);
+	free_in_done = false;
+	last_code = ERR_OK;
+	under_way = true;
+	must(ttrpc_client_call(client, "s", "m", NULL, "x", 1, 60 * NS_PER_S,
+	    on_done, client) == 0);
+	loop_turn(0);
+	fd = accept4(events_fd, NULL, NULL, SOCK_CLOEXEC);
+	stream = read_requests(fd, 1 << 10, 0);
+	must(stream == 1);
+	input_len = 0;
+	send_response(fd, stream, ERR_EXISTS);
+	for (i = 0; i < 2; i++)
+		loop_turn(0);
+	must(!under_way && last_code == ERR_EXISTS);
+	close(fd);
+}
+
 static void
 play_client(void)
 {
 	struct pb_bytes b;
-	unsigned i, k, steps = 0;
+	unsigned k, steps = 0;
 	uint32_t stream = 1;
 	int fd = -1;
 
@@ -501,14 +535,9 @@ play_client(void)
 		}
 	}
 	loop_turn(0);
-	/* A server that leaves ends what is under way. */
 	if (fd >= 0)
 		close(fd);
-	while ((fd = accept4(events_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		close(fd);
-	for (i = 0; i < 10000 && under_way; i++)
-		loop_turn(0);
-	must(!under_way);
+	check_client();
 	ttrpc_client_free(client);
 	loop_turn(0);
 }
