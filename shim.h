@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "pb.h"
 
 #define SHIM_NAME "containerd-shim-runsc-v1"
 #define SHIM_RUNTIME "io.containerd.runsc.v1"
@@ -50,6 +51,13 @@ struct options {
 int verb_start(const struct options *o);
 int verb_delete(const struct options *o);
 
+/*
+ * The runtime options or bootstrap parameters that containerd sends on
+ * standard input (containerd 2.3: BootstrapParams; before: an Any).  *any gets
+ * the options' bytes inside input, dir the socket directory if one is named.
+ */
+void shim_parse_input(const struct options *o, struct pb_bytes input,
+	struct pb_bytes *any, char *dir, size_t dircap);
 /* Where the socket for group is, given containerd's address and namespace:
  * "unix://DIR/<sha256 of ADDRESS/NS/GROUP>" (containerd pkg/shim/util_unix.go). */
 int shim_socket_address(const char *dir, const char *address,

@@ -188,43 +188,17 @@ fail:
 	return -1;
 }
 
-/*
- * The runtime options or bootstrap parameters that containerd sends on
- * standard input (containerd 2.3: BootstrapParams; before: an Any).  *any gets
- * the options' bytes inside the returned buffer, dir the socket directory if
- * one is named.
- */
-static uint8_t *
-read_stdin(const struct options *o, struct pb_bytes *any, char *dir,
-    size_t dircap)
+void
+shim_parse_input(const struct options *o, struct pb_bytes input,
+    struct pb_bytes *any, char *dir, size_t dircap)
 {
-	uint8_t *buf = NULL, *bigger;
-	size_t n = 0, cap = 0;
 	struct pb_bytes id = { 0 }, ns = { 0 }, sockdir = { 0 };
 	struct pb_bytes extension = { 0 };
 	struct pb_in in;
 	struct pb_field f;
-	ssize_t r;
 
-	any->p = NULL;
-	any->n = 0;
-	do {
-		if (n == cap) {
-			cap = cap ? 2 * cap : 4096;
-			bigger = cap > STDIN_MAX ? NULL : realloc(buf, cap);
-			if (!bigger)
-				goto none;
-			buf = bigger;
-		}
-		r = read(STDIN_FILENO, buf + n, cap - n);
-		if (r > 0)
-			n += (size_t)r;
-	} while (r > 0 || (r < 0 && errno == EINTR));
-	if (n == 0)
-		goto none;
-	any->p = buf;
-	any->n = n;
-	pb_in_init(&in, buf, n);
+	*any = input;
+	pb_in_init(&in, input.p, input.n);
 	while (pb_next(&in, &f)) {
 		if (f.wire != PB_BYTES)
 			continue;
@@ -241,7 +215,7 @@ read_stdin(const struct options *o, struct pb_bytes *any, char *dir,
 	if (in.bad || id.n != strlen(o->id) || memcmp(id.p, o->id, id.n) != 0 ||
 	    ns.n != strlen(o->namespace) ||
 	    memcmp(ns.p, o->namespace, ns.n) != 0)
-		return buf;
+		return;
 	any->n = 0;
 	pb_in_init(&in, extension.p, extension.n);
 	while (extension.p && pb_next(&in, &f)) {
@@ -253,8 +227,33 @@ read_stdin(const struct options *o, struct pb_bytes *any, char *dir,
 		memcpy(dir, sockdir.p, sockdir.n);
 		dir[sockdir.n] = '\0';
 	}
-	return buf;
-none:
+}
+
+/* All of standard input; NULL and n 0 if there is none, or too much. */
+static uint8_t *
+read_stdin(size_t *n)
+{
+	uint8_t *buf = NULL, *bigger;
+	size_t cap = 0;
+	ssize_t r;
+
+	*n = 0;
+	do {
+		if (*n == cap) {
+			cap = cap ? 2 * cap : 4096;
+			bigger = cap > STDIN_MAX ? NULL : realloc(buf, cap);
+			if (!bigger) {
+				*n = 0;
+				break;
+			}
+			buf = bigger;
+		}
+		r = read(STDIN_FILENO, buf + *n, cap - *n);
+		if (r > 0)
+			*n += (size_t)r;
+	} while (r > 0 || (r < 0 && errno == EINTR));
+	if (*n)
+		return buf;
 	free(buf);
 	return NULL;
 }
@@ -437,14 +436,16 @@ verb_start(const struct options *o)
 	char dir[SOCKET_DIR_MAX + 1] = SHIM_SOCKET_DIR;
 	char address[SHIM_ADDRESS_MAX];
 	struct config config;
-	struct pb_bytes any;
+	struct pb_bytes any, in;
 	uint8_t *input;
 	char *group = NULL;
 	struct err e;
 	bool live, known;
 	int fd = -1, ret = EXIT_FAILED;
 
-	input = read_stdin(o, &any, dir, sizeof(dir));
+	input = read_stdin(&in.n);
+	in.p = input;
+	shim_parse_input(o, in, &any, dir, sizeof(dir));
 	if (config_init(&config, &e) < 0)
 		goto out;
 	/* What is wrong with the configuration is told by Create, which reads

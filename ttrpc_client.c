@@ -52,11 +52,22 @@ ttrpc_client_new(const char *path)
 	return c;
 }
 
+/* The frame that was coming in is done with. */
+static void
+drop_frame(struct ttrpc_client *c)
+{
+	free(c->body);
+	c->body = NULL;
+	c->head_len = 0;
+}
+
 static void
 disconnect(struct ttrpc_client *c)
 {
 	int fd = c->watch.fd;
 
+	/* Between requests too: the next connection begins with a header. */
+	drop_frame(c);
 	if (fd >= 0) {
 		loop_del(&c->watch);
 		close(fd);
@@ -70,10 +81,7 @@ finish(struct ttrpc_client *c, const struct err *e)
 {
 	timer_stop(&c->deadline);
 	free(c->out);
-	free(c->body);
 	c->out = NULL;
-	c->body = NULL;
-	c->head_len = 0;
 	c->busy = false;
 	c->done(c->arg, e);
 }
@@ -108,11 +116,9 @@ ttrpc_client_free(struct ttrpc_client *c)
 	disconnect(c);
 	timer_stop(&c->deadline);
 	free(c->out);
-	free(c->body);
 	if (c->failed.fn) {
 		c->freed = true;
 		c->out = NULL;
-		c->body = NULL;
 	} else {
 		free(c);
 	}
@@ -150,17 +156,15 @@ static void
 on_response(struct ttrpc_client *c, size_t n)
 {
 	uint32_t stream = ttrpc_get_u32(c->head + 4);
+	bool ours = c->head[8] == TTRPC_RESPONSE && stream == c->stream &&
+	    c->busy && c->out_off == c->out_len;
 	struct err e;
 
-	c->head_len = 0;
-	if (c->head[8] == TTRPC_RESPONSE && stream == c->stream && c->busy &&
-	    c->out_off == c->out_len) {
+	if (ours)
 		read_response(c->body, n, &e);
+	drop_frame(c);
+	if (ours)
 		finish(c, &e);
-		return;
-	}
-	free(c->body);
-	c->body = NULL;
 }
 
 /* Read one piece; level-triggered, so the rest comes next turn. */

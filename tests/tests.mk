@@ -79,13 +79,21 @@ check: $(CHECK_BINS) $(NAME) shimctl
 check-asan:
 	$(MAKE) VARIANT=asan check
 
-# Each target under libFuzzer, FUZZ_SECONDS each; what it finds is left in the
-# working directory.
-build/fuzzer/%: tests/fuzz/fuzz_%.c $(SRCS) $(HDRS)
-	@mkdir -p build/fuzzer
-	$(CLANG) $(NEED) -I. -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -o $@ $< \
-	    $(filter-out shim.c,$(SRCS))
+# Each target under libFuzzer, FUZZ_SECONDS each, or those that FUZZ names;
+# what it finds is left in the working directory.
+FUZZ_CC = $(CLANG) $(NEED) -I. -g -O1 -fno-sanitize-recover=undefined
+
+build/fuzzer/obj/%.o: %.c $(HDRS) Makefile tests/tests.mk
+	@mkdir -p build/fuzzer/obj
+	$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+
+build/fuzzer/libshim.a: $(SRCS:%.c=build/fuzzer/obj/%.o)
+	rm -f $@
+	ar rcs $@ $(filter-out build/fuzzer/obj/shim.o,$^)
+
+build/fuzzer/%: tests/fuzz/fuzz_%.c build/fuzzer/libshim.a
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $< \
+	    build/fuzzer/libshim.a
 
 fuzz: $(FUZZ:%=build/fuzzer/%)
 	@for t in $(FUZZ); do \

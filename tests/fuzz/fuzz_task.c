@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz target of the Task service: a request's payload goes to its method,
+ * with a state.c and a ttrpc.c of this file's own below it.  The first byte
+ * chooses the method (its remainder by the number of methods), and by what is
+ * left whether the container is known (bit 0) and how its end comes (bits 1
+ * and 2): at once, later, later and badly, or after the caller has left.
+ *
+ * Whatever comes: what state.c gets is whole, the call is answered once, with
+ * a well-formed message, and nothing of the payload is used later.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "loop.h"
+#include "state.h"
+#include "task.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
+
+enum { AT_ONCE, LATER, LATER_BADLY, UNWANTED };
+
+struct ttrpc_call {
+	unsigned answers;
+	void (*gone)(void *arg);
+	void *arg;
+};
+
+static bool known;
+static unsigned ending;
+static struct request *request;		/* the ones that wait */
+static struct create_request creation;
+static struct waiter *waiter;
+static size_t sum;		/* so that what is read is not optimized away */
+
+static struct container container = { .id = "c", .bundle = "/b" };
+static struct process exec_process = {
+	.kind = PROC_EXEC, .state = STATE_STOPPED, .ct = &container,
+	.exec_id = "e", .in = "", .out = "/o", .err = "/e", .pid = 3,
+	.exit_status = 137, .exited_at = 1, .internal_pid = 5,
+};
+
+static void
+must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void
+check_string(const char *s)
+{
+	struct pb_bytes b;
+
+	must(s != NULL);
+	b.p = (const uint8_t *)s;
+	b.n = strlen(s);
+	sum += b.n;
+	must(pb_is_utf8(b));
+}
+
+static void
+check_bytes(const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	while (n > 0)
+		sum += b[--n];
+}
+
+/* -- in place of ttrpc.c -------------------------------------------------- */
+
+void
+ttrpc_reply(struct ttrpc_call *call, const void *p, size_t n)
+{
+	struct pb_in in;
+	struct pb_field f;
+
+	call->answers++;
+	pb_in_init(&in, p, n);
+	while (pb_next(&in, &f))
+		;
+	must(!in.bad);
+}
+
+void
+ttrpc_reply_pb(struct ttrpc_call *call, struct pb_out *o)
+{
+	must(!o->bad);
+	ttrpc_reply(call, o->p, o->len);
+	pb_out_free(o);
+}
+
+void
+ttrpc_fail(struct ttrpc_call *call, const struct err *e)
+{
+	call->answers++;
+	must(e->code != ERR_OK && e->msg[0]);
+	sum += strlen(e->msg);
+}
+
+void
+ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg)
+{
+	call->gone = gone;
+	call->arg = arg;
+}
+
+const char *
+ttrpc_call_name(const struct ttrpc_call *call)
+{
+	(void)call;
+	return "Task/Method";
+}
+
+/* -- in place of state.c -------------------------------------------------- */
+
+struct container *
+state_find_container(const char *id)
+{
+	check_string(id);
+	return known ? &container : NULL;
+}
+
+struct process *
+state_find(const char *id, const char *exec_id, struct err *e)
+{
+	check_string(id);
+	check_string(exec_id);
+	if (known)
+		return exec_id[0] ? &exec_process : &container.init;
+	err_set(e, ERR_NOT_FOUND, "container %s", id);
+	return NULL;
+}
+
+bool
+state_was_deleted(const char *id)
+{
+	check_string(id);
+	return ending & 1;
+}
+
+unsigned
+state_containers(void)
+{
+	return known;
+}
+
+const struct process *
+state_exec_of_pid(const struct container *ct, uint32_t internal_pid)
+{
+	must(ct == &container);
+	return internal_pid == 5 ? &exec_process : NULL;
+}
+
+static void
+end_request(struct request *r)
+{
+	static const uint32_t pids[] = { 1, 5, UINT32_MAX };
+	struct pb_out stats;
+	uint8_t buf[4] = { 8, 1 };
+	struct err e;
+
+	pb_out_init(&stats, buf, sizeof(buf));
+	stats.len = 2;
+	r->pid = 7;
+	r->exit_status = 255;
+	r->exited_at = -1;
+	r->pids = pids;
+	r->npids = sizeof(pids) / sizeof(pids[0]);
+	r->stats_type = "x";
+	r->stats = &stats;
+	err_set(&e, ERR_PRECONDITION, "badly");
+	r->done(r, ending == LATER_BADLY || !known ? &e : NULL);
+}
+
+void
+state_submit(struct request *r, const char *id, const char *exec_id)
+{
+	check_string(id);
+	check_string(exec_id);
+	must(r->op < OPS && r->op != OP_EXITED && r->done);
+	if (r->op == OP_EXEC) {
+		check_string(r->new_exec_id);
+		must(r->new_exec_id[0] &&
+		    strlen(r->new_exec_id) <= ID_MAX_BYTES);
+		check_string(r->stdio.in);
+		check_string(r->stdio.out);
+		check_string(r->stdio.err);
+		check_bytes(r->process_json, r->process_len);
+	}
+	if (r->text)
+		sum += strlen(r->text);
+	must(r->text || r->op != OP_CHECKPOINT);
+	must(!request);
+	if (ending == AT_ONCE)
+		end_request(r);
+	else
+		request = r;
+}
+
+static void
+end_creation(void)
+{
+	struct err e;
+
+	err_set(&e, ERR_EXISTS, "badly");
+	creation.created(creation.arg, 9, ending == LATER_BADLY ? &e : NULL);
+	creation.created = NULL;
+}
+
+void
+state_create(const struct create_request *c)
+{
+	size_t i, k;
+
+	check_string(c->id);
+	check_string(c->bundle);
+	check_string(c->in);
+	check_string(c->out);
+	check_string(c->err);
+	check_string(c->checkpoint);
+	check_bytes(c->options.p, c->options.n);
+	must(c->nrootfs <= MOUNTS_MAX);
+	for (i = 0; i < c->nrootfs; i++) {
+		must(c->rootfs[i].noptions <= MOUNT_OPTIONS_MAX);
+		sum += strlen(c->rootfs[i].type) + strlen(c->rootfs[i].source);
+		for (k = 0; k < c->rootfs[i].noptions; k++)
+			sum += strlen(c->rootfs[i].options[k]);
+	}
+	creation = *c;
+	if (ending == AT_ONCE)
+		end_creation();
+}
+
+int
+state_wait(struct process *p, struct waiter *w, struct err *e)
+{
+	w->pprev = NULL;
+	if (ending == LATER_BADLY)
+		return err_set(e, ERR_EXHAUSTED, "too many wait");
+	if (ending == AT_ONCE)
+		w->exited(w, p->exit_status, p->exited_at);
+	else
+		waiter = w;
+	return 0;
+}
+
+void
+state_unwait(struct process *p, struct waiter *w)
+{
+	must(p && w == waiter);
+	waiter = NULL;
+}
+
+/* ------------------------------------------------------------------------- */
+
+static void
+on_shutdown(void)
+{
+	must(!known);
+}
+
+static void
+end_all(void)
+{
+	struct request *r = request;
+	struct waiter *w = waiter;
+
+	request = NULL;
+	waiter = NULL;
+	if (r)
+		end_request(r);
+	if (creation.created)
+		end_creation();
+	if (w)
+		w->exited(w, 1, 1);
+}
+
+static void
+setup(void)
+{
+	struct err e;
+
+	log_set_level(LOG_ERR);
+	must(loop_init(&e) == 0);
+	container.init = exec_process;
+	container.init.kind = PROC_INIT;
+	container.init.state = STATE_RUNNING;
+	container.init.exec_id = "";
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
+{
+	static const struct ttrpc_method *methods;
+	static unsigned nmethods;
+	struct ttrpc_call call = { 0 };
+	struct pb_bytes payload;
+	uint8_t *copy;
+	bool left;
+
+	if (!methods) {
+		setup();
+		methods = task_services(on_shutdown)->methods;
+		while (methods[nmethods].name)
+			nmethods++;
+	}
+	if (len == 0)
+		return 0;
+	payload.n = len - 1;
+	copy = malloc(len);
+	must(copy != NULL);
+	memcpy(copy, in, len);
+	payload.p = payload.n ? copy + 1 : NULL;
+	known = in[0] / nmethods & 1;
+	ending = in[0] / nmethods >> 1 & 3;
+	methods[in[0] % nmethods].fn(&call, payload);
+	free(copy);
+	left = ending == UNWANTED && call.answers == 0;
+	if (left) {
+		must(call.gone != NULL);
+		call.gone(call.arg);
+	}
+	loop_turn(0);
+	end_all();
+	must(call.answers == !left);
+	loop_turn(0);
+	return 0;
+}

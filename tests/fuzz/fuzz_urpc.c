@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz target of urpc: this process is the sandbox too.  The first byte's
+ * lowest 2 bits choose the method, or (3) that the input is runsc's state
+ * file, which names a sandbox that does not answer.  Bits 2 to 4 say what the
+ * reply is cut into: 0 sends it whole, else pieces of that many bytes; bit 5
+ * closes after it, bit 6 cancels the call instead.
+ *
+ * Whatever comes: done() is called once unless the call is cancelled, with
+ * JSON that makes sense to runsc.c or with a reason.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fmt.h"
+#include "json.h"
+#include "loop.h"
+#include "urpc.h"
+
+#define PIECES_MAX 256
+
+int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
+
+static char root[] = "/tmp/fuzz-urpc.XXXXXX";
+static char state_path[64], socket_path[64];
+static int listen_fd;
+static enum urpc_method method;
+static unsigned calls;
+
+static void
+must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void
+clean_up(void)
+{
+	unlink(state_path);
+	unlink(socket_path);
+	rmdir(root);
+}
+
+static void
+write_state(const void *p, size_t n)
+{
+	int fd = open(state_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0600);
+
+	must(fd >= 0 && write(fd, p, n) == (ssize_t)n);
+	close(fd);
+}
+
+static void
+write_good_state(void)
+{
+	char text[64];
+
+	write_state(text, fmt(text, sizeof(text),
+	    "{\"sandbox\":{\"pid\":%d}}", (int)getpid()));
+}
+
+static void
+setup(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct err e;
+
+	must(loop_init(&e) == 0 && mkdtemp(root));
+	fmt(state_path, sizeof(state_path), "%s/c_sandbox:s.state", root);
+	fmt(socket_path, sizeof(socket_path), "%s/runsc-s.sock", root);
+	atexit(clean_up);
+	strcpy(sun.sun_path, socket_path);
+	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	must(bind(listen_fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
+	    listen(listen_fd, 8) == 0);
+	write_good_state();
+}
+
+static void
+on_done(void *arg, const struct urpc_reply *r)
+{
+	struct json j;
+	struct err e;
+
+	must(arg == &calls && ++calls == 1);
+	must(r->out && strlen(r->out) == r->outlen);
+	must((r->end == URPC_OK) == (r->err.code == ERR_OK));
+	must(r->end == URPC_OK || r->err.msg[0]);
+	if (r->end != URPC_OK || method == URPC_SIGNAL)
+		return;
+	must(json_parse(&j, r->out, r->outlen, &e) == 0);
+	must(j.toks[0].type == (method == URPC_WAIT ? JSON_OBJECT :
+	    JSON_ARRAY));
+	json_free(&j);
+}
+
+/* Answer as the sandbox, a piece a turn. */
+static void
+answer(const uint8_t *p, size_t n, size_t piece, bool then_close)
+{
+	char buf[512];
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	unsigned i;
+
+	must(fd >= 0 && recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0);
+	for (i = 0; n > 0 && i < PIECES_MAX && !calls; i++) {
+		if (piece == 0 || piece > n)
+			piece = n;
+		send(fd, p, piece, MSG_NOSIGNAL | MSG_DONTWAIT);
+		p += piece;
+		n -= piece;
+		loop_turn(0);
+	}
+	if (then_close) {
+		close(fd);
+		fd = -1;
+	}
+	for (i = 0; i < 8; i++)
+		loop_turn(0);
+	must(calls == 1 || !then_close);
+	if (fd >= 0)
+		close(fd);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
+{
+	static bool ready;
+	struct urpc_request r = { .root = root, .id = "c", .sandbox_id = "s",
+		.sig = 15, .timeout_ns = NS_PER_S };
+	struct urpc *u;
+	bool stranger;
+	int fd;
+
+	if (!ready)
+		setup();
+	ready = true;
+	if (len == 0)
+		return 0;
+	stranger = (in[0] & 3) == 3;
+	method = stranger ? URPC_WAIT : (enum urpc_method)(in[0] & 3);
+	r.method = method;
+	calls = 0;
+	if (stranger)
+		write_state(in + 1, len - 1);
+	u = urpc_call(&r, on_done, &calls);
+	must(u && !calls);
+	if (stranger)
+		write_good_state();
+	else if (!(in[0] & 0x40))
+		answer(in + 1, len - 1, in[0] >> 2 & 7, in[0] & 0x20);
+	if (stranger)
+		loop_turn(0);
+	if (!calls)
+		urpc_cancel(u);
+	loop_turn(0);
+	must(calls <= 1);
+	/* Of a call that was cancelled, or of a pid that was guessed. */
+	while ((fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+	return 0;
+}
