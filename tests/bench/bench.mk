@@ -31,6 +31,10 @@ build/bench/reaper: tests/bench/reaper.c
 bench-shims: build/bench/bench_calls build/bench/reaper $(REAL)
 	SHIM=$(REAL) bash tests/bench/bench-shims.sh
 
+# What docs/bench/shims.json says, as pictures beside it.
+bench-plots:
+	bash tests/bench/plot.sh docs/bench/shims.json docs/bench
+
 bench: bench-shims bench-calls bench-io
 
-.PHONY: bench bench-io bench-calls bench-shims
+.PHONY: bench bench-io bench-calls bench-shims bench-plots
