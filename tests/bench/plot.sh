@@ -63,8 +63,9 @@ chart() {
 		plot="$plot '$tmp/$name' using $m title \"$(jq -rn \
 		    --argjson t "$titles" --arg s "$s" '$t[$s]')\" \
 		    linecolor rgb '#${colours[n]}',"
-		plot="$plot '' using $x:$m:$((m + 1)):$((m + 2)) \
-		    with yerrorbars pointtype 0 linecolor 'black' notitle,"
+		plot="$plot '' using $x:$((m + 1)):(0):\
+(\$$((m + 2)) - \$$((m + 1))) with vectors nohead \
+		    linecolor 'black' notitle,"
 		plot="$plot '' using $x:$((m + 2)):(label(\$$m)) \
 		    with labels offset 0,0.6 font ',8' notitle,"
 		n=$((n + 1))
@@ -75,7 +76,6 @@ chart() {
 	set title "$title\n{/*0.75 $on}" enhanced
 	set style data histograms
 	set style histogram clustered gap 1
-	set pointintervalbox 0
 	set style fill solid 0.9 border -1
 	set datafile separator tab
 	set ylabel "$unit"
