@@ -59,6 +59,17 @@ $(IT_CTL): tests/it/shimctl_test.c $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
 
+# What the release binary may cost: the static one where musl is installed.
+# (REAL is known only later, so no prerequisite can have it.)
+IT_BUDGET = $(B)/it/budget_test
+BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
+
+$(IT_BUDGET): tests/it/budget_test.c tests/it/client.c tests/it/client.h \
+		$(B)/libshim.a
+	@mkdir -p $(B)/it
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/it/budget_test.c \
+	    tests/it/client.c $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
+
 # Fuzz targets with a main that runs the files of their corpus.
 FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS = $(FUZZ:%=$(B)/fuzz/%)
@@ -68,13 +79,16 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libshim.a \
 	    $(LDFLAGS)
 
-CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS) $(B)/it/bin/runsc \
-	$(B)/$(NAME) $(B)/shimctl
+CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_CTL) $(IT_BUDGET) $(FUZZ_BINS) \
+	$(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl
 
 # One line at the end: what passed and failed, of all programs together.
 check: $(CHECK_BINS) $(NAME) shimctl
+	$(MAKE) $(BUDGET_SHIM)
 	SHIM=$(B)/$(NAME) SHIMCTL=$(B)/shimctl FAKE_BIN=$(B)/it/bin \
-	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS)
+	    BUDGET_SHIM=$(BUDGET_SHIM) \
+	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_CTL) $(IT_BUDGET) \
+	    $(FUZZ_BINS)
 
 check-asan:
 	$(MAKE) VARIANT=asan check

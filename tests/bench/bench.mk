@@ -23,10 +23,18 @@ build/bench/bench_calls: tests/bench/bench_calls.c tests/it/client.c \
 bench-calls: build/bench/bench_calls $(REAL)
 	SHIM=$(REAL) bash tests/bench/bench-calls.sh
 
+build/bench/reaper: tests/bench/reaper.c
+	@mkdir -p build/bench
+	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS)
+
 # Beside PEER=/path, another shim for runsc: memory, calls, life cycles.
-bench-shims: build/bench/bench_calls $(REAL)
+bench-shims: build/bench/bench_calls build/bench/reaper $(REAL)
 	SHIM=$(REAL) bash tests/bench/bench-shims.sh
+
+# What docs/bench/shims.json says, as pictures beside it.
+bench-plots:
+	bash tests/bench/plot.sh docs/bench/shims.json docs/bench
 
 bench: bench-shims bench-calls bench-io
 
-.PHONY: bench bench-io bench-calls bench-shims
+.PHONY: bench bench-io bench-calls bench-shims bench-plots

@@ -481,10 +481,13 @@ task_create(struct client *c, const struct create_args *a,
 	pb_put_str(&o, 7, a->err);
 	if (a->checkpoint)
 		pb_put_str(&o, 8, a->checkpoint);
-	pb_out_init(&opt, NULL, 0);
-	pb_put_str(&opt, 2, a->config_path);
-	pb_put_any(&o, 10, "runtimeoptions.v1.Options", opt.p, opt.len);
-	pb_out_free(&opt);
+	if (a->config_path) {
+		pb_out_init(&opt, NULL, 0);
+		pb_put_str(&opt, 2, a->config_path);
+		pb_put_any(&o, 10, "runtimeoptions.v1.Options", opt.p,
+		    opt.len);
+		pb_out_free(&opt);
+	}
 	code = call(c, "Create", &o, &r);
 	decode_pid(&r, t);
 	return code;

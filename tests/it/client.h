@@ -58,7 +58,7 @@ struct create_args {
 	const char *bundle;
 	const char *in, *out, *err;
 	bool terminal;
-	const char *config_path;	/* of a runsc.toml */
+	const char *config_path;	/* of a runsc.toml, or NULL */
 	const char *checkpoint;		/* directory, or NULL */
 };
 int task_create(struct client *c, const struct create_args *a,
