@@ -12,7 +12,7 @@
  *      that the payload's length
  *   2: turn the loop   3: answer a call that is held   4: fail one
  *   5: read k KiB of answers   6: go on with connection k % 3
- *   7: close the connection
+ *   7: close the connection; or, with k odd, send it k times 16 KiB of zeros
  *
  * Client:
  *   0: the server sends the next byte's number of raw bytes
@@ -21,8 +21,8 @@
  *   3: call; the next byte is the payload's length, in units of 256 if k is
  *      odd; past 15 it is over before it began
  *   4: the server accepts   5: the server reads k KiB
- *   6: the server closes   7: a new client; with k odd, in done() when it
- *      comes with success
+ *   6: the server closes   7: a new client, of no server if k is even but no
+ *      multiple of 4; with k odd, in done() when it comes with success
  *
  * Whatever comes: every frame that the server sends is a response, a call has
  * one end, the client goes on with a server that does as it should, and
@@ -46,6 +46,7 @@
 #define PEERS 3
 #define HELD_MAX 64
 #define BIG (256u << 10)
+#define FLOOD (16u << 10)
 #define SERVICE "containerd.task.v2.Task"
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
@@ -295,6 +296,16 @@ send_request(struct peer *pr, unsigned method)
 	send_some(pr->fd, buf, TTRPC_HEADER + o.len);
 }
 
+/* For the end of a message that is too long to be taken. */
+static void
+flood(struct peer *pr, unsigned k)
+{
+	while (k-- > 0) {
+		send_some(pr->fd, zeros, FLOOD);
+		loop_turn(0);
+	}
+}
+
 /* The k-th of the calls that are held. */
 static void
 end_held(unsigned k, bool ok)
@@ -354,7 +365,10 @@ play_server(void)
 			peer_open(pr);
 			break;
 		default:
-			peer_close(pr);
+			if (k & 1)
+				flood(pr, k);
+			else
+				peer_close(pr);
 			break;
 		}
 	}
@@ -377,8 +391,18 @@ play_server(void)
 static char client_path[32];	/* of the listener */
 static int events_fd;
 static struct ttrpc_client *client;
-static bool under_way, free_in_done;
+static bool under_way, free_in_done, nowhere;
 static int last_code;
+
+static void
+client_renew(const char *path)
+{
+	ttrpc_client_free(client);
+	under_way = false;
+	client = ttrpc_client_new(path);
+	must(client != NULL);
+	nowhere = path != client_path;
+}
 
 static void
 on_done(void *arg, const struct err *e)
@@ -390,9 +414,7 @@ on_done(void *arg, const struct err *e)
 	/* As events_close() may be called from there. */
 	if (free_in_done && e->code == ERR_OK) {
 		free_in_done = false;
-		ttrpc_client_free(client);
-		client = ttrpc_client_new(client_path);
-		must(client != NULL);
+		client_renew(client_path);
 	}
 }
 
@@ -466,6 +488,8 @@ check_client(void)
 	for (i = 0; i < 10000 && loop_turn(0) > 0; i++)
 		;
 	must(!under_way);
+	if (nowhere)
+		client_renew(client_path);
 	free_in_done = false;
 	last_code = ERR_OK;
 	under_way = true;
@@ -491,9 +515,9 @@ play_client(void)
 	uint32_t stream = 1;
 	int fd = -1;
 
-	under_way = free_in_done = false;
-	client = ttrpc_client_new(client_path);
-	must(client != NULL);
+	free_in_done = false;
+	client = NULL;
+	client_renew(client_path);
 	while (input_len > 0 && steps++ < STEPS_MAX) {
 		k = input[0] >> 3;
 		switch (take_byte() & 7) {
@@ -525,12 +549,9 @@ play_client(void)
 			fd = -1;
 			break;
 		default:
-			if ((free_in_done = k & 1))
-				break;
-			ttrpc_client_free(client);
-			under_way = false;
-			client = ttrpc_client_new(client_path);
-			must(client != NULL);
+			free_in_done = k & 1;
+			if (!free_in_done)
+				client_renew(k & 2 ? "/nowhere" : client_path);
 			break;
 		}
 	}
