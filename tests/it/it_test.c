@@ -870,6 +870,38 @@ START_TEST(stats_and_update)
 }
 END_TEST
 
+/* Who asks while runsc works gets the same answer, also if it is no. */
+START_TEST(stats_together)
+{
+	static const char *const rules[] = {
+		"events:delay=500", "events:delay=500;events:fail=no",
+	};
+	uint32_t streams[5];
+	uint8_t buf[32];
+	struct pb_out o;
+	struct reply r;
+	size_t i, k;
+
+	run("c1", "\"hang\"");
+	for (k = 0; k < 2; k++) {
+		faults(rules[k]);
+		for (i = 0; i < 5; i++) {
+			pb_out_init(&o, buf, sizeof(buf));
+			pb_put_str(&o, 1, "c1");
+			streams[i] = client_send(c, "Stats", o.p, o.len);
+		}
+		for (i = 0; i < 5; i++) {
+			ck_assert(client_recv(c, streams[i], &r, 5000));
+			ck_assert_int_eq(r.code != 0, k == 1);
+			ck_assert(k == 1 || r.n > 0);
+		}
+		ck_assert_uint_eq(calls_of(" events "), k + 1);
+	}
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
 START_TEST(pids_never_empty)
 {
 	struct task_reply t;
@@ -1833,7 +1865,7 @@ main(void)
 		daemon_inherits_nothing, whole_life, true_a_thousand_times,
 		killed, kill_created, delete_created, output,
 		stdin_until_closed, terminal, pause_resume, checkpoint_restore, restore_fails,
-		stats_and_update, pids_never_empty,
+		stats_and_update, stats_together, pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
 		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
 		create_bad_input, log_settings, start_fails, sandbox_service,
