@@ -127,7 +127,7 @@ lint:
 	sh tests/lint.sh
 
 check-all:
-	sh tests/check-all.sh
+	sh tests/check-all.sh $(ALSO)
 
 clean-tests:
 	rm -rf build
