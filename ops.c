@@ -308,7 +308,8 @@ op_kill_created(struct process *p, struct request *r)
 	p->ending = true;
 	if (p->current && p->current->op == OP_START) {
 		p->start_cut = true;
-		request_refuse(p->current, ERR_CANCELED, "killed while starting");
+		request_refuse(p->current, ERR_CANCELED,
+		    "killed while starting");
 	}
 	process_end_created(p, STATUS_KILLED);
 }
