@@ -69,6 +69,7 @@ static const struct key {
 	    offsetof(struct config, start_timeout_ns) },
 	{ "command_timeout", SECONDS,
 	    offsetof(struct config, command_timeout_ns) },
+	{ "kill_timeout", SECONDS, offsetof(struct config, kill_timeout_ns) },
 	{ "control_socket", CONTROL, offsetof(struct config, control_socket) },
 	{ "enable_hibernate_server", UNSUPPORTED, 0 },
 	/*

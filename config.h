@@ -50,6 +50,9 @@ struct config {
 	int64_t create_timeout_ns;	/* default 5 min */
 	int64_t start_timeout_ns;	/* default 5 min */
 	int64_t command_timeout_ns;	/* default 30 s */
+	/* Key kill_timeout: after a SIGKILL the container's sandbox itself is
+	 * killed. */
+	int64_t kill_timeout_ns;	/* default 0: never */
 	int control_socket;	/* enum control_socket, default CONTROL_AUTO */
 	/* [runsc_config]: "--key=value", ready for a command line.  Values
 	 * are strings; booleans and integers are passed on as written.

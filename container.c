@@ -128,6 +128,7 @@ process_clear(struct process *p)
 {
 	child_forget(&p->child);
 	timer_stop(&p->end_timer);
+	timer_stop(&p->kill_timer);
 	runsc_cancel(p->wait_cmd);
 	runsc_cancel(p->end_cmd);
 	io_free(p->io);

@@ -234,6 +234,35 @@ op_close_io(struct process *p, struct request *r)
 
 static void on_killed(void *arg, const struct runsc_result *res);
 
+/*
+ * SIGKILL has not ended a container in the time that the settings allow: its
+ * sandbox is killed, and so every container that is in it.
+ */
+static void
+on_unkilled(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, kill_timer);
+	struct container *root = state_find_container(p->ct->env.sandbox_id);
+
+	if (p->gone || !root)
+		return;
+	log_warn("%s: SIGKILL did not end it in %lld s: killing sandbox %s",
+	    process_name(p), (long long)(p->ct->config.kill_timeout_ns /
+	    NS_PER_S), root->id);
+	child_kill(&root->init.child, SIGKILL);
+}
+
+static void
+arm_kill_timer(const struct request *r)
+{
+	struct process *p = r->p;
+
+	if (r->signal == SIGKILL && p->kind == PROC_INIT &&
+	    p->ct->config.kill_timeout_ns && !timer_running(&p->kill_timer))
+		timer_start(&p->kill_timer, p->ct->config.kill_timeout_ns,
+		    on_unkilled);
+}
+
 static void
 try_kill(struct request *r)
 {
@@ -283,10 +312,12 @@ on_killed(void *arg, const struct runsc_result *res)
 void
 op_kill(struct process *p, struct request *r)
 {
-	if (p->gone)
+	if (p->gone) {
 		request_refuse(r, ERR_NOT_FOUND, "process already finished");
-	else
-		try_kill(r);
+		return;
+	}
+	arm_kill_timer(r);
+	try_kill(r);
 }
 
 /*
@@ -344,6 +375,7 @@ op_kill_paused(struct process *p, struct request *r)
 		request_refuse(r, ERR_NOT_FOUND, "process already finished");
 		return;
 	}
+	arm_kill_timer(r);
 	r->cmd = runsc_simple(&p->ct->env, "resume", on_resumed_to_kill, r,
 	    &e);
 	if (!r->cmd)

@@ -138,6 +138,7 @@ struct process {
 	struct runsc_cmd *wait_cmd;	/* sub-container: runsc wait */
 	struct runsc_cmd *end_cmd;	/* sub-container: kill --all at its end */
 	struct timer end_timer;
+	struct timer kill_timer;	/* init: kill_timeout after SIGKILL */
 	struct request *current;	/* serial operation under way */
 	struct request *queue;		/* behind it */
 	struct request *side;		/* beside it */

@@ -870,6 +870,25 @@ START_TEST(stats_and_update)
 }
 END_TEST
 
+/* A sandbox that takes no signal is ended all the same, if that is wanted. */
+START_TEST(kill_timeout)
+{
+	struct task_reply t;
+
+	write_toml("kill_timeout = 1\n");
+	faults("socket@Signal:hang;kill:hang");
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, RUNNING);
+	task_kill_send(c, "c1", "", SIGKILL, true);
+	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 137);
+	faults("");
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
 /* Who asks while runsc works gets the same answer, also if it is no. */
 START_TEST(stats_together)
 {
@@ -1865,7 +1884,8 @@ main(void)
 		daemon_inherits_nothing, whole_life, true_a_thousand_times,
 		killed, kill_created, delete_created, output,
 		stdin_until_closed, terminal, pause_resume, checkpoint_restore, restore_fails,
-		stats_and_update, stats_together, pids_never_empty,
+		stats_and_update, stats_together, kill_timeout,
+		pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
 		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
 		create_bad_input, log_settings, start_fails, sandbox_service,
