@@ -12,7 +12,7 @@
  *      that the payload's length
  *   2: turn the loop   3: answer a call that is held   4: fail one
  *   5: read k KiB of answers   6: go on with connection k % 3
- *   7: close the connection; or, with k odd, send it k times 16 KiB of zeros
+ *   7: close the connection; or, with k odd, send it k times 16 KiB
  *
  * Client:
  *   0: the server sends the next byte's number of raw bytes
@@ -296,12 +296,16 @@ send_request(struct peer *pr, unsigned method)
 	send_some(pr->fd, buf, TTRPC_HEADER + o.len);
 }
 
-/* For the end of a message that is too long to be taken. */
+/* For the end of a message that is long, or too long to be taken.  Where none
+ * is these bytes begin one: as many empty ones would take their time. */
 static void
 flood(struct peer *pr, unsigned k)
 {
+	static uint8_t ones[FLOOD];
+
+	memset(ones, 0xff, sizeof(ones));
 	while (k-- > 0) {
-		send_some(pr->fd, zeros, FLOOD);
+		send_some(pr->fd, ones, sizeof(ones));
 		loop_turn(0);
 	}
 }
