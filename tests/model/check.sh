@@ -36,8 +36,7 @@ good() {
 	shift
 	if verify "$@" && whole; then
 		passed=$((passed + 1))
-		echo "ok $what: $(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' \
-		    log) states"
+		echo "ok $what:$(sed -n 's/\( states\), stored.*/\1/p' log)"
 	else
 		failed=$((failed + 1))
 		echo "not ok $what"
