@@ -326,6 +326,7 @@ switches(void)
 START_TEST(idle)
 {
 	long before;
+	int i;
 
 	/* What a request leaves to do is soon done. */
 	state_calls(1);
@@ -333,9 +334,13 @@ START_TEST(idle)
 	before = switches();
 	poll(NULL, 0, IDLE_MS);
 	within(WAKEUPS, switches() - before, "wake-ups without a request");
-	/* And they are counted. */
-	state_calls(10);
-	ck_assert_int_ge(switches() - before, 1);
+	/* And they are counted; on a busy machine a request may come before
+	 * it sleeps. */
+	for (i = 0; i < 100 && switches() == before; i++) {
+		state_calls(1);
+		poll(NULL, 0, 20);
+	}
+	ck_assert_int_ne(switches(), before);
 }
 END_TEST
 
