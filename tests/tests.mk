@@ -5,6 +5,7 @@
 VARIANT = plain
 B = build/$(VARIANT)
 CFLAGS_plain = -O1 -g
+CFLAGS_cov = -O0 -g --coverage
 CFLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 TEST_CFLAGS = $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS_$(VARIANT)) -I.
@@ -126,10 +127,16 @@ check-model:
 lint:
 	sh tests/lint.sh
 
+# Lines of the product that `make check` runs.
+coverage:
+	rm -rf build/cov
+	$(MAKE) VARIANT=cov check
+	sh tests/coverage.sh build/cov/obj
+
 check-all:
 	sh tests/check-all.sh $(ALSO)
 
 clean-tests:
 	rm -rf build
 
-.PHONY: check check-asan check-model fuzz lint check-all clean-tests
+.PHONY: check check-asan check-model fuzz lint coverage check-all clean-tests

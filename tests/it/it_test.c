@@ -1217,6 +1217,8 @@ own_run(void)
 	return true;
 }
 
+static const char *cgroup_parent = "/k/pod1";
+
 /* A call of the Sandbox service for id; {2 bundle, 4 options, 5 netns, 6
  * annotation} only for CreateSandbox. */
 static uint32_t
@@ -1238,7 +1240,7 @@ sandbox_send(const char *method, const char *id, const char *bundle)
 		pb_end(&config, mark);
 		pb_put_str(&config, 2, "host");
 		mark = pb_begin(&config, 8);
-		pb_put_str(&config, 1, "/k/pod1");
+		pb_put_str(&config, 1, cgroup_parent);
 		pb_out_init(&x, deep, sizeof(deep));
 		pb_put_uint(&x, 1, 100000);
 		pb_put_int(&x, 2, -1);
@@ -1343,6 +1345,9 @@ START_TEST(sandbox_service)
 	ck_assert_int_eq(sandbox_call("PingSandbox", "s1", NULL, NULL), 0);
 	ck_assert_int_eq(sandbox_call("Platform", "s1", NULL, &in), 0);
 	ck_assert_ptr_nonnull(strstr(field(in, 1), "linux"));
+	ck_assert_msg(sandbox_call("SandboxMetrics", "s1", NULL, &in) == 0,
+	    "%s", client_error);
+	ck_assert_ptr_nonnull(strstr(field(in, 1), "s1"));
 	waiting = sandbox_send("WaitSandbox", "s1", NULL);
 	ck_assert(!client_recv(c, waiting, &r, 200));
 	ck_assert_int_eq(sandbox_call("StopSandbox", "s1", NULL, NULL), 0);
@@ -1372,7 +1377,10 @@ START_TEST(sandbox_shutdown)
 	mkdir(bundle, 0700);
 	start_shim("s1", bundle);
 	pid = daemon_pid();
+	cgroup_parent = "/kubepods.slice/kubepods-pod1.slice";
 	ck_assert_int_eq(sandbox_call("CreateSandbox", "s1", bundle, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(read_text(in_dir("b/s1/config.json")),
+	    "\"cgroupsPath\":\"kubepods-pod1.slice:cri-containerd:s1\""));
 	if (_i)
 		ck_assert_int_eq(sandbox_call("StartSandbox", "s1", NULL,
 		    NULL), 0);
@@ -1381,6 +1389,30 @@ START_TEST(sandbox_shutdown)
 	client_close(c);
 	c = NULL;
 	daemon_leaves(pid);
+}
+END_TEST
+
+/* What runs in the sandbox: this binary by another name. */
+START_TEST(sandbox_process)
+{
+	static const int signals_[] = { SIGTERM, SIGINT };
+	char *name = in_dir("pause");
+	int status, i;
+	pid_t pid;
+
+	ck_assert_int_eq(symlink(shim, name), 0);
+	for (i = 0; i < 2; i++) {
+		pid = fork();
+		if (pid == 0) {
+			execl(name, name, (char *)NULL);
+			_exit(127);
+		}
+		sleep_ms(300);
+		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+		kill(pid, signals_[i]);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
 }
 END_TEST
 
@@ -1889,7 +1921,7 @@ main(void)
 		unknown_and_taken, exec_life, exec_fails,
 		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
 		create_bad_input, log_settings, start_fails, sandbox_service,
-		sandbox_needs_static, hung_kill_delays_nobody,
+		sandbox_process, sandbox_needs_static, hung_kill_delays_nobody,
 		deadline, request_timeout, delete_tolerates,
 		events_wait_for_containerd, no_events_wanted, pod,
 		control_socket_forced, sub_start_fails, delete_verb,
