@@ -247,4 +247,6 @@ echo
 passed=$(cat "$TOP"/out-* | grep -c '^ok ')
 failed=$(cat "$TOP"/out-* | grep -c '^not ok ')
 echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" != 0 ]
+# Without any packages all of it is skipped, as has been said above.
+[ "$failed" = 0 ] && { [ "$passed" != 0 ] ||
+    [ "$(find "$TOP" -maxdepth 1 -name 'no-*' | wc -l)" -ge 3 ]; }
