@@ -52,6 +52,18 @@ case_oom() {
 	nothing_left
 }
 
+# The same limit where only CRI's annotation tells of it.
+case_annotated_limit() {
+	is_runsc || return 0
+	used al
+	run --rm --rootfs --annotation io.kubernetes.cri.sandbox-id=al \
+	    --annotation io.kubernetes.cri.container-type=sandbox \
+	    --annotation io.kubernetes.cri.sandbox-memory=60000000 \
+	    "$ROOTFS" al sh -c 'tail /dev/zero' >/dev/null 2>&1
+	is status $? 137
+	nothing_left
+}
+
 # What is killed for another reason did not run out of memory.
 case_no_oom() {
 	is_runsc || return 0

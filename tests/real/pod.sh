@@ -293,5 +293,32 @@ case_shared_memory() {
 	nothing_left
 }
 
+# An emptyDir that the pod's annotations tell of, as the kubelet lays it out.
+case_empty_dir() {
+	local hint=dev.gvisor.spec.mount.cache
+	local dir="$T/kubelet/pods/uid1/volumes/kubernetes.io~empty-dir/cache"
+	local notes=(--annotation "$hint.type=bind"
+	    --annotation "$hint.share=pod" --annotation "$hint.options=rw")
+	local mount="type=bind,src=$dir,dst=/cache,options=rbind:rw"
+
+	conf auto "kubelet_root = \"$T/kubelet\""
+	mkdir -p "$dir" "$T/logs/ns_pod_uid1"
+	pod "$P" "${notes[@]}" --annotation \
+	    "$CRI.sandbox-log-directory=$T/logs/ns_pod_uid1"
+	sub "$P" "${notes[@]/type=bind/type=tmpfs}" --mount "$mount" -- a \
+	    sleep 1000
+	sub "$P" "${notes[@]/type=bind/type=tmpfs}" --mount "$mount" -- b \
+	    sleep 1000
+	ex --exec-id x a sh -c 'echo from a >/cache/f'
+	is "what b reads" "$(ex --exec-id x b cat /cache/f)" "from a"
+	is "type of the mount" "$(ex --exec-id y b sh -c \
+	    'grep " /cache " /proc/mounts | cut -d" " -f3')" tmpfs
+	is "files of the host" "$(ls "$dir")" ""
+	gone a
+	gone b
+	gone "$P"
+	nothing_left
+}
+
 begin
 run_cases
