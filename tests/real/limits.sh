@@ -52,15 +52,38 @@ case_oom() {
 	nothing_left
 }
 
-# The same limit where only CRI's annotation tells of it.
+# Bytes that the cgroup of process $1 may hold.
+memory_limit() {
+	local path
+
+	path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$1/cgroup")
+	cat "/sys/fs/cgroup/memory$path/memory.limit_in_bytes" 2>/dev/null ||
+	    cat "/sys/fs/cgroup$(sed -n 's/^0:://p' \
+	        "/proc/$1/cgroup")/memory.max"
+}
+
+annotated() {
+	used "$1"
+	run -d --rootfs --annotation io.kubernetes.cri.sandbox-id="$1" \
+	    --annotation io.kubernetes.cri.container-type=sandbox \
+	    --annotation io.kubernetes.cri.sandbox-memory=67108864 \
+	    "$ROOTFS" "$1" sleep 1000 </dev/null || why "$1 did not start"
+}
+
+# A limit that only CRI's annotation tells of, unless that is not wanted.
 case_annotated_limit() {
 	is_runsc || return 0
-	used al
-	run --rm --rootfs --annotation io.kubernetes.cri.sandbox-id=al \
-	    --annotation io.kubernetes.cri.container-type=sandbox \
-	    --annotation io.kubernetes.cri.sandbox-memory=60000000 \
-	    "$ROOTFS" al sh -c 'tail /dev/zero' >/dev/null 2>&1
-	is status $? 137
+	annotated al
+	is "its limit" "$(memory_limit "$(task_pid al)")" 67108864
+	gone al
+	cp "$T/runsc.toml" "$T/runsc.toml.was"
+	{ echo "sandbox_limits = false"; cat "$T/runsc.toml.was"; } \
+	    >"$T/runsc.toml"
+	annotated an
+	mv "$T/runsc.toml.was" "$T/runsc.toml"
+	[ "$(memory_limit "$(task_pid an)")" != 67108864 ] ||
+	    why "a limit where none is wanted"
+	gone an
 	nothing_left
 }
 
