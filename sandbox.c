@@ -269,7 +269,8 @@ free_now(struct defer *d)
 	free(container_of(d, struct sandbox_op, step));
 }
 
-/* The end of every call: answer, unless that is done, and free. */
+/* The end of every call: answer if somebody waits, with what o holds if it is
+ * given, and release both. */
 static void
 finish(struct sandbox_op *op, struct pb_out *o, const struct err *e)
 {
@@ -279,6 +280,8 @@ finish(struct sandbox_op *op, struct pb_out *o, const struct err *e)
 		ttrpc_reply_pb(op->call, o);
 	else if (op->call)
 		ttrpc_reply(op->call, NULL, 0);
+	if (o && (e || !op->call))
+		pb_out_free(o);
 	loop_defer(&op->step, free_now);
 }
 
@@ -385,8 +388,6 @@ on_metrics(struct request *r, const struct err *e)
 		pb_end(&o, mark);
 	}
 	finish(op, &o, e);
-	if (e)
-		pb_out_free(&o);
 }
 
 static void

@@ -1301,6 +1301,8 @@ field(struct pb_in in, uint32_t num)
 START_TEST(sandbox_service)
 {
 	char *bundle = in_dir("b/s1"), *spec;
+	uint8_t id[16];
+	struct pb_out o;
 	uint32_t waiting;
 	struct pb_in in;
 	struct reply r;
@@ -1348,6 +1350,16 @@ START_TEST(sandbox_service)
 	ck_assert_msg(sandbox_call("SandboxMetrics", "s1", NULL, &in) == 0,
 	    "%s", client_error);
 	ck_assert_ptr_nonnull(strstr(field(in, 1), "s1"));
+	/* Who asked leaves before the answer. */
+	faults("events:delay=500");
+	pb_out_init(&o, id, sizeof(id));
+	pb_put_str(&o, 1, "s1");
+	ck_assert(client_recv(c, client_send_full(c,
+	    "containerd.runtime.sandbox.v1.Sandbox", "SandboxMetrics", o.p,
+	    o.len, 100 * 1000000), &r, CLIENT_WAIT_MS));
+	ck_assert_int_eq(r.code, DEADLINE);
+	sleep_ms(700);
+	faults("");
 	waiting = sandbox_send("WaitSandbox", "s1", NULL);
 	ck_assert(!client_recv(c, waiting, &r, 200));
 	ck_assert_int_eq(sandbox_call("StopSandbox", "s1", NULL, NULL), 0);
