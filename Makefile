@@ -61,7 +61,9 @@ $(CTL_OBJS): $(CTL_HDRS) $(HDRS) Makefile
 SMALL = -Oz -flto=auto -fno-pie -fno-asynchronous-unwind-tables -fno-unwind-tables
 # Guards in functions with arrays; in all that -strong takes they cost 8 KiB.
 SMALL_GUARD = -fstack-protector
-SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,relro,-z,now \
+# Nobody would apply RELRO: musl leaves that to its dynamic linker, which is not
+# here, and the section costs a page of padding.
+SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,norelro \
 	-Wl,-z,noseparate-code -Wl,--build-id=none
 
 static: $(NAME).static shimctl.static

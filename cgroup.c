@@ -173,13 +173,20 @@ cut_mount_line(char *line, struct mount_line *m)
 	return m->options != NULL;
 }
 
-/* Fill the directories of cg that are on this mount. */
+/* A cgroup whose directories are looked for, by a process's paths. */
+struct search {
+	struct cgroup *cg;
+	const char *text;	/* /proc/PID/cgroup */
+};
+
+/* Fill those that are on this mount. */
 static void
-use_mount(struct cgroup *cg, const struct mount_line *m, const char *text)
+use_mount(void *arg, const struct mount_line *m)
 {
+	struct cgroup *cg = ((struct search *)arg)->cg;
+	const char *path, *text = ((struct search *)arg)->text;
 	size_t i, len, root = strcmp(m->root, "/") == 0 ? 0 :
 	    strlen(m->root);
-	const char *path;
 
 	if (strcmp(m->type, cg->unified ? "cgroup2" : "cgroup") != 0)
 		return;
@@ -199,7 +206,8 @@ use_mount(struct cgroup *cg, const struct mount_line *m, const char *text)
 
 /* Go through the mounts.  A line longer than the buffer is not one of ours. */
 static int
-find_dirs(struct cgroup *cg, const char *text, struct err *e)
+each_mount(void (*use)(void *arg, const struct mount_line *m), void *arg,
+    struct err *e)
 {
 	char path[PATH_MAX], buf[CGROUP_TEXT_MAX], *line, *end;
 	struct mount_line m;
@@ -217,7 +225,7 @@ find_dirs(struct cgroup *cg, const char *text, struct err *e)
 		    (size_t)(buf + used - line))); line = end + 1) {
 			*end = '\0';
 			if (cut_mount_line(line, &m))
-				use_mount(cg, &m, text);
+				use(arg, &m);
 		}
 		used = (size_t)(buf + used - line);
 		if (used == sizeof(buf))
@@ -270,6 +278,41 @@ same(const struct cgroup *a, const struct cgroup *b)
 			return false;
 	}
 	return true;
+}
+
+/* -- what is left of one -------------------------------------------------- */
+
+struct removal {
+	const char *path;
+	bool busy;
+};
+
+/* runsc makes an absolute path below the mount point, in each hierarchy. */
+static void
+remove_on_mount(void *arg, const struct mount_line *m)
+{
+	struct removal *r = arg;
+	char dir[PATH_MAX];
+
+	if (strncmp(m->type, "cgroup", 6) == 0 && fmt(dir, sizeof(dir),
+	    "%s%s", m->point, r->path) < sizeof(dir) && rmdir(dir) < 0 &&
+	    errno == EBUSY)
+		r->busy = true;
+}
+
+bool
+cgroup_remove(const char *path, const char *id)
+{
+	struct removal r = { .path = path };
+	const char *name = path ? strrchr(path, '/') : NULL;
+	struct err e;
+
+	if (!name || path[0] != '/' || strcmp(name + 1, id) != 0 ||
+	    strstr(path, "/../"))
+		return true;
+	if (each_mount(remove_on_mount, &r, &e) < 0)
+		log_warn("%s: remove cgroup %s: %s", id, path, e.msg);
+	return !r.busy;
 }
 
 /* -- its files ------------------------------------------------------------ */
@@ -485,6 +528,7 @@ cgroup_get(pid_t pid, struct err *e)
 {
 	char theirs[CGROUP_TEXT_MAX], ours[CGROUP_TEXT_MAX];
 	struct cgroup *cg = calloc(1, sizeof(*cg)), *other;
+	struct search search = { cg, theirs };
 
 	if (!cg) {
 		err_set(e, ERR_EXHAUSTED, "out of memory");
@@ -494,7 +538,7 @@ cgroup_get(pid_t pid, struct err *e)
 	if (read_paths(pid, theirs, e) < 0 || read_paths(0, ours, e) < 0)
 		goto fail;
 	cg->unified = is_unified(theirs);
-	if (find_dirs(cg, theirs, e) < 0)
+	if (each_mount(use_mount, &search, e) < 0)
 		goto fail;
 	if (!keep_own(cg, theirs, ours)) {
 		err_set(e, ERR_PRECONDITION, "process %d is in no cgroup of "

@@ -28,6 +28,13 @@ struct cgroup;
 struct cgroup *cgroup_get(pid_t pid, struct err *e);
 /* Not needed any more; NULL is nothing. */
 void cgroup_put(struct cgroup *cg);
+/*
+ * Remove what a runsc that was killed has left of the cgroup that it made for
+ * container id: the empty directories of the spec's cgroupsPath (NULL is
+ * nothing), if that ends with the id and so is nobody else's.  False where
+ * there are processes in it still.
+ */
+bool cgroup_remove(const char *path, const char *id);
 /* OOM kills in it up to now; 0 for NULL. */
 uint64_t cgroup_oom_kills(struct cgroup *cg);
 /* Is it one of version 2? */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "checkpoint.h"
 #include "fmt.h"
 #include "json.h"
@@ -262,8 +263,10 @@ container_free(struct container *ct)
 	while (ct->execs)
 		container_remove_exec(ct->execs);
 	resources_free(ct);
-	if (ct->runsc_ran)
+	if (ct->runsc_ran) {
 		runsc_forget(ct->runsc_root, ns, ct->id);
+		cgroup_remove(ct->spec.cgroups_path, ct->id);
+	}
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
 	while (*pp && *pp != ct)

@@ -8,7 +8,8 @@
  * runtime/v2/shim.go cleanupAfterDeadShim).  So it succeeds when there is
  * nothing to do, and it does not trust anything to answer: first whatever
  * runsc still runs for this bundle is killed, then runsc is told to forget
- * the container, then the rootfs is unmounted.  Prints a DeleteResponse.
+ * the container, then what is left of its cgroup is removed, then the rootfs
+ * is unmounted.  Prints a DeleteResponse.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "child.h"
 #include "fmt.h"
 #include "json.h"
@@ -25,6 +27,7 @@
 #include "pb.h"
 #include "runsc.h"
 #include "shim.h"
+#include "spec.h"
 
 /* Of containerd's five seconds, what runsc may take. */
 #define RUNSC_NS (3 * NS_PER_S)
@@ -32,6 +35,9 @@
 /* How long a killed daemon may take to be gone. */
 #define DYING_MS 200
 #define STATUS_KILLED 137
+/* How long what was killed may be in its cgroup still. */
+#define LEAVING_STEP_NS (10 * NS_PER_MS)
+#define LEAVING_STEPS 50
 #define DEFAULT_BINARY "runsc"
 #define DEFAULT_ROOT "/run/containerd/runsc"
 
@@ -136,6 +142,26 @@ delete_in_runsc(const struct options *o, const char *bundle,
 		complain(o->id, d.e.msg);
 }
 
+/*
+ * A create that was killed before it told anybody what it had made.  Its
+ * processes have been killed just now and may take a moment to leave.
+ */
+static void
+remove_cgroup(const char *id, const char *bundle)
+{
+	const struct timespec step = { .tv_nsec = LEAVING_STEP_NS };
+	struct spec spec;
+	struct err e;
+	int i;
+
+	if (spec_read(&spec, bundle, &e) < 0)
+		return;
+	for (i = 0; i < LEAVING_STEPS && !cgroup_remove(spec.cgroups_path,
+	    id); i++)
+		nanosleep(&step, NULL);
+	spec_free(&spec);
+}
+
 /* The daemon that `start` left for this very bundle, and not a pod's. */
 static bool
 has_own_daemon(const char *bundle)
@@ -213,6 +239,7 @@ verb_delete(const struct options *o)
 	runsc_kill_leftovers(bundle);
 	delete_in_runsc(o, bundle, binary, root);
 	runsc_forget(root, o->namespace, o->id);
+	remove_cgroup(o->id, bundle);
 	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);

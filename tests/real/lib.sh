@@ -265,6 +265,9 @@ leftovers() {
 	    2>/dev/null
 	find "/run/containerd/runsc/$NS" -type f -printf 'state %f\n' \
 	    2>/dev/null
+	# Of containers; the namespace's own directory is containerd's.
+	find /sys/fs/cgroup -mindepth 2 -type d -path "*/$NS/*" \
+	    -printf 'cgroup %p\n' 2>/dev/null
 	[ -z "$CTD_PID" ] || {
 		c task ls -q | sed 's/^/task /'
 		c container ls -q | sed 's/^/container /'

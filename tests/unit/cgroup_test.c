@@ -411,11 +411,44 @@ START_TEST(limits_refused)
 }
 END_TEST
 
+static bool
+is_there(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* In every hierarchy, and nothing that may be somebody else's. */
+START_TEST(what_is_left_is_removed)
+{
+	char path[256];
+
+	host_v1();
+	put("m/pod/id/x", "");
+	put("c/pod/id/x", "");
+	snprintf(path, sizeof(path), "%s/c/pod/id/x", dir);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert(cgroup_remove(NULL, "id"));
+	ck_assert(cgroup_remove("pod/id", "id"));
+	ck_assert(cgroup_remove("/pod/id", "d"));
+	ck_assert(cgroup_remove("/pod/id", "other"));
+	ck_assert(cgroup_remove("/pod/../pod/id", "id"));
+	ck_assert(is_there("c/pod/id"));
+	ck_assert(cgroup_remove("/pod/id", "id"));
+	ck_assert(!is_there("c/pod/id"));
+	ck_assert(is_there("c/pod"));
+	ck_assert(is_there("m/pod/id/x"));
+	ck_assert(cgroup_remove("/pod/id", "id"));
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
-		v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
+		what_is_left_is_removed, v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
 		metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
 	};
 	Suite *s = suite_create("cgroup");

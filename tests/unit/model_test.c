@@ -731,6 +731,14 @@ cgroup_put(struct cgroup *cg)
 	(void)cg;
 }
 
+bool
+cgroup_remove(const char *path, const char *id)
+{
+	(void)path;
+	(void)id;
+	return true;
+}
+
 uint64_t
 cgroup_oom_kills(struct cgroup *cg)
 {
