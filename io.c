@@ -69,6 +69,7 @@ struct stream {
 	size_t buf_off;
 	size_t buf_len;
 	uint64_t dropped;
+	uint64_t bytes;		/* taken from the source */
 };
 
 struct io {
@@ -490,8 +491,10 @@ move(struct stream *s, size_t max)
 		    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n >= PIPE_DEFAULT)
 		widen(s);
-	if (n > 0)
+	if (n > 0) {
+		s->bytes += (uint64_t)n;
 		return (size_t)n;
+	}
 	if (n < 0 && errno == EINTR)
 		return 1;
 	if (n < 0 && errno == EAGAIN) {
@@ -907,6 +910,25 @@ stream_leave(struct stream *s)
 	if (s->open)
 		log_info("%s: %s: still held by another process; what it "
 		    "writes is dropped", s->io->label, s->name);
+}
+
+void
+io_dump(const struct io *io)
+{
+	const struct stream *s;
+	int i;
+
+	for (i = 0; io && i < STREAMS; i++) {
+		s = &io->s[i];
+		if (!s->open)
+			continue;
+		log_info("dump: %s: %s: %llu bytes taken, %zu wait, %llu "
+		    "dropped, %s", io->label, s->name,
+		    (unsigned long long)s->bytes, unread(s->src) + s->buf_len,
+		    (unsigned long long)s->dropped, s->ended ? "at its end" :
+		    s->dst_watch.fd >= 0 ? "its reader takes no more" :
+		    "nothing to take");
+	}
 }
 
 void

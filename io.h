@@ -69,6 +69,8 @@ void io_close_stdin(struct io *io);
 void io_drain(struct io *io, void (*done)(void *arg), void *arg);
 /* Everything delivered and read, or never opened? */
 bool io_finished(const struct io *io);
+/* A line in the log for each open stream (SIGUSR1).  NULL is nothing. */
+void io_dump(const struct io *io);
 /* Close and release; what is still in the pipes is dropped, counted and
  * logged, and so is what a background child writes from now on: it gets
  * neither EPIPE nor stuck.  Safe from done().  NULL is nothing. */

@@ -159,6 +159,7 @@ requests_run(struct process *p)
 	if (!r || p->current || p->ending)
 		return;
 	p->queue = r->next;
+	r->next = NULL;
 	begin(r);
 }
 
@@ -174,6 +175,7 @@ state_submit(struct request *r, const char *id, const char *exec_id)
 	r->next = NULL;
 	r->retry = (struct timer){ 0 };
 	r->delay_ns = 0;
+	r->began = loop_now();
 	p = state_find(id, exec_id, &e);
 	if (!p) {
 		r->done(r, &e);
@@ -799,7 +801,7 @@ state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code,
 	return c->fn != NULL;
 }
 
-/* -- look-ups and diagnosis ------------------------------------------------------------ */
+/* -- look-ups and diagnosis ----------------------------------------------- */
 
 const struct process *
 state_exec_of_pid(const struct container *ct, uint32_t internal_pid)
@@ -815,14 +817,36 @@ state_exec_of_pid(const struct container *ct, uint32_t internal_pid)
 }
 
 static void
+dump_requests(const struct process *p, const struct request *r,
+    const char *what)
+{
+	static const char *const names[OPS] = {
+		[OP_START] = "start", [OP_EXEC] = "exec",
+		[OP_PAUSE] = "pause", [OP_RESUME] = "resume",
+		[OP_KILL] = "kill", [OP_RESIZE] = "resize",
+		[OP_CLOSE_IO] = "close stdin", [OP_PIDS] = "pids",
+		[OP_STATS] = "stats", [OP_UPDATE] = "update",
+		[OP_CHECKPOINT] = "checkpoint", [OP_DELETE] = "delete",
+		[OP_EXITED] = "exited",
+	};
+
+	for (; r; r = r->next)
+		log_info("dump: %s: %s %s for %lld ms", process_name(p),
+		    names[r->op], what,
+		    (long long)((loop_now() - r->began) / NS_PER_MS));
+}
+
+static void
 dump_process(const struct process *p)
 {
 	log_info("dump: %s: %s%s pid %d internal %d status %u requests %u "
-	    "waiters %u%s%s", process_name(p), state_name(p->state),
+	    "waiters %u", process_name(p), state_name(p->state),
 	    p->ending ? " (ending)" : "", (int)p->pid, (int)p->internal_pid,
-	    p->exit_status, p->nrequests, p->nwaiters,
-	    p->current ? " busy" : "",
-	    p->io && !io_finished(p->io) ? " streams open" : "");
+	    p->exit_status, p->nrequests, p->nwaiters);
+	dump_requests(p, p->current, "under way");
+	dump_requests(p, p->side, "under way");
+	dump_requests(p, p->queue, "waits");
+	io_dump(p->io);
 }
 
 void

@@ -1896,25 +1896,50 @@ START_TEST(signals)
 {
 	char *log = in_dir("b/c1/log");
 	char *text;
-	int pid, status, i;
+	struct pb_out o;
+	int pid, status, i, fd;
 
 	make_bundle("c1", "\"hang\"", "", false);
 	write_text(log, "");
+	write_toml("control_socket = \"off\"\n");
 	run("c1", "\"hang\"");
 	pid = daemon_pid();
+	/* A reader that takes nothing, and operations that hang. */
+	ck_assert_int_eq(mkfifo(in_dir("out"), 0600), 0);
+	fd = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
+	ck_assert_int_eq(task_exec(c, "c1", "e1",
+	    PROCESS("\"fill:1000000\""), "", in_dir("out"), "", false), 0);
+	ck_assert_int_eq(task_start(c, "c1", "e1", NULL), 0);
+	faults("pause:hang;kill:hang");
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, "c1");
+	task_kill_send(c, "c1", "", SIGTERM, false);
+	client_send(c, "Pause", o.p, o.len);
+	client_send(c, "Resume", o.p, o.len);
+	pb_out_free(&o);
+	sleep_ms(100);
 	kill(pid, SIGUSR1);
 	ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
 	sleep_ms(50);
 	text = read_text(log);
 	ck_assert(strstr(text, "dump: version") != NULL);
+	ck_assert(strstr(text, "events ") != NULL);
+	ck_assert(strstr(text, "log lines dropped 0") != NULL);
 	ck_assert(strstr(text, "dump: container c1 bundle") != NULL);
-	ck_assert(strstr(text, "running") != NULL);
+	ck_assert(strstr(text, "dump: c1: running") != NULL);
+	ck_assert(strstr(text, "dump: c1: kill under way for ") != NULL);
+	ck_assert(strstr(text, "dump: c1: pause under way for ") != NULL);
+	ck_assert(strstr(text, "dump: c1: resume waits for ") != NULL);
+	ck_assert(strstr(text, "dump: c1/e1: running") != NULL);
+	ck_assert(strstr(text, "dump: c1 e1: stdout: ") != NULL);
+	ck_assert(strstr(text, "0 dropped, its reader takes no more") != NULL);
 	kill(pid, SIGTERM);
 	for (i = 0; i < 500 && waitpid(pid, &status, WNOHANG) != pid; i++)
 		sleep_ms(10);
 	ck_assert_int_lt(i, 500);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	ck_assert(access(address, F_OK) < 0);
+	close(fd);
 	client_close(c);
 	c = NULL;
 }
