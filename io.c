@@ -87,6 +87,7 @@ struct io {
 	/* Draining. */
 	bool draining;
 	bool moved;		/* see on_stall() */
+	bool reading;		/* all is in the FIFOs, for the client to read */
 	bool drained;
 	void (*done)(void *arg);
 	void *arg;
@@ -98,12 +99,14 @@ struct io {
 
 static int64_t stall_ns = IO_STALL_NS;
 static int64_t limit_ns = IO_DRAIN_NS;
+static int64_t read_ns = IO_READ_NS;
 
 void
-io_set_bounds(int64_t stall, int64_t limit)
+io_set_bounds(int64_t stall, int64_t limit, int64_t reading)
 {
 	stall_ns = stall;
 	limit_ns = limit;
+	read_ns = reading;
 }
 
 static void pump(struct stream *s);
@@ -208,12 +211,19 @@ watch_dst(struct stream *s)
 
 /* -- draining ------------------------------------------------------------- */
 
+/* Handed to the client, or nobody to hand it to? */
 static bool
 stream_drained(const struct stream *s)
 {
 	if (!s->open || s->ended)
 		return true;
 	return s->buf_len == 0 && !poll_now(s->src, POLLIN);
+}
+
+static bool
+stream_is_being_read(const struct stream *s)
+{
+	return s->open && s->ended && tail_is_being_read(&s->tail);
 }
 
 static void
@@ -239,11 +249,26 @@ end_drain(struct io *io)
 }
 
 static void
+on_unread(struct timer *t)
+{
+	end_drain(container_of(t, struct io, stall));
+}
+
+/* ctr stops reading as soon as it is told the exit. */
+static void
 check_drained(struct io *io)
 {
-	if (io->draining && !io->drained && stream_drained(&io->s[OUT]) &&
-	    stream_drained(&io->s[ERR]))
+	const struct stream *out = &io->s[OUT], *err = &io->s[ERR];
+
+	if (!io->draining || io->drained || !stream_drained(out) ||
+	    !stream_drained(err))
+		return;
+	if (!stream_is_being_read(out) && !stream_is_being_read(err)) {
 		end_drain(io);
+	} else if (!io->reading) {
+		io->reading = true;
+		timer_start(&io->stall, read_ns, on_unread);
+	}
 }
 
 static void
@@ -309,9 +334,13 @@ stream_close(struct stream *s)
 }
 
 static void
-on_tail_over(struct tail *t)
+on_tail_changed(struct tail *t)
 {
-	stream_close(container_of(t, struct stream, tail));
+	struct stream *s = container_of(t, struct stream, tail);
+
+	if (tail_is_over(t))
+		stream_close(s);
+	check_drained(s->io);
 }
 
 /* Of two streams in one FIFO only the last to end has a tail. */
@@ -338,7 +367,7 @@ stream_end(struct stream *s)
 	if (has_tail(s)) {
 		s->ended = true;
 		s->dst = s->keep = -1;
-		if (!tail_start(&s->tail, writer, reader, on_tail_over))
+		if (!tail_start(&s->tail, writer, reader, on_tail_changed))
 			return;
 	}
 	stream_close(s);
@@ -551,7 +580,8 @@ pump(struct stream *s)
 		left -= n < left ? n : left;
 	}
 	s->io->moved |= progress;
-	if (s->io->draining && progress && timer_running(&s->io->stall))
+	if (s->io->draining && progress && timer_running(&s->io->stall) &&
+	    !s->io->reading)
 		timer_start(&s->io->stall, stall_ns, on_stall);
 	check_drained(s->io);
 	release(s->io);
@@ -924,7 +954,8 @@ io_dump(const struct io *io)
 			continue;
 		log_info("dump: %s: %s: %llu bytes taken, %zu wait, %llu "
 		    "dropped, %s", io->label, s->name,
-		    (unsigned long long)s->bytes, unread(s->src) + s->buf_len,
+		    (unsigned long long)s->bytes, s->ended ?
+		    tail_unread(&s->tail) : unread(s->src) + s->buf_len,
 		    (unsigned long long)s->dropped, s->ended ? "at its end" :
 		    s->dst_watch.fd >= 0 ? "its reader takes no more" :
 		    "nothing to take");

@@ -62,10 +62,13 @@ void io_close_stdin(struct io *io);
  * it wrote has been handed to the client: end of file on every output, or its
  * pipe is empty although somebody still holds it (a background child); or
  * when a client takes nothing for IO_STALL_NS or in total IO_DRAIN_NS have
- * passed.  Copying goes on afterwards until io_free().
+ * passed.  A client that has its FIFO open gets IO_READ_NS to read what is in
+ * there: ctr leaves when it is told the exit, and what it has not read then
+ * is lost.  Copying goes on afterwards until io_free().
  */
 #define IO_STALL_NS (5 * 1000000000LL)
 #define IO_DRAIN_NS (10 * 1000000000LL)
+#define IO_READ_NS (1 * 1000000000LL)
 void io_drain(struct io *io, void (*done)(void *arg), void *arg);
 /* Everything delivered and read, or never opened? */
 bool io_finished(const struct io *io);
@@ -76,7 +79,7 @@ void io_dump(const struct io *io);
  * neither EPIPE nor stuck.  Safe from done().  NULL is nothing. */
 void io_free(struct io *io);
 
-/* Other bounds than the two above (tests). */
-void io_set_bounds(int64_t stall_ns, int64_t drain_ns);
+/* Other bounds than the three above (tests). */
+void io_set_bounds(int64_t stall_ns, int64_t drain_ns, int64_t read_ns);
 
 #endif

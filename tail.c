@@ -63,15 +63,30 @@ unwatch(struct tail *t)
 		close(fd);
 }
 
+/* Take what inotify has to say. Is it more than that somebody has read? */
+static bool
+came_or_went(int fd)
+{
+	struct inotify_event ev[16];	/* no names: a FIFO is watched */
+	uint32_t mask = 0;
+	ssize_t n = read(fd, ev, sizeof(ev));
+	size_t i;
+
+	for (i = 0; n > 0 && i < (size_t)n / sizeof(ev[0]); i++)
+		mask |= ev[i].mask;
+	return mask != IN_ACCESS;
+}
+
 static void
 on_inotify(struct watch *w, uint32_t revents)
 {
 	struct tail *t = container_of(w, struct tail, watch);
 
 	(void)revents;
+	if (!came_or_went(w->fd) && tail_unread(t) != 0)
+		return;
 	look(t);
-	if (t->writer < 0 && t->reader < 0)
-		t->over(t);
+	t->changed(t);
 }
 
 static void
@@ -80,8 +95,7 @@ on_timer(struct timer *timer)
 	struct tail *t = container_of(timer, struct tail, timer);
 
 	look(t);
-	if (t->writer < 0 && t->reader < 0)
-		t->over(t);
+	t->changed(t);
 }
 
 /* Watch the FIFO for mask, instead of what it was watched for. */
@@ -123,7 +137,7 @@ look(struct tail *t)
 		return;
 	}
 	close_fd(&t->reader);
-	watched = watch_for(t, IN_CLOSE_NOWRITE);
+	watched = watch_for(t, IN_CLOSE_NOWRITE | IN_ACCESS);
 	if (!has_client(t)) {
 		watched = watched && watch_for(t, IN_OPEN);
 		if (!watched)
@@ -131,7 +145,7 @@ look(struct tail *t)
 		/* It may have come just before. */
 		if (!watched || !has_client(t))
 			return;
-		watched = watch_for(t, IN_CLOSE_NOWRITE);
+		watched = watch_for(t, IN_CLOSE_NOWRITE | IN_ACCESS);
 	}
 	/* Not told when the client leaves: it may have it all for itself. */
 	if (watched)
@@ -139,6 +153,19 @@ look(struct tail *t)
 	if (t->reader < 0)
 		unwatch(t);
 	close_fd(&t->writer);
+}
+
+bool
+tail_is_over(const struct tail *t)
+{
+	return t->writer < 0 && t->reader < 0;
+}
+
+/* The writer is kept while there is no client, the reader while there is. */
+bool
+tail_is_being_read(const struct tail *t)
+{
+	return t->reader >= 0 && tail_unread(t) != 0;
 }
 
 void
@@ -149,13 +176,13 @@ tail_init(struct tail *t)
 
 bool
 tail_start(struct tail *t, int writer, int reader,
-    void (*over)(struct tail *t))
+    void (*changed)(struct tail *t))
 {
 	t->writer = writer;
 	t->reader = reader;
-	t->over = over;
+	t->changed = changed;
 	look(t);
-	return t->writer < 0 && t->reader < 0;
+	return tail_is_over(t);
 }
 
 size_t

@@ -23,16 +23,21 @@ struct tail {
 	int reader;
 	struct watch watch;	/* of the inotify descriptor */
 	struct timer timer;	/* instead, where there is none to be had */
-	void (*over)(struct tail *t);
+	void (*changed)(struct tail *t);
 };
 
 void tail_init(struct tail *t);
 /*
  * Everything is in the FIFO; both descriptors are taken over.  True: it has
- * been read, all is closed.  False: over(t) will be called from the loop.
+ * been read, all is closed.  False: changed(t) will be called from the loop
+ * when a client has come or left, or has read it all.
  */
 bool tail_start(struct tail *t, int writer, int reader,
-	void (*over)(struct tail *t));
+	void (*changed)(struct tail *t));
+/* Has everything been read, and all been closed? */
+bool tail_is_over(const struct tail *t);
+/* Has a client the FIFO open that has not read everything yet? */
+bool tail_is_being_read(const struct tail *t);
 /* How much is unread? */
 size_t tail_unread(const struct tail *t);
 /* Let it go.  Returns how many bytes no client can read any more. */

@@ -163,6 +163,19 @@ turn_for(int ms)
 		loop_turn(NS_PER_MS);
 }
 
+/* Clients that take their time here are no reason for the tests to. */
+#define READ_NS (20 * NS_PER_MS)
+
+/* read() of up to n bytes that are there. */
+static size_t
+read_some(int fd, size_t n)
+{
+	static uint8_t buf[8192];
+	ssize_t r = read(fd, buf, n);
+
+	return r < 0 ? 0 : (size_t)r;
+}
+
 static int drained;
 
 static void
@@ -200,6 +213,7 @@ setup(void)
 	if (!freopen("/dev/null", "w", stderr))
 		abort();
 	drained = 0;
+	io_set_bounds(IO_STALL_NS, IO_DRAIN_NS, READ_NS);
 }
 
 static void
@@ -762,7 +776,7 @@ START_TEST(drain_is_bounded)
 	int64_t t0;
 	pid_t pid;
 
-	io_set_bounds(100 * NS_PER_MS, 300 * NS_PER_MS);
+	io_set_bounds(100 * NS_PER_MS, 300 * NS_PER_MS, READ_NS);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], 500000);
 	close(fds[0]);
@@ -792,7 +806,7 @@ START_TEST(drain_of_a_slow_client)
 	int64_t t0 = loop_now();
 	pid_t pid;
 
-	io_set_bounds(200 * NS_PER_MS, 400 * NS_PER_MS);
+	io_set_bounds(200 * NS_PER_MS, 400 * NS_PER_MS, READ_NS);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], 900000);
 	close(fds[0]);
@@ -812,6 +826,65 @@ START_TEST(drain_of_a_slow_client)
 	io_free(io);
 	turn_for(5);
 	close(r);
+}
+END_TEST
+
+/* A client that reads is told the exit when it has read everything. */
+START_TEST(drain_until_it_is_read)
+{
+	int r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
+	int r2 = open(in_dir("err"), O_RDONLY | O_NONBLOCK), fds[3];
+	struct io *io = new_io("", in_dir("out"), in_dir("err"), false);
+
+	io_set_bounds(IO_STALL_NS, IO_DRAIN_NS, 10 * NS_PER_S);
+	take_ends(io, fds);
+	ck_assert_int_eq(write(fds[1], data, 5000), 5000);
+	ck_assert_int_eq(write(fds[2], data, 3000), 3000);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	io_drain(io, on_drained, NULL);
+	turn_for(20);
+	ck_assert_uint_eq(read_some(r, 4999), 4999);
+	ck_assert_uint_eq(read_some(r2, 3000), 3000);
+	turn_for(20);
+	ck_assert_int_eq(drained, 0);
+	/* The last byte; the end of file need not be read. */
+	ck_assert_uint_eq(read_some(r, 1), 1);
+	wait_drained(1000);
+	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	io_free(io);
+	close(r);
+	close(r2);
+}
+END_TEST
+
+/* One that leaves instead has no more interest; one that does neither is
+ * waited for so long and no longer. */
+START_TEST(drain_of_an_idle_client)
+{
+	int r = open(in_dir("out"), O_RDONLY | O_NONBLOCK), fds[3];
+	struct io *io = new_io("", in_dir("out"), "", false);
+	int64_t t0;
+
+	io_set_bounds(IO_STALL_NS, IO_DRAIN_NS, _i ? 10 * NS_PER_S :
+	    100 * NS_PER_MS);
+	take_ends(io, fds);
+	ck_assert_int_eq(write(fds[1], data, 5000), 5000);
+	close(fds[0]);
+	close(fds[1]);
+	close(fds[2]);
+	t0 = loop_now();
+	io_drain(io, on_drained, NULL);
+	turn_for(20);
+	ck_assert_int_eq(drained, 0);
+	if (_i)
+		close(r);
+	wait_drained(1000);
+	ck_assert(_i || loop_now() - t0 >= 100 * NS_PER_MS);
+	io_free(io);
+	if (!_i)
+		close(r);
 }
 END_TEST
 
@@ -1375,6 +1448,8 @@ main(void)
 	tcase_add_test(tc, background_holder);
 	tcase_add_test(tc, drain_is_bounded);
 	tcase_add_test(tc, drain_of_a_slow_client);
+	tcase_add_test(tc, drain_until_it_is_read);
+	tcase_add_loop_test(tc, drain_of_an_idle_client, 0, 2);
 	tcase_add_test(tc, free_while_draining);
 	tcase_add_test(tc, free_under_a_writer);
 	tcase_add_test(tc, stalled_costs_no_memory);

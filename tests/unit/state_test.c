@@ -417,6 +417,12 @@ io_finished(const struct io *io)
 }
 
 void
+io_dump(const struct io *io)
+{
+	(void)io;
+}
+
+void
 io_free(struct io *io)
 {
 	if (!io)
