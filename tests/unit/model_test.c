@@ -5,6 +5,8 @@
  * that is below them played by this file and its clock too.  Beside it goes
  * a small model that knows only what was told: replies, events, answers of
  * Wait; it says what may come next, and that in the end nothing is missing.
+ * It counts too, and a default run must have brought each operation in each
+ * state of either kind to every outcome that it can have.
  *
  * MODEL_SEED begins another sequence, MODEL_OPS is its length.  What fails
  * prints both and the last steps; the same seed repeats it.
@@ -809,9 +811,17 @@ static const char *const op_names[OPS] = {
 	"pids", "stats", "update", "checkpoint", "delete", "exited",
 };
 
+/* Every operation in every state of either kind: what came of it, how often. */
+enum outcome { WORKED, FAILED, REFUSED, OUTCOMES };
+
+static unsigned long hits[PROC_KINDS][STATES][OPS][OUTCOMES];
+
 struct asked {
 	struct request r;	/* first */
 	bool busy;
+	bool counted;		/* it began when it was asked, in this: */
+	enum proc_kind kind;
+	enum proc_state state;
 	unsigned slot, new_slot;
 	bool ok;
 	int code;
@@ -994,6 +1004,18 @@ delete_worked(struct asked *a)
 }
 
 static void
+count(const struct asked *a, bool worked)
+{
+	const char *text;
+	int code;
+	bool may = state_allows(a->kind, a->state, a->r.op, &code, &text);
+
+	MUST(may || !worked);
+	hits[a->kind][a->state][a->r.op][worked ? WORKED : may ? FAILED :
+	    REFUSED]++;
+}
+
+static void
 on_done(struct request *r, const struct err *e)
 {
 	struct asked *a = (struct asked *)r;
@@ -1005,6 +1027,8 @@ on_done(struct request *r, const struct err *e)
 	MUST(s->asked > 0);
 	a->busy = false;
 	a->code = e ? e->code : 0;
+	if (a->counted)
+		count(a, !e);
 	s->asked--;
 	answered++;
 	switch (r->op) {
@@ -1132,6 +1156,7 @@ ask(enum op op, unsigned slot)
 {
 	static char image[] = "/image";
 	static const unsigned signals[] = { SIGKILL, SIGTERM, SIGUSR1 };
+	struct process *p = state_find("c1", ids[slot], &(struct err){ 0 });
 	struct asked *a;
 	unsigned i;
 
@@ -1156,6 +1181,12 @@ ask(enum op op, unsigned slot)
 		seen[slot].start_asked = true;
 	seen[slot].asked++;
 	note("%s %s", op_names[op], ids[slot]);
+	if (p) {
+		a->kind = p->kind;
+		a->state = p->state;
+		a->counted = p->nrequests < QUEUE_MAX &&
+		    !p->current && !p->ending && !p->queue;
+	}
 	state_submit(&a->r, "c1", ids[slot]);
 	return a;
 }
@@ -1219,6 +1250,7 @@ process_exits(void)
 	}
 	MUST(i < SLOTS);
 	note("exit of %s: %d", ids[i][0] ? ids[i] : "init", status);
+	hits[p->kind][p->state][OP_EXITED][WORKED]++;
 	/* One that is late may be one that was given up already. */
 	if (!p->gone)
 		seen[i].ended_with = status < 0 ? 255 : status;
@@ -1347,6 +1379,68 @@ number(const char *name, unsigned long long otherwise)
 	return v && v[0] ? strtoull(v, NULL, 0) : otherwise;
 }
 
+/* What a cell that does something can come to, as the product promises it. */
+static bool
+can_work(enum proc_kind k, enum proc_state s, enum op op)
+{
+	/* Who deletes what is being created is told that it never was; and an
+	 * exec that has not run has no process that could end. */
+	return !(s == STATE_CREATING && op == OP_DELETE) &&
+	    !(k == PROC_EXEC && s == STATE_CREATED && op == OP_EXITED);
+}
+
+static bool
+can_fail(enum proc_state s, enum op op)
+{
+	switch (op) {
+	case OP_RESIZE:		/* no terminal here */
+	case OP_CLOSE_IO:
+	case OP_PIDS:		/* never empty, never an error */
+	case OP_EXITED:
+		return false;
+	case OP_DELETE:		/* always finishes */
+		return s == STATE_CREATING;
+	default:
+		return true;
+	}
+}
+
+/* The sequences were long enough to bring every cell of the table to each
+ * outcome that it can have, and to no other. */
+static void
+all_outcomes_seen(void)
+{
+	int k, s, op, code, wrong = 0;
+	const unsigned long *h;
+	const char *text;
+	bool may, ok;
+
+	for (k = 0; k < PROC_KINDS; k++)
+	for (s = 0; s < STATE_DELETED; s++)	/* then there is nobody */
+	for (op = 0; op < OPS; op++) {
+		h = hits[k][s][op];
+		may = state_allows((enum proc_kind)k, (enum proc_state)s,
+		    (enum op)op, &code, &text);
+		if (!may && !code)	/* nobody can ask */
+			ok = !h[WORKED] && !h[FAILED] && !h[REFUSED];
+		else if (!may)
+			ok = h[REFUSED] && !h[WORKED] && !h[FAILED];
+		else
+			ok = !h[REFUSED] && !h[FAILED] == !can_fail(
+			    (enum proc_state)s, (enum op)op) &&
+			    !h[WORKED] == !can_work((enum proc_kind)k,
+			    (enum proc_state)s, (enum op)op);
+		if (ok)
+			continue;
+		printf("%s %s %s: worked %lu failed %lu refused %lu\n",
+		    k == PROC_INIT ? "init" : "exec",
+		    state_name((enum proc_state)s), op_names[op], h[WORKED],
+		    h[FAILED], h[REFUSED]);
+		wrong++;
+	}
+	MUST(wrong == 0);
+}
+
 START_TEST(random_lives)
 {
 	unsigned n;
@@ -1378,6 +1472,8 @@ START_TEST(random_lives)
 	    told_exits);
 	/* It did get somewhere. */
 	MUST(told_starts > 0 && told_exits > 0);
+	if (max_steps >= OPS_DEFAULT)
+		all_outcomes_seen();
 }
 END_TEST
 
