@@ -40,7 +40,7 @@ $(B)/unit/%_test: tests/unit/%_test.c $(B)/libshim.a
 	    $(CHECK_LIBS) $(LDFLAGS)
 
 # The real binary against the fake runsc.
-IT_SRCS = $(wildcard tests/it/it_*.c) tests/it/client.c
+IT_SRCS = $(wildcard tests/it/it_*.c) tests/it/client.c tests/it/host.c
 IT = $(B)/it/it_test
 
 $(B)/it/bin/runsc: tests/it/fake_runsc.c

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host: see host.h. */
+#include "host.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../pb.h"
+
+char base[32];
+char dir[64];
+char shim[PATH_MAX];
+char events_path[128];
+char toml[128];
+char address[512];
+struct client *c;
+
+void
+sleep_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+char *
+in_dir(const char *fmt, ...)
+{
+	static char text[64][256];
+	static unsigned i;
+	char *p = text[i++ % 64];
+	va_list ap;
+	int n;
+
+	n = snprintf(p, sizeof(text[0]), "%s/", dir);
+	va_start(ap, fmt);
+	vsnprintf(p + n, sizeof(text[0]) - (size_t)n, fmt, ap);
+	va_end(ap);
+	return p;
+}
+
+void
+write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+	fputs(text, f);
+	fclose(f);
+}
+
+char *
+read_text(const char *path)
+{
+	static char text[1 << 20];
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+/* A bundle whose process is these words of the fake's language, e.g.
+ * "\"echo:hi\",\"exit:7\"". */
+char *
+make_bundle(const char *id, const char *words, const char *annotations,
+    bool terminal)
+{
+	char *bundle = in_dir("b/%s", id);
+	char text[2048];
+
+	mkdir(in_dir("b"), 0700);
+	mkdir(bundle, 0700);
+	mkdir(in_dir("b/%s/rootfs", id), 0711);
+	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0.2\",\"process\":{"
+	    "\"terminal\":%s,\"args\":[\"fake\",%s],\"cwd\":\"/\"},\"root\":"
+	    "{\"path\":\"rootfs\"},\"annotations\":{%s}}",
+	    terminal ? "true" : "false", words, annotations);
+	write_text(in_dir("b/%s/config.json", id), text);
+	return bundle;
+}
+
+/* BootstrapParams {1 id, 2 namespace, 9 socket_dir}. */
+static size_t
+bootstrap(const char *id, uint8_t *buf, size_t cap)
+{
+	struct pb_out o;
+
+	pb_out_init(&o, buf, cap);
+	pb_put_str(&o, 1, id);
+	pb_put_str(&o, 2, "ns");
+	pb_put_str(&o, 9, in_dir("s"));
+	return o.len;
+}
+
+/* Run the shim in bundle with a verb; its output into out, its status. */
+int
+run_verb(const char *bundle, const char *id, const char *verb, char *out,
+    size_t cap, size_t *outlen)
+{
+	int to[2], from[2], status;
+	uint8_t buf[256];
+	size_t n = bootstrap(id, buf, sizeof(buf)), used = 0;
+	ssize_t r;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(to), 0);
+	ck_assert_int_eq(pipe(from), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(to[0], 0);
+		dup2(from[1], 1);
+		close(to[1]);
+		close(from[0]);
+		close(to[0]);
+		close(from[1]);
+		if (chdir(bundle) < 0)
+			_exit(99);
+		execl(shim, shim, "-namespace", "ns", "-id", id, "-address",
+		    in_dir("containerd.sock"), verb, (char *)NULL);
+		_exit(98);
+	}
+	close(to[0]);
+	close(from[1]);
+	/* As containerd does: `delete` gets nothing, and does not wait. */
+	if (strcmp(verb, "start") == 0)
+		ck_assert_int_eq(write(to[1], buf, n), (ssize_t)n);
+	close(to[1]);
+	/* To the end of file: a daemon that inherited it would hold it. */
+	while (used + 1 < cap &&
+	    (r = read(from[0], out + used, cap - 1 - used)) > 0)
+		used += (size_t)r;
+	close(from[0]);
+	out[used] = '\0';
+	if (outlen)
+		*outlen = used;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void
+start_shim(const char *id, const char *bundle)
+{
+	char out[256];
+
+	ck_assert_int_eq(run_verb(bundle, id, "start", out, sizeof(out), NULL),
+	    0);
+	ck_assert_msg(strncmp(out, "unix:///", 8) == 0, "start said: %s", out);
+	ck_assert_msg(out[strlen(out) - 1] == '\n' &&
+	    strchr(out, '\n') == out + strlen(out) - 1, "not one line: %s",
+	    out);
+	out[strlen(out) - 1] = '\0';
+	snprintf(address, sizeof(address), "%s", out + 7);
+	c = client_connect(address);
+	ck_assert_msg(c != NULL, "connect %s: %s", address, strerror(errno));
+}
+
+int
+create(const char *id, const char *words, const char *out)
+{
+	struct create_args a = {
+		.id = id, .in = "", .out = out, .err = "",
+		.config_path = toml,
+	};
+
+	a.bundle = make_bundle(id, words, "", false);
+	if (!c)
+		start_shim(id, a.bundle);
+	return task_create(c, &a, NULL);
+}
+
+void
+run(const char *id, const char *words)
+{
+	ck_assert_msg(create(id, words, "") == 0, "create: %s", client_error);
+	ck_assert_msg(task_start(c, id, "", NULL) == 0, "start: %s",
+	    client_error);
+}
+
+void
+remove_container(const char *id)
+{
+	task_kill(c, id, "", SIGKILL, true);
+	ck_assert_int_eq(task_wait(c, id, "", NULL), 0);
+	ck_assert_msg(task_delete(c, id, "", NULL) == 0, "delete: %s",
+	    client_error);
+}
+
+int
+daemon_pid(void)
+{
+	struct task_reply t;
+
+	ck_assert_int_eq(task_connect(c, "nobody", &t), 0);
+	return (int)t.shim_pid;
+}
+
+unsigned
+count_fds(int pid)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	ck_assert(d != NULL);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Processes whose command line has where in it; sig is sent to each. */
+unsigned
+find_processes(const char *where, int sig)
+{
+	char path[300], text[4096];
+	struct dirent *e;
+	unsigned n = 0;
+	ssize_t r, i;
+	DIR *d = opendir("/proc");
+	int fd;
+
+	while ((e = readdir(d))) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+		    atoi(e->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		r = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		for (i = 0; i < r; i++) {
+			if (!text[i])
+				text[i] = ' ';
+		}
+		text[r < 0 ? 0 : r] = '\0';
+		if (!strstr(text, where))
+			continue;
+		n++;
+		if (sig)
+			kill(atoi(e->d_name), sig);
+	}
+	closedir(d);
+	return n;
+}
+
+unsigned
+count_processes(void)
+{
+	return find_processes(dir, 0);
+}
+
+/* What ends a moment after its container's Delete: wait for that number. */
+bool
+fds_become(int pid, unsigned want)
+{
+	int i;
+
+	for (i = 0; i < 100 && count_fds(pid) != want; i++)
+		sleep_ms(10);
+	return count_fds(pid) == want;
+}
+
+/* The daemon ends by itself, well, and leaves nothing. */
+void
+daemon_leaves(int pid)
+{
+	int i, status = -1;
+
+	/* It is our orphan, since we are the subreaper. */
+	for (i = 0; i < 500; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			break;
+		sleep_ms(10);
+	}
+	ck_assert_msg(i < 500, "the daemon did not leave");
+	/* A sanitizer's complaint ends it with another. */
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	    "the daemon ended with %#x", status);
+	ck_assert_msg(access(address, F_OK) < 0, "its socket is left");
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	ck_assert_msg(count_processes() == 0, "processes are left");
+}
+
+void
+shut_down(void)
+{
+	int pid = daemon_pid();
+
+	ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
+	client_close(c);
+	c = NULL;
+	daemon_leaves(pid);
+}
+
+void
+faults(const char *rules)
+{
+	write_text(in_dir("faults"), rules);
+}
+
+void
+write_toml(const char *lines)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "root = \"%s/root\"\n%s", dir, lines);
+	write_text(toml, text);
+}
+
+/* Lines of the fake's log that contain word. */
+unsigned
+calls_of(const char *word)
+{
+	char *p = read_text(in_dir("calls"));
+	unsigned n = 0;
+
+	while ((p = strstr(p, word))) {
+		n++;
+		p++;
+	}
+	return n;
+}
+
+void
+setup(void)
+{
+	const char *s = getenv("SHIM"), *bin = getenv("FAKE_BIN");
+	char path[PATH_MAX + 64];
+
+	ck_assert_msg(s && bin, "SHIM and FAKE_BIN must be set");
+	ck_assert(realpath(s, shim) != NULL);
+	ck_assert(realpath(bin, path) != NULL);
+	strcat(path, ":/usr/bin:/bin");
+	setenv("PATH", path, 1);
+	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
+	ck_assert(mkdtemp(dir) != NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	snprintf(events_path, sizeof(events_path), "%s/events", dir);
+	setenv("TTRPC_ADDRESS", events_path, 1);
+	sink_open(events_path);
+	setenv("FAKE_RUNSC", in_dir("faults"), 1);
+	setenv("FAKE_RUNSC_LOG", in_dir("calls"), 1);
+	faults("");
+	snprintf(toml, sizeof(toml), "%s/runsc.toml", dir);
+	write_toml("");
+	c = NULL;
+}
+
+void
+teardown(void)
+{
+	if (c)
+		client_close(c);
+	sink_close();
+	find_processes(dir, SIGKILL);
+	sleep_ms(20);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* After all tests, also those that failed and could not tidy up. */
+void
+clean_up(void)
+{
+	char cmd[64];
+
+	find_processes(base, SIGKILL);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
+	if (system(cmd) != 0)
+		fprintf(stderr, "%s: failed\n", cmd);
+}

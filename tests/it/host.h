@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host: what a shim finds around it, for tests of the real binary: bundles, the
+ * verbs run as containerd runs them, a fake runsc on the PATH, events taken by
+ * client.h's sink; and what is to be seen of the daemon from outside.
+ *
+ * Needs neither root nor network: the sockets' directory is given in the
+ * bootstrap parameters, runsc's root in the options.  SHIM is the binary,
+ * FAKE_BIN the directory with the fake as `runsc`.  All of a test lies below
+ * dir, which is in every command line, so its processes are found by it.
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client.h"
+
+/* An exec's process object of words of the fake's language. */
+#define PROCESS(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"}"
+
+extern char base[32];		/* of all tests; main makes it */
+extern char dir[64];		/* of this test */
+extern char shim[PATH_MAX];
+extern char events_path[128];
+extern char toml[128];
+extern char address[512];	/* what start printed, without unix:// */
+extern struct client *c;
+
+/* For each test; and what is left after all of them. */
+void setup(void);
+void teardown(void);
+void clean_up(void);
+
+void sleep_ms(int ms);
+/* A path below dir; one of 64 buffers in turn. */
+char *in_dir(const char *fmt, ...);
+void write_text(const char *path, const char *text);
+/* The text of a file, "" if there is none; valid until the next call. */
+char *read_text(const char *path);
+/* Rules of the fake runsc; lines of its log that contain word. */
+void faults(const char *rules);
+unsigned calls_of(const char *word);
+/* runsc.toml: the tests' root, and these lines. */
+void write_toml(const char *lines);
+
+/* A bundle whose process is these words of the fake's language, e.g.
+ * "\"echo:hi\",\"exit:7\"".  Its path. */
+char *make_bundle(const char *id, const char *words, const char *annotations,
+	bool terminal);
+/* Run the shim in bundle with a verb; its output into out, its status. */
+int run_verb(const char *bundle, const char *id, const char *verb, char *out,
+	size_t cap, size_t *outlen);
+/* `start`; then c is connected. */
+void start_shim(const char *id, const char *bundle);
+/* A container, with a shim if there is none; the reply's code. */
+int create(const char *id, const char *words, const char *out);
+/* The same, started; killed and deleted. */
+void run(const char *id, const char *words);
+void remove_container(const char *id);
+/* Shutdown, after which the daemon must leave nothing. */
+void shut_down(void);
+void daemon_leaves(int pid);
+
+int daemon_pid(void);
+unsigned count_fds(int pid);
+/* What ends a moment after its container's Delete: wait for that number. */
+bool fds_become(int pid, unsigned want);
+/* Processes whose command line has where in it; sig, if any, is sent to each. */
+unsigned find_processes(const char *where, int sig);
+unsigned count_processes(void);
+
+#endif
