@@ -120,6 +120,7 @@ include tests/tests.mk
 include tests/real/real.mk
 include tests/matrix/matrix.mk
 include tests/bench/bench.mk
+include tests/soak/soak.mk
 include dist.mk
 
 clean: clean-tests clean-dist

@@ -381,3 +381,9 @@ child_exit_code(int status)
 		return 128u + (unsigned)WTERMSIG(status);
 	return (unsigned)WEXITSTATUS(status);
 }
+
+bool
+child_was_killed(int status)
+{
+	return status != CHILD_STATUS_UNKNOWN && WIFSIGNALED(status);
+}

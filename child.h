@@ -72,5 +72,7 @@ void child_release(void);
 
 /* Exit status as a shell gives it: N, or 128 + signal; 255 for unknown. */
 unsigned child_exit_code(int status);
+/* Did a signal end it? */
+bool child_was_killed(int status);
 
 #endif

@@ -29,6 +29,7 @@
 #define LOG_READ_MAX (64u << 10)	/* of the log's end */
 #define PID_TEXT_MAX 16
 #define CMDLINE_MAX 8192
+#define LOG_PATH_MAX 40
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 
@@ -208,32 +209,29 @@ runsc_forget(const char *root, const char *ns, const char *id)
 		rmdir(root);
 }
 
-/* Is the command line text (NUL-separated) runsc's, for this bundle? */
+/* Has the command line text (NUL-separated, the last NUL included) a flag of
+ * that value, as one word or as two? */
 static bool
-cmdline_is_for(const char *text, size_t len, const char *bundle)
+has_flag(const char *text, size_t len, const char *flag, const char *value)
 {
-	static const char flag[] = "--bundle";
-	const char *end = text + len;
-	const char *arg;
+	size_t n = strlen(flag);
+	const char *end = text + len, *arg;
 	bool next = false;
 
-	if (len == 0 || text[len - 1] != '\0' ||
-	    strncmp(text, "runsc", 5) != 0)
-		return false;
 	for (arg = text; arg < end; arg += strlen(arg) + 1) {
-		if (next && strcmp(arg, bundle) == 0)
+		if (next && strcmp(arg, value) == 0)
 			return true;
 		next = strcmp(arg, flag) == 0;
-		if (strncmp(arg, flag, sizeof(flag) - 1) == 0 &&
-		    arg[sizeof(flag) - 1] == '=' &&
-		    strcmp(arg + sizeof(flag), bundle) == 0)
+		if (strncmp(arg, flag, n) == 0 && arg[n] == '=' &&
+		    strcmp(arg + n + 1, value) == 0)
 			return true;
 	}
 	return false;
 }
 
 static bool
-process_is_for(const char *pid, const char *bundle)
+process_has(const char *pid, const char *name, const char *flag,
+    const char *value)
 {
 	char path[32], text[CMDLINE_MAX];
 	ssize_t n;
@@ -245,11 +243,16 @@ process_is_for(const char *pid, const char *bundle)
 		return false;
 	n = read(fd, text, sizeof(text));
 	close(fd);
-	return n > 0 && cmdline_is_for(text, (size_t)n, bundle);
+	if (n <= 0)
+		return false;
+	text[n - 1] = '\0';
+	return strncmp(text, name, strlen(name)) == 0 &&
+	    has_flag(text, (size_t)n, flag, value);
 }
 
-unsigned
-runsc_kill_leftovers(const char *bundle)
+/* SIGKILL the processes whose name begins with that and that have the flag. */
+static unsigned
+kill_processes(const char *name, const char *flag, const char *value)
 {
 	unsigned killed = 0;
 	struct dirent *d;
@@ -260,14 +263,14 @@ runsc_kill_leftovers(const char *bundle)
 		return 0;
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] < '1' || d->d_name[0] > '9' ||
-		    !process_is_for(d->d_name, bundle))
+		    !process_has(d->d_name, name, flag, value))
 			continue;
 		/* Look again once the pidfd holds the process: the pid may
 		 * have gone to another in between. */
 		pidfd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
 		if (pidfd < 0)
 			continue;
-		if (process_is_for(d->d_name, bundle) &&
+		if (process_has(d->d_name, name, flag, value) &&
 		    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL,
 		    0) == 0)
 			killed++;
@@ -275,6 +278,12 @@ runsc_kill_leftovers(const char *bundle)
 	}
 	closedir(dir);
 	return killed;
+}
+
+unsigned
+runsc_kill_leftovers(const char *bundle)
+{
+	return kill_processes("runsc", "--bundle", bundle);
 }
 
 /* The last bytes of fd, at most cap - 1, NUL-terminated; malloc'd or NULL. */
@@ -410,6 +419,30 @@ makes_sandbox(const struct runsc_cmd *c)
 	    strcmp(c->verb, "restore") == 0;
 }
 
+/* How runsc finds our log: what it starts in turn does not inherit it. */
+static void
+log_path(const struct runsc_cmd *c, char path[LOG_PATH_MAX])
+{
+	fmt(path, LOG_PATH_MAX, "/proc/%d/fd/%d", (int)getpid(), c->log_fd);
+}
+
+/*
+ * The command was killed, or it failed, perhaps halfway.  What it has started
+ * must not go on: its success would be nobody's, and the number of the log's
+ * descriptor will be another file's soon, to which it would write, and that of
+ * the process object too, which it would read.
+ */
+static void
+kill_started(const struct runsc_cmd *c)
+{
+	char path[LOG_PATH_MAX];
+
+	log_path(c, path);
+	if (makes_sandbox(c) || strcmp(c->verb, "start") == 0 ||
+	    strcmp(c->verb, "exec") == 0)
+		kill_processes("", "--log", path);
+}
+
 static void
 on_exit_status(struct child *child, int status)
 {
@@ -420,6 +453,8 @@ on_exit_status(struct child *child, int status)
 	bool ok = !c->timed_out && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == 0;
 
+	if (!c->done || !ok)
+		kill_started(c);
 	if (!c->done) {
 		cmd_release(c);
 		return;
@@ -536,15 +571,17 @@ output_file(struct err *e)
 static void
 begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 {
+	char path[LOG_PATH_MAX];
 	size_t i;
 
 	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
+	log_path(c, path);
 	a->n = 0;
 	a->used = 0;
 	a->full = false;
 	arg_add(a, "%s", env->binary);
 	arg_add(a, "--root=%s", env->root);
-	arg_add(a, "--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
+	arg_add(a, "--log=%s", path);
 	arg_add(a, "--log-format=json");
 	if (env->log_directory)
 		arg_add(a, "--panic-log=%s/gvisor_panic.log",

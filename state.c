@@ -374,8 +374,11 @@ end_exec(struct process *p)
 {
 	if (p->gone || p->state == STATE_STOPPED)
 		return;
-	if (timer_running(&p->end_timer)) {	/* see process_exec_exited() */
+	/* See process_exec_exited() for both. */
+	if (timer_running(&p->end_timer) || p->end_cmd) {
 		timer_stop(&p->end_timer);
+		runsc_cancel(p->end_cmd);
+		p->end_cmd = NULL;
 		process_gone(p, STATUS_KILLED);
 		return;
 	}
@@ -551,12 +554,33 @@ on_really_128(struct timer *t)
 	process_gone(container_of(t, struct process, end_timer), RUNSC_FAILED);
 }
 
+static void
+on_exec_killed(void *arg, const struct runsc_result *r)
+{
+	struct process *p = arg;
+
+	p->end_cmd = NULL;
+	if (r->err.code != ERR_OK && !r->gone)
+		log_err("%s: its runsc exec was killed, and process %d may "
+		    "live on: %s", process_name(p), (int)p->internal_pid,
+		    r->err.msg);
+	process_gone(p, STATUS_KILLED);
+}
+
 void
 process_exec_exited(struct child *c, int status)
 {
 	struct process *p = container_of(c, struct process, child);
 	unsigned code = child_exit_code(status);
+	struct err e;
 
+	/* It was not the process that was killed but the runsc that waits for
+	 * it: what is told then must become true first. */
+	if (child_was_killed(status) && p->internal_pid && !p->ct->init.gone)
+		p->end_cmd = runsc_kill(&p->ct->env, p->internal_pid, false,
+		    SIGKILL, on_exec_killed, p, &e);
+	if (p->end_cmd)
+		return;
 	if (status == CHILD_STATUS_UNKNOWN)
 		log_err("%s: process %d ended and nobody could take its "
 		    "status: reporting %d", process_name(p), (int)p->pid,

@@ -136,7 +136,7 @@ struct process {
 	struct io *io;
 	struct console *console;
 	struct runsc_cmd *wait_cmd;	/* sub-container: runsc wait */
-	struct runsc_cmd *end_cmd;	/* sub-container: kill --all at its end */
+	struct runsc_cmd *end_cmd;	/* at its end: kill what is left */
 	struct timer end_timer;
 	struct timer kill_timer;	/* init: kill_timeout after SIGKILL */
 	struct request *current;	/* serial operation under way */

@@ -36,7 +36,8 @@
  *
  * FAKE_RUNSC holds rules, or (beginning with '/') names a file with them that
  * is read at every call: `COMMAND[@ID]:ACTION[=VALUE][#N]`, separated by ';'
- * or newline; COMMAND * is any.  #N: only the first N calls that match.
+ * or newline; COMMAND * is any, `detached` is runsc-exec.  #N: only the first
+ * N calls that match.
  *   hang             never return           delay=MS   first wait
  *   late=MS          wait after the work    exit=N     do nothing but exit N
  *   fail=TEXT        error TEXT, no work    fail-once[=TEXT]  fail, #1
@@ -2235,8 +2236,10 @@ main(int argc, char **argv)
 		prctl(PR_SET_NAME, "exe");
 		if (process == NULL || f.nargs < 1)
 			exit(FAILED);
-		/* Its parent has obeyed the rules; but these are about what
-		 * the child does. */
+		/* Its parent has obeyed the rules of exec. */
+		command = "detached";
+		rules_apply();
+		command = "exec";
 		no_pid_file = getenv("FAKE_RUNSC_NO_PID") != NULL;
 		exec_run(&f, process, f.args[0]);
 	}

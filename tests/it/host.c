@@ -20,6 +20,8 @@
 
 #include "../../pb.h"
 
+#define REAP_MS 20
+
 char base[32];
 char dir[64];
 char shim[PATH_MAX];
@@ -106,6 +108,20 @@ bootstrap(const char *id, uint8_t *buf, size_t cap)
 	return o.len;
 }
 
+/* What a dead shim left and `delete` kills is ours to reap, while that waits for
+ * it to be gone. */
+static void
+reap_others(pid_t verb)
+{
+	siginfo_t si = { 0 };
+
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    si.si_pid && si.si_pid != verb) {
+		waitpid(si.si_pid, NULL, 0);
+		si.si_pid = 0;
+	}
+}
+
 /* Run the shim in bundle with a verb; its output into out, its status. */
 int
 run_verb(const char *bundle, const char *id, const char *verb, char *out,
@@ -114,7 +130,8 @@ run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	int to[2], from[2], status;
 	uint8_t buf[256];
 	size_t n = bootstrap(id, buf, sizeof(buf)), used = 0;
-	ssize_t r;
+	struct pollfd p = { .events = POLLIN };
+	ssize_t r = 0;
 	pid_t pid;
 
 	ck_assert_int_eq(pipe(to), 0);
@@ -135,14 +152,18 @@ run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	}
 	close(to[0]);
 	close(from[1]);
+	p.fd = from[0];
 	/* As containerd does: `delete` gets nothing, and does not wait. */
 	if (strcmp(verb, "start") == 0)
 		ck_assert_int_eq(write(to[1], buf, n), (ssize_t)n);
 	close(to[1]);
 	/* To the end of file: a daemon that inherited it would hold it. */
-	while (used + 1 < cap &&
-	    (r = read(from[0], out + used, cap - 1 - used)) > 0)
-		used += (size_t)r;
+	while (used + 1 < cap && (poll(&p, 1, REAP_MS) == 0 ||
+	    (r = read(from[0], out + used, cap - 1 - used)) > 0)) {
+		if (p.revents)
+			used += (size_t)r;
+		reap_others(pid);
+	}
 	close(from[0]);
 	out[used] = '\0';
 	if (outlen)
@@ -222,6 +243,46 @@ count_fds(int pid)
 		n++;
 	closedir(d);
 	return n;
+}
+
+/* Children of a process; sig, if any, for those that are runsc commands at
+ * work.  Sandboxes, gofers and execs have other names. */
+static unsigned
+children_of(int pid, int sig)
+{
+	char path[64], text[4096], cmdline[64], *word, *rest = text;
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	f = fopen(path, "r");
+	ck_assert(f != NULL);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	while ((word = strtok_r(rest, " ", &rest))) {
+		n++;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", word);
+		f = sig ? fopen(path, "r") : NULL;
+		if (!f)
+			continue;
+		cmdline[fread(cmdline, 1, sizeof(cmdline) - 1, f)] = '\0';
+		fclose(f);
+		if (strcmp(cmdline, "runsc") == 0)
+			kill(atoi(word), sig);
+	}
+	return n;
+}
+
+unsigned
+count_children(int pid)
+{
+	return children_of(pid, 0);
+}
+
+void
+kill_commands(int pid)
+{
+	children_of(pid, SIGKILL);
 }
 
 /* Processes whose command line has where in it; sig is sent to each. */

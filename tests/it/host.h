@@ -68,6 +68,9 @@ int daemon_pid(void);
 unsigned count_fds(int pid);
 /* What ends a moment after its container's Delete: wait for that number. */
 bool fds_become(int pid, unsigned want);
+unsigned count_children(int pid);
+/* SIGKILL for its children that are runsc commands at work. */
+void kill_commands(int pid);
 /* Processes whose command line has where in it; sig, if any, is sent to each. */
 unsigned find_processes(const char *where, int sig);
 unsigned count_processes(void);

@@ -667,6 +667,42 @@ START_TEST(exec_fails)
 }
 END_TEST
 
+/* A `runsc exec` that is killed at work takes along the one that it has
+ * started, which would go on unseen and take other files for its own. */
+START_TEST(exec_cut_short)
+{
+	char process[256];
+	struct pb_out o;
+	struct reply r;
+	uint32_t stream;
+	int pid;
+
+	run("c1", "\"hang\"");
+	pid = daemon_pid();
+	faults("detached:delay=500");
+	snprintf(process, sizeof(process), PROCESS("\"touch:%s\""),
+	    in_dir("ran"));
+	ck_assert_int_eq(task_exec(c, "c1", "e1", process, "", "", "", false),
+	    0);
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, "c1");
+	pb_put_str(&o, 2, "e1");
+	stream = client_send(c, "Start", o.p, o.len);
+	pb_out_free(&o);
+	/* The first waits for the second, which hesitates. */
+	sleep_ms(250);
+	kill_commands(pid);
+	ck_assert(client_recv(c, stream, &r, CLIENT_WAIT_MS));
+	ck_assert_int_ne(r.code, 0);
+	sleep_ms(700);
+	ck_assert(access(in_dir("ran"), F_OK) < 0);
+	ck_assert_uint_eq(find_processes("runsc-exec", 0), 0);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
 START_TEST(many_execs_cost_nothing)
 {
 	struct task_reply t;
@@ -1585,7 +1621,7 @@ main(void)
 		stats_and_update, stats_together, kill_timeout,
 		pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
-		many_execs_cost_nothing, init_exit_ends_execs, create_fails,
+		exec_cut_short, many_execs_cost_nothing, init_exit_ends_execs, create_fails,
 		create_bad_input, log_settings, start_fails, sandbox_service,
 		sandbox_process, sandbox_needs_static, hung_kill_delays_nobody,
 		deadline, request_timeout, delete_tolerates,

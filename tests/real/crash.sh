@@ -128,6 +128,33 @@ case_containerd_killed_any_time() {
 	done
 }
 
+# Its process in the sandbox must not outlive what is told of it.
+case_exec_killed_from_outside() {
+	local rc i pid=
+
+	is_runsc || return 0
+	run_bg xk sleep 100 || why "it did not start"
+	ex --exec-id e xk sleep 98765 &
+	i=$!
+	until_true 5 runs_in xk 98765 || why "the exec did not start"
+	for pid in $(our_pids); do
+		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
+		runsc-exec*) kill -9 "$pid" ;;
+		esac
+	done
+	wait "$i"
+	rc=$?
+	is "status of the exec" "$rc" 137
+	runs_in xk 98765 && why "its process is still there"
+	gone xk
+	nothing_left
+}
+
+# Is there a process of container $1 with $2 in its command line?
+runs_in() {
+	ex --exec-id "ps$RANDOM" "$1" ps | grep -q "[^ ]* $2"
+}
+
 # What the kernel's OOM killer, or an impatient administrator, does.
 case_sandbox_killed() {
 	is_runsc || return 0

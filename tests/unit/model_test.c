@@ -468,6 +468,13 @@ child_exit_code(int status)
 	return status < 0 ? 255 : (unsigned)status;
 }
 
+/* Statuses are those of a shell here. */
+bool
+child_was_killed(int status)
+{
+	return status == 137;
+}
+
 /* -- stdio ---------------------------------------------------------------- */
 
 struct io {

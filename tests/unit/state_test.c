@@ -324,6 +324,13 @@ child_exit_code(int status)
 	return status < 0 ? 255 : (unsigned)status;
 }
 
+/* Statuses are those of a shell here. */
+bool
+child_was_killed(int status)
+{
+	return status == 137;
+}
+
 static void
 process_exits(struct process *p, int status)
 {
@@ -1006,6 +1013,34 @@ START_TEST(exec_128_waits_for_the_sandbox)
 }
 END_TEST
 
+/* The `runsc exec` that waits for it was killed: so is the process, before
+ * its end is told. */
+START_TEST(exec_whose_runsc_is_killed)
+{
+	struct waited w;
+
+	running();
+	exec_running();
+	wait_for(exec1(), &w);
+	process_exits(exec1(), 137);
+	ck_assert(!w.done);
+	ck_assert(strstr(verbs, "kill:9:7 ") != NULL);
+	complete("kill");
+	ck_assert_uint_eq(w.status, 137);
+	process_exits(init(), 0);
+	deleted();
+	/* Unless the sandbox has ended first, or does meanwhile. */
+	running();
+	exec_running();
+	wait_for(exec1(), &w);
+	process_exits(exec1(), 137);
+	ck_assert(!w.done);
+	process_exits(init(), 1);
+	ck_assert_uint_eq(w.status, 137);
+	deleted();
+}
+END_TEST
+
 START_TEST(exec_starting_when_init_exits)
 {
 	struct asked a = { 0 }, s = { 0 };
@@ -1668,7 +1703,8 @@ main(void)
 		table_is_as_written, whole_life, exit_before_start_returns,
 		exit_waits_for_output, exec_life, exec_start_fails,
 		init_exit_ends_execs_first,
-		exec_128_waits_for_the_sandbox, exec_starting_when_init_exits,
+		exec_128_waits_for_the_sandbox,
+		exec_whose_runsc_is_killed, exec_starting_when_init_exits,
 		create_fails, create_fails_early, create_twice,
 		create_bad_ids, delete_while_creating,
 		delete_while_creating_twice, wait_while_creating,
