@@ -4,9 +4,9 @@
  * client sees it: SOCKET ID N [METHOD...].  One line a method, in ms.
  *
  * Methods: Kill Pids State Connect Stats (which are the default), Exec (a
- * whole one, to its Delete), and with an N of 1 what makes a life cycle: Up
- * (Create and Start, of the bundle in the working directory), Kill9, Wait,
- * Down (Delete and Shutdown).  Steps is the number of instructions of a State
+ * whole one, to its Delete), and with an N of 1 what makes a life cycle: Create
+ * (of the bundle in the working directory), Start, Kill9, Wait, Delete,
+ * Shutdown.  Steps is the number of instructions of a State
  * request in a shim of one thread; nothing but the number is printed, and the
  * connection is of no use after it.
  */
@@ -24,7 +24,8 @@
 #define CALLS_MAX 10000
 
 enum { KILL, PIDS, STATE, CONNECT, STATS, DEFAULTS,
-	EXEC = DEFAULTS, UP, KILL9, WAIT, DOWN, METHODS };
+	EXEC = DEFAULTS, CREATE, START, KILL9, WAIT, DELETE, SHUTDOWN,
+	METHODS };
 
 static double took[CALLS_MAX];
 
@@ -66,29 +67,13 @@ exec_true(struct client *c, const char *id, int n)
 }
 
 static int
-up(struct client *c, const char *id)
+create(struct client *c, const char *id)
 {
 	struct create_args a = { .id = id, .in = "", .out = "", .err = "" };
 	char here[4096];
-	int code;
 
 	a.bundle = getcwd(here, sizeof(here));
-	if (!a.bundle)
-		return -1;
-	code = task_create(c, &a, NULL);
-	return code ? code : task_start(c, id, "", NULL);
-}
-
-static int
-down(struct client *c, const char *id)
-{
-	int code = task_delete(c, id, "", NULL);
-
-	if (code)
-		return code;
-	/* Some end before they have answered. */
-	task_simple(c, "Shutdown", id);
-	return 0;
+	return a.bundle ? task_create(c, &a, NULL) : -1;
 }
 
 static int
@@ -107,21 +92,27 @@ call(struct client *c, int method, const char *id, int n)
 		return task_simple(c, "Stats", id);
 	case EXEC:
 		return exec_true(c, id, n);
-	case UP:
-		return up(c, id);
+	case CREATE:
+		return create(c, id);
+	case START:
+		return task_start(c, id, "", NULL);
 	case KILL9:
 		return task_kill(c, id, "", SIGKILL, false);
 	case WAIT:
 		return task_wait(c, id, "", &t);
-	case DOWN:
-		return down(c, id);
+	case DELETE:
+		return task_delete(c, id, "", NULL);
+	case SHUTDOWN:	/* some end before they have answered */
+		task_simple(c, "Shutdown", id);
+		return 0;
 	default:
 		return task_state(c, id, "", &t);
 	}
 }
 
 static const char *const names[METHODS] = { "Kill", "Pids", "State",
-	"Connect", "Stats", "Exec", "Up", "Kill9", "Wait", "Down" };
+	"Connect", "Stats", "Exec", "Create", "Start", "Kill9", "Wait",
+	"Delete", "Shutdown" };
 
 static int
 measure(struct client *c, int method, const char *id, int n)
