@@ -29,7 +29,7 @@
 #define LOG_READ_MAX (64u << 10)	/* of the log's end */
 #define PID_TEXT_MAX 16
 #define CMDLINE_MAX 8192
-#define LOG_PATH_MAX 40
+#define EXEC_FILE_MAX 80
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 
@@ -419,28 +419,30 @@ makes_sandbox(const struct runsc_cmd *c)
 	    strcmp(c->verb, "restore") == 0;
 }
 
-/* How runsc finds our log: what it starts in turn does not inherit it. */
+/* How runsc finds a pid file of an exec: no two have the same name. */
 static void
-log_path(const struct runsc_cmd *c, char path[LOG_PATH_MAX])
+exec_file_path(const struct runsc_cmd *c, const char *name, char *path)
 {
-	fmt(path, LOG_PATH_MAX, "/proc/%d/fd/%d", (int)getpid(), c->log_fd);
+	fmt(path, EXEC_FILE_MAX, "/proc/%d/fd/%d/%s", (int)getpid(), c->dir_fd,
+	    name);
 }
 
 /*
- * The command was killed, or it failed, perhaps halfway.  What it has started
- * must not go on: its success would be nobody's, and the number of the log's
- * descriptor will be another file's soon, to which it would write, and that of
- * the process object too, which it would read.
+ * An exec was killed, or it failed, perhaps halfway.  The runsc that it has
+ * started must not go on: its success would be nobody's, and the numbers of
+ * our descriptors that it has for its log and its process object will be other
+ * files soon.  It is known by its pid file; the log's name may be that of an
+ * earlier exec's, which still runs.
  */
 static void
 kill_started(const struct runsc_cmd *c)
 {
-	char path[LOG_PATH_MAX];
+	char path[EXEC_FILE_MAX];
 
-	log_path(c, path);
-	if (makes_sandbox(c) || strcmp(c->verb, "start") == 0 ||
-	    strcmp(c->verb, "exec") == 0)
-		kill_processes("", "--log", path);
+	if (strcmp(c->verb, "exec") != 0)
+		return;
+	exec_file_path(c, c->pid_file, path);
+	kill_processes("", "--pid-file", path);
 }
 
 static void
@@ -571,17 +573,15 @@ output_file(struct err *e)
 static void
 begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 {
-	char path[LOG_PATH_MAX];
 	size_t i;
 
 	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
-	log_path(c, path);
 	a->n = 0;
 	a->used = 0;
 	a->full = false;
 	arg_add(a, "%s", env->binary);
 	arg_add(a, "--root=%s", env->root);
-	arg_add(a, "--log=%s", path);
+	arg_add(a, "--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
 	arg_add(a, "--log-format=json");
 	if (env->log_directory)
 		arg_add(a, "--panic-log=%s/gvisor_panic.log",
@@ -801,6 +801,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 {
 	struct runsc_cmd *c = cmd_new(env, "exec", env->start_timeout_ns, done,
 	    arg, e);
+	char path[EXEC_FILE_MAX];
 	struct args a;
 
 	if (!c)
@@ -827,11 +828,11 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	}
 	arg_add(&a, "--detach");
 	arg_add(&a, "--pid-file");
-	arg_add(&a, "/proc/%d/fd/%d/%s", (int)getpid(), env->bundle_fd,
-	    c->pid_file);
+	exec_file_path(c, c->pid_file, path);
+	arg_add(&a, "%s", path);
 	arg_add(&a, "--internal-pid-file");
-	arg_add(&a, "/proc/%d/fd/%d/%s", (int)getpid(), env->bundle_fd,
-	    c->internal_pid_file);
+	exec_file_path(c, c->internal_pid_file, path);
+	arg_add(&a, "%s", path);
 	arg_add(&a, "%s", env->id);
 	if (check_detach(&a, e) < 0) {
 		cmd_release(c);
