@@ -55,6 +55,9 @@ sleep_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
+static char *in_dir(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
 static char *
 in_dir(const char *fmt, ...)
 {
@@ -340,7 +343,7 @@ faults(const char *rules)
 static void
 write_toml(const char *lines)
 {
-	char text[256];
+	char text[512];
 
 	snprintf(text, sizeof(text), "root = \"%s/root\"\n%s", dir, lines);
 	write_text(toml, text);

@@ -1039,7 +1039,9 @@ on_done(struct request *r, const struct err *e)
 		MUST(e || r->npids > 0);
 		MUST(!e || e->code == ERR_EXHAUSTED || !s->created);
 		break;
-	default:
+	case OP_PAUSE: case OP_RESUME: case OP_RESIZE: case OP_CLOSE_IO:
+	case OP_STATS: case OP_UPDATE: case OP_CHECKPOINT: case OP_EXITED:
+	case OPS:
 		break;
 	}
 }
