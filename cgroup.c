@@ -453,10 +453,8 @@ on_event(struct watch *w, uint32_t revents)
 
 	(void)revents;
 	/* Version 1 tells of the removal of a cgroup too. */
-	if (read(w->fd, buf, sizeof(buf)) < 0 && errno != EAGAIN &&
-	    errno != EINTR)
-		unwatch(cg);
-	else if (!look(cg))
+	if ((read(w->fd, buf, sizeof(buf)) < 0 && errno != EAGAIN &&
+	    errno != EINTR) || !look(cg))
 		unwatch(cg);
 }
 

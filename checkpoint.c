@@ -48,6 +48,7 @@ checkpoint_check(const char *dir, struct err *e)
 		n = read(fd, head, sizeof(head));
 	close(fd);
 	if (n != (ssize_t)sizeof(head) ||
+	    /* cppcheck-suppress legacyUninitvar ; with that n it was read */
 	    memcmp(head, magic, sizeof(magic)) != 0)
 		return err_set(e, ERR_INVALID,
 		    "%s is not a checkpoint of gVisor", path);

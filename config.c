@@ -750,8 +750,7 @@ from_runc_options(struct config *c, struct pb_bytes value, struct err *e)
 		if (f.num < 3 || f.num > 7)
 			continue;
 		/* Docker 20.10 names runc to every runtime. */
-		if (f.num == 6 && f.wire == PB_BYTES && f.b.n == 4 &&
-		    memcmp(f.b.p, "runc", 4) == 0)
+		if (f.num == 6 && f.wire == PB_BYTES && pb_is(f.b, "runc"))
 			continue;
 		took = 1;
 		if (f.num == 3)

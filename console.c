@@ -86,33 +86,28 @@ tell(struct console *c, int fd, const struct err *e)
 		close(fd);
 }
 
-/* The one descriptor of a message; the rest is closed.  -1: not exactly one. */
+/*
+ * The one descriptor of a message; the rest is closed.  -1: not exactly one.
+ * The kernel puts all that the sender passed into one control message, and no
+ * other kind has been asked for.
+ */
 static int
 take_fd(struct msghdr *msg)
 {
-	struct cmsghdr *cm;
-	int fds[FDS_MAX], fd = -1, count = 0;
+	struct cmsghdr *cm = CMSG_FIRSTHDR(msg);
+	int fds[FDS_MAX];
 	size_t i, n;
 
-	for (cm = CMSG_FIRSTHDR(msg); cm; cm = CMSG_NXTHDR(msg, cm)) {
-		if (cm->cmsg_level != SOL_SOCKET ||
-		    cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		if (n > FDS_MAX)
-			n = FDS_MAX;
-		memcpy(fds, CMSG_DATA(cm), n * sizeof(int));
-		for (i = 0; i < n; i++, count++) {
-			if (count == 0)
-				fd = fds[i];
-			else
-				close(fds[i]);
-		}
-	}
-	if (count == 1)
-		return fd;
-	if (fd >= 0)
-		close(fd);
+	if (!cm || cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+		return -1;
+	n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	if (n > FDS_MAX)
+		n = FDS_MAX;
+	memcpy(fds, CMSG_DATA(cm), n * sizeof(int));
+	if (n == 1)
+		return fds[0];
+	for (i = 0; i < n; i++)
+		close(fds[i]);
 	return -1;
 }
 

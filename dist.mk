@@ -35,7 +35,7 @@ deb: build/$(DIST).tar.gz
 A64_LIBC = musl
 A64_SPECS_musl = -specs=$(A64_ROOT)/musl.specs
 A64_NEEDS_musl = $(A64_ROOT)/musl.specs
-A64_STATIC = $(A64_CC) $(A64_SPECS_$(A64_LIBC)) $(NEED) $(WARN) \
+A64_STATIC = $(A64_CC) $(A64_SPECS_$(A64_LIBC)) $(NEED) $(WARN_MUSL) \
 	$(SMALL_GUARD) $(CPPFLAGS) $(SMALL) $(SMALL_LINK) $(LDFLAGS)
 
 static-aarch64: $(A64)/$(NAME).static $(A64)/shimctl.static

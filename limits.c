@@ -56,32 +56,31 @@ struct plan {
 	size_t n;
 };
 
+static bool
+is_key(const struct json *j, const struct json_tok *t)
+{
+	return t + 1 < j->toks + j->ntoks &&
+	    memchr(j->text + t->end, ':', t[1].start - t->end);
+}
+
 /* null, false, 0, "", or nothing but those inside. */
 static bool
 is_nothing(const struct json *j, int tok)
 {
-	const struct json_tok *t = &j->toks[tok];
+	const struct json_tok *t = &j->toks[tok], *end = &j->toks[t->next];
 	int64_t v;
-	bool on;
-	uint32_t i;
 
-	switch (t->type) {
-	case JSON_OBJECT:
-	case JSON_ARRAY:
-		for (i = (uint32_t)tok + 1; i < t->next; i = j->toks[i].next) {
-			if (t->type == JSON_OBJECT)
-				i = j->toks[i].next;
-			if (!is_nothing(j, (int)i))
-				return false;
-		}
-		return true;
-	case JSON_NUMBER:
-		return json_int(j, tok, &v) && v == 0;
-	case JSON_STRING:
-		return json_is(j, tok, "");
-	default:
-		return !json_bool(j, tok, &on) || !on;
+	for (; t < end; t++, tok++) {
+		if (t->type == JSON_TRUE)
+			return false;
+		if (t->type == JSON_NUMBER &&
+		    !(json_int(j, tok, &v) && v == 0))
+			return false;
+		if (t->type == JSON_STRING && !is_key(j, t) &&
+		    !json_is(j, tok, ""))
+			return false;
 	}
+	return true;
 }
 
 static int
@@ -202,6 +201,17 @@ plan_v1(struct plan *p)
 	}
 }
 
+/* As runc converts them; the kernel takes cpu.shares beyond its bounds. */
+static int64_t
+weight(int64_t shares)
+{
+	if (shares < SHARES_MIN)
+		shares = SHARES_MIN;
+	else if (shares > SHARES_MIN + SHARES_SPAN)
+		shares = SHARES_MIN + SHARES_SPAN;
+	return 1 + (shares - SHARES_MIN) * WEIGHT_SPAN / SHARES_SPAN;
+}
+
 /* As runc converts them (OCI runtime specification, config-linux.md). */
 static void
 plan_v2(struct plan *p)
@@ -219,9 +229,7 @@ plan_v2(struct plan *p)
 	if (p->tok[MEMORY_RESERVATION] >= 0)
 		add_limit(p, "memory.low", num[MEMORY_RESERVATION]);
 	if (p->tok[CPU_SHARES] >= 0)
-		fmt(add(p, "cpu.weight"), VALUE_BYTES, "%lld", (long long)
-		    (1 + (num[CPU_SHARES] - SHARES_MIN) * WEIGHT_SPAN /
-		    SHARES_SPAN));
+		add_limit(p, "cpu.weight", weight(num[CPU_SHARES]));
 	if (p->tok[CPU_QUOTA] > 0 && num[CPU_QUOTA] > 0)
 		fmt(add(p, "cpu.max"), VALUE_BYTES, "%lld %lld",
 		    (long long)num[CPU_QUOTA], (long long)period);

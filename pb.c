@@ -131,6 +131,13 @@ utf8_sequence(const uint8_t *p, size_t n)
 }
 
 bool
+pb_is(struct pb_bytes b, const char *s)
+{
+	/* What was not given has no address to compare. */
+	return b.n == strlen(s) && (b.n == 0 || memcmp(b.p, s, b.n) == 0);
+}
+
+bool
 pb_is_utf8(struct pb_bytes b)
 {
 	size_t len;

@@ -38,6 +38,8 @@ struct pb_field {
 void pb_in_init(struct pb_in *in, const void *p, size_t n);
 /* The next field.  False at the end or when malformed: look at in->bad. */
 bool pb_next(struct pb_in *in, struct pb_field *f);
+/* Does b say exactly s? */
+bool pb_is(struct pb_bytes b, const char *s);
 /* Is b valid UTF-8 (as a proto3 string must be)? */
 bool pb_is_utf8(struct pb_bytes b);
 

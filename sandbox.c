@@ -43,7 +43,7 @@ sandbox_pause(void)
 	int sig;
 
 	/* It is process 1 of a shared PID namespace: nobody else reaps. */
-	signal(SIGCHLD, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

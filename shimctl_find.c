@@ -153,7 +153,7 @@ shim_start(const struct ctl *o, const char *bundle, const char *id,
 		err_sys(e, "fork");
 	close(to[0]);
 	close(from[1]);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (pid > 0 && write(to[1], params.p, params.len) < 0 &&
 	    errno != EPIPE)
 		fmt_write(STDERR_FILENO, "shimctl: write to the shim: %s\n",

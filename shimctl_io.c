@@ -334,7 +334,7 @@ relay_run(struct relay *r, struct err *e)
 	struct rpc_reply reply;
 	int i, rc;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	make_raw(r->io);
 	resize(r);
 	while ((rc = turn(r, &in)) == 0)

@@ -157,7 +157,6 @@ sink_accept(void)
 static bool
 take_request(const uint8_t *p, size_t n)
 {
-	static const char method[] = "Forward";
 	struct pb_bytes name = { 0 }, payload = { 0 };
 	struct pb_in in;
 	struct pb_field f;
@@ -169,8 +168,7 @@ take_request(const uint8_t *p, size_t n)
 		else if (f.num == 3 && f.wire == PB_BYTES)
 			payload = f.b;
 	}
-	if (in.bad || name.n != sizeof(method) - 1 ||
-	    memcmp(name.p, method, name.n) != 0)
+	if (in.bad || !pb_is(name, "Forward"))
 		return false;
 	if (payload.n)
 		show_event(sink_out, payload);

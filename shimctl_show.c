@@ -402,9 +402,9 @@ show_stats(const struct rpc_reply *reply, struct err *e)
 				value = g.b;
 		}
 	}
-	if (type.n == sizeof(v1) - 1 && memcmp(type.p, v1, type.n) == 0)
+	if (pb_is(type, v1))
 		show_metrics(v1_figures, value);
-	else if (type.n == sizeof(v2) - 1 && memcmp(type.p, v2, type.n) == 0)
+	else if (pb_is(type, v2))
 		show_metrics(v2_figures, value);
 	else
 		return err_set(e, ERR_UNIMPLEMENTED, "statistics of type "

@@ -212,9 +212,7 @@ shim_parse_input(const struct options *o, struct pb_bytes input,
 			sockdir = f.b;
 	}
 	/* An Any's first field is a type URL, which is never the id. */
-	if (in.bad || id.n != strlen(o->id) || memcmp(id.p, o->id, id.n) != 0 ||
-	    ns.n != strlen(o->namespace) ||
-	    memcmp(ns.p, o->namespace, ns.n) != 0)
+	if (in.bad || !pb_is(id, o->id) || !pb_is(ns, o->namespace))
 		return;
 	any->n = 0;
 	pb_in_init(&in, extension.p, extension.n);
@@ -345,10 +343,8 @@ adjust_oom_score(void)
 	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	n = (ssize_t)fmt(text, sizeof(text), "%d", score);
 	/* Not allowed in a user namespace: then the parent's is inherited. */
-	if (write(fd, text, (size_t)n) < 0)
-		n = 0;
+	fmt_write(fd, "%d", score);
 	close(fd);
 }
 

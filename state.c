@@ -668,8 +668,8 @@ state_created(struct container *ct, pid_t pid, struct err *e)
 
 /* -- the table ------------------------------------------------------------ */
 
-#define NO(c, t) { .code = ERR_##c, .text = t }
-#define DO(f) { .fn = f }
+#define NO(c, t) { .code = ERR_##c, .text = (t) }
+#define DO(f) { .fn = (f) }
 #define GONE NO(NOT_FOUND, "deleted")
 
 #define NOT_CREATED "it is still being created"

@@ -5,7 +5,7 @@
 VARIANT = plain
 B = build/$(VARIANT)
 CFLAGS_plain = -O1 -g
-CFLAGS_cov = -O0 -g --coverage
+CFLAGS_cov = -O0 -g --coverage -include tests/gcov.h
 CFLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 TEST_CFLAGS = $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS_$(VARIANT)) -I.
@@ -127,6 +127,34 @@ check-model:
 lint:
 	sh tests/lint.sh
 
+# For lint: each file with CC, and with WARN_OWN or LINT_WARN; LINT is where.
+LINT = build/lint
+LINT_WARN = $(WARN_OWN)
+TEST_SRCS = $(wildcard tests/*.c tests/*/*.c)
+LINT_OWN = $(SRCS:%.c=$(LINT)/%.o) $(CTL_SRCS:%.c=$(LINT)/%.o)
+LINT_TESTS = $(TEST_SRCS:%.c=$(LINT)/%.o)
+
+$(LINT_OWN): $(LINT)/%.o: %.c $(HDRS) $(CTL_HDRS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NEED) $(LINT_WARN) -Werror -O2 -c -o $@ $<
+
+$(LINT_TESTS): $(LINT)/%.o: %.c $(HDRS) $(wildcard tests/*/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NEED) $(WARN) -Werror $(CHECK_CFLAGS) -I. -O2 -c -o $@ $<
+
+lint-own: $(LINT_OWN)
+
+lint-tests: $(LINT_TESTS)
+
+# clang-tidy, cppcheck and gcc's -fanalyzer find nothing.
+analyze:
+	sh tests/analyze.sh
+
+# Unit tests, fuzz corpora and the shim of the life cycle's tests under
+# valgrind.
+check-valgrind: $(CHECK_BINS)
+	sh tests/valgrind.sh $(B)
+
 # Lines of the product that `make check` runs.
 coverage:
 	rm -rf build/cov
@@ -139,4 +167,5 @@ check-all:
 clean-tests:
 	rm -rf build
 
-.PHONY: check check-asan check-model fuzz lint coverage check-all clean-tests
+.PHONY: check check-asan check-model check-valgrind fuzz lint lint-own \
+	lint-tests analyze coverage check-all clean-tests

@@ -380,7 +380,7 @@ faults(const char *rules)
 void
 write_toml(const char *lines)
 {
-	char text[256];
+	char text[512];
 
 	snprintf(text, sizeof(text), "root = \"%s/root\"\n%s", dir, lines);
 	write_text(toml, text);

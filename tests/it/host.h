@@ -36,7 +36,7 @@ void clean_up(void);
 
 void sleep_ms(int ms);
 /* A path below dir; one of 64 buffers in turn. */
-char *in_dir(const char *fmt, ...);
+char *in_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void write_text(const char *path, const char *text);
 /* The text of a file, "" if there is none; valid until the next call. */
 char *read_text(const char *path);

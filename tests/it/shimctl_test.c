@@ -45,6 +45,9 @@ sleep_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
+static char *in_dir(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
 static char *
 in_dir(const char *fmt, ...)
 {
@@ -212,6 +215,9 @@ says(const char *text, const char *part)
 
 #define ck_says(text, part)						\
 	ck_assert_msg(says(text, part), "no \"%s\" in: %s", part, text)
+
+static int shell(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
 
 /* A command of the shell, in which $ctl finds the test's shims. */
 static int

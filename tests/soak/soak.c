@@ -212,25 +212,19 @@ plan(struct life *l, bool own, char *words, size_t cap)
 		l->end = EXITS;
 	if (l->end == MURDERED && !own)
 		l->end = KILLED;
-	l->status = 137;
-	switch (l->end) {
-	case SIGNALLED:
+	if (l->end == SIGNALLED) {
 		n = signals[chance(3)];
 		l->status = 128 + n;
 		snprintf(words, cap, "\"kill:%u\"", n);
-		break;
-	case KILLED:
-	case MURDERED:
+	} else if (l->end == KILLED || l->end == MURDERED) {
+		l->status = 137;
 		snprintf(words, cap, "\"hang\"");
-		break;
-	case PRINTS:
+	} else if (l->end == PRINTS) {
 		l->status = 0;
 		snprintf(words, cap, "\"echo:%s\"", name_of(l));
-		break;
-	default:
+	} else {
 		l->status = chance(127);
 		snprintf(words, cap, "\"exit:%u\"", l->status);
-		break;
 	}
 	count[l->end]++;
 }

@@ -373,6 +373,13 @@ START_TEST(limits_v2)
 	ck_assert_str_eq(get("u/pod/x/pids.max"), "max");
 	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"quota\":-1}}"), ERR_OK);
 	ck_assert_str_eq(get("u/pod/x/cpu.max"), "max 100000");
+	/* Beyond what the kernel takes is its least or most, as of cpu.shares. */
+	put("u/pod/x/cpu.weight", "");
+	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"shares\":1}}"), ERR_OK);
+	ck_assert_str_eq(get("u/pod/x/cpu.weight"), "1");
+	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"shares\":"
+	    "9223372036854775807}}"), ERR_OK);
+	ck_assert_str_eq(get("u/pod/x/cpu.weight"), "10000");
 	cgroup_put(cg);
 }
 END_TEST

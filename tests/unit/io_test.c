@@ -37,6 +37,9 @@ static char dir[64];
 static uint8_t *data;		/* BIG bytes */
 static bool children;		/* child.c reaps: with logging binaries */
 
+static char *in_dir(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
 static char *
 in_dir(const char *fmt, ...)
 {

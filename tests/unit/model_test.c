@@ -1070,7 +1070,9 @@ on_done(struct request *r, const struct err *e)
 		MUST(e || r->npids > 0);
 		MUST(!e || e->code == ERR_EXHAUSTED || !s->created);
 		break;
-	default:
+	case OP_PAUSE: case OP_RESUME: case OP_RESIZE: case OP_CLOSE_IO:
+	case OP_STATS: case OP_UPDATE: case OP_CHECKPOINT: case OP_EXITED:
+	case OPS:
 		break;
 	}
 }
@@ -1399,17 +1401,15 @@ can_work(enum proc_kind k, enum proc_state s, enum op op)
 static bool
 can_fail(enum proc_state s, enum op op)
 {
-	switch (op) {
-	case OP_RESIZE:		/* no terminal here */
-	case OP_CLOSE_IO:
-	case OP_PIDS:		/* never empty, never an error */
-	case OP_EXITED:
-		return false;
-	case OP_DELETE:		/* always finishes */
-		return s == STATE_CREATING;
-	default:
-		return true;
-	}
+	static const bool never[OPS] = {
+		[OP_RESIZE] = true,		/* no terminal here */
+		[OP_CLOSE_IO] = true,
+		[OP_PIDS] = true,		/* never empty, never an error */
+		[OP_DELETE] = true,		/* always finishes */
+		[OP_EXITED] = true,
+	};
+
+	return !never[op] || (s == STATE_CREATING && op == OP_DELETE);
 }
 
 /* The sequences were long enough to bring every cell of the table to each

@@ -23,6 +23,9 @@ static char file[64];
 static char out[16384];
 static bool limits;
 
+static char *text(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
 static char *
 text(const char *format, ...)
 {

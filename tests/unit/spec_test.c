@@ -44,11 +44,11 @@ START_TEST(nothing)
 	static const char *const v[] = {
 		"{}", " {\"process\":{},\"annotations\":{},\"linux\":{}}\n",
 		"{\"process\":null,\"annotations\":null,\"linux\":null}",
-		"{\"process\":{\"terminal\":null},\"linux\":"
+		("{\"process\":{\"terminal\":null},\"linux\":"
 		"{\"cgroupsPath\":null},\"annotations\":"
-		"{\"io.kubernetes.cri.sandbox-id\":null}}",
-		"{\"linux\":{\"cgroupsPath\":\"\"},\"annotations\":"
-		"{\"io.kubernetes.cri.sandbox-id\":\"\"}}",
+		"{\"io.kubernetes.cri.sandbox-id\":null}}"),
+		("{\"linux\":{\"cgroupsPath\":\"\"},\"annotations\":"
+		"{\"io.kubernetes.cri.sandbox-id\":\"\"}}"),
 		"{\"terminal\":true,\"cgroupsPath\":\"/x\"}",
 	};
 
