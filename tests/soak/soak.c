@@ -339,7 +339,7 @@ summary(const char *what, unsigned n)
 static void
 look_at_output(const struct life *l)
 {
-	char want[64], *file = in_dir("out.%s", l->exec_id[0] ? l->exec_id :
+	char want[80], *file = in_dir("out.%s", l->exec_id[0] ? l->exec_id :
 	    l->id);
 
 	if (l->end == PRINTS) {
@@ -354,7 +354,7 @@ look_at_output(const struct life *l)
 static void
 exec_batch(unsigned first, unsigned n, int daemon, struct life *lives)
 {
-	char words[64], process[160], out[160];
+	char words[80], process[200], out[160];
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
@@ -444,7 +444,7 @@ one_container(struct life *l, const char *annotations, int *daemon)
 		.id = l->id, .in = "", .err = "", .out = "",
 		.config_path = toml,
 	};
-	char words[64], out[160];
+	char words[80], out[160];
 
 	plan(l, !annotations[0], words, sizeof(words));
 	a.bundle = make_bundle(l->id, words, annotations, false);
