@@ -151,8 +151,9 @@ runsc_exists(const char *root, const char *id)
 	bool found = false;
 	DIR *dir = opendir(root);
 
+	/* Where that cannot be known, runsc is asked. */
 	if (!dir)
-		return false;
+		return errno != ENOENT;
 	while (!found && (d = readdir(dir)))
 		found = is_state_of(d->d_name, id, ".state");
 	closedir(dir);
