@@ -327,12 +327,13 @@ take_pid_file(int dir_fd, const char *name, bool keep)
 	int fd, pid;
 
 	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* Also one that cannot be opened. */
+	if (!keep)
+		unlinkat(dir_fd, name, 0);
 	if (fd < 0)
 		return 0;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (!keep)
-		unlinkat(dir_fd, name, 0);
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';

@@ -174,16 +174,21 @@ open_fifos(void)
 	MUST(out_fd >= 0 && in_fd >= 0, "FIFOs: %s", strerror(errno));
 }
 
-/* The output, all of it if nothing failed. */
+/*
+ * The output, all of it if nothing failed; but a terminal that could not be
+ * taken over, since no descriptor was left, is a line in the log: Start has
+ * been answered by then.
+ */
 static void
-check_output(const char *want)
+check_output(const char *want, bool tty)
 {
 	char text[256];
 	size_t n = 0;
 	ssize_t r;
 	int i;
 
-	for (i = 0; i < 200 && n < strlen(want); i++) {
+	for (i = 0; i < 200 && n < strlen(want) && !(tty && ctl->hits &&
+	    i > 20); i++) {
 		r = read(out_fd, text + n, sizeof(text) - 1 - n);
 		if (r > 0)
 			n += (size_t)r;
@@ -191,6 +196,8 @@ check_output(const char *want)
 			poll(NULL, 0, 5);
 	}
 	text[n] = '\0';
+	if (tty && kind == FAULT_CALL && ctl->hits && !text[0])
+		return;
 	MUST(!all_well() || strcmp(text, want) == 0, "output: \"%s\"", text);
 }
 
@@ -240,7 +247,7 @@ output(void)
 	MUST(write(in_fd, "x\n", 2) == 2, "stdin: %s", strerror(errno));
 	if (!ends("c1", "", 7))
 		return;
-	check_output("got:x\nhi\n");
+	check_output("got:x\nhi\n", false);
 	delete("c1", "");
 }
 
@@ -249,12 +256,14 @@ terminal(void)
 {
 	struct create_args a = { .id = "c1", .err = "", .config_path = toml,
 		.terminal = true };
+	char words[256];
 
 	open_fifos();
 	a.in = in_dir("in");
 	a.out = in_dir("out");
-	a.bundle = make_bundle("c1", "\"tty\",\"wait:go\",\"size\",\"exit:5\"",
-	    "", true);
+	snprintf(words, sizeof(words), "\"tty\",\"wait:%s\",\"size\","
+	    "\"exit:5\"", in_dir("b/c1/go"));
+	a.bundle = make_bundle("c1", words, "", true);
 	faults_from_here();
 	if (!create_full(&a) || !start("c1", "") ||
 	    !ASK(task_resize(c, "c1", "", 99, 33)))
@@ -262,7 +271,7 @@ terminal(void)
 	write_text(in_dir("b/c1/go"), "");
 	if (!ends("c1", "", 5))
 		return;
-	check_output("tty\r\n33 99\r\n");
+	check_output("tty\r\n33 99\r\n", true);
 	delete("c1", "");
 }
 
@@ -280,7 +289,7 @@ execs(void)
 	    "", in_dir("out"), "", false)) || !start("c1", "e1") ||
 	    !ends("c1", "e1", 3))
 		return;
-	check_output("hi\n");
+	check_output("hi\n", false);
 	if (!delete("c1", "e1"))
 		return;
 	/* One that the end of the container ends. */
