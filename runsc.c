@@ -428,6 +428,11 @@ on_exit_status(struct child *child, int status)
 	}
 	out = read_output(c->out_fd, &r.outlen);
 	r.out = out ? out : "";
+	/* All that was wanted of it is what it printed. */
+	if (ok && !out && (strcmp(c->verb, "events") == 0 ||
+	    strcmp(c->verb, "help") == 0))
+		err_set(&r.err, ERR_EXHAUSTED,
+		    "runsc %s: out of memory for what it printed", c->verb);
 	if (!ok) {
 		log = read_log(c->log_fd, &loglen);
 		explain(c, status, log, loglen, out, &r.err);

@@ -8,9 +8,10 @@
 
 #include <stdint.h>
 
-/* Longer than this no fault lasts: a read that always says EAGAIN would else
- * keep the reply for which the test waits before it lifts the fault. */
+/* Longer than this no fault lasts, since the test lifts it when it has the
+ * reply, and a connection that is not accepted or not read has none. */
 #define FAULT_LASTS_NS (40 * 1000000LL)
+#define FAULT_STALLS_NS (5 * 1000000LL)	/* of those that say EAGAIN */
 
 enum fault_kind { FAULT_OFF, FAULT_ALLOC, FAULT_CALL };
 /* The process with a verb on its command line, and the one without. */

@@ -18,6 +18,7 @@
 #include "../it/client.h"
 #include "fault.h"
 
+#define NOT_FOUND 5
 #define EXHAUSTED 8
 
 extern char base[32];		/* of all tests */
@@ -48,7 +49,10 @@ void remove_tree(const char *path);
 /* The shim's verb in bundle; its output, without a newline, into out. */
 int run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	size_t cap);
-/* start, a connection that is kept, and its pid; must work. */
+/* Connect to the daemon of which start has printed out, and keep that
+ * connection; false if nobody answers. */
+bool find_daemon(const char *out);
+/* Both, and must work. */
 void start_daemon(const char *id, const char *bundle);
 /* Shutdown: it goes by itself, with a good status, and leaves nothing. */
 void stop_daemon(void);

@@ -53,15 +53,16 @@ now_ns(void)
 
 /* Is it this call's turn to fail? */
 static bool
-hit(enum fault_kind kind, const char *name, const void *caller)
+hit(enum fault_kind kind, const char *name, bool stalls, const void *caller)
 {
+	int64_t lasts = stalls ? FAULT_STALLS_NS : FAULT_LASTS_NS;
 	uint32_t n;
 
 	if (!ctl || ctl->kind != (uint32_t)kind || !(ctl->roles & role))
 		return false;
 	n = __atomic_add_fetch(&ctl->count, 1, __ATOMIC_SEQ_CST);
 	if (n < ctl->nth || (n > ctl->nth && (!ctl->lasting ||
-	    now_ns() - ctl->first_ns > FAULT_LASTS_NS)))
+	    now_ns() - ctl->first_ns > lasts)))
 		return false;
 	if (__atomic_fetch_add(&ctl->hits, 1, __ATOMIC_SEQ_CST) == 0) {
 		ctl->first_ns = now_ns();
@@ -72,7 +73,7 @@ hit(enum fault_kind kind, const char *name, const void *caller)
 	return true;
 }
 
-#define HIT(kind, name) hit(kind, name, __builtin_return_address(0))
+#define HIT(kind, name) hit(kind, name, false, __builtin_return_address(0))
 
 /* -- memory --------------------------------------------------------------- */
 
@@ -139,12 +140,16 @@ __wrap_free(void *p)
 /* -- system calls --------------------------------------------------------- */
 
 #define CALL(type, name, params, args, error, failed) \
+	CALL_OF(type, name, params, args, error, failed, false)
+
+#define CALL_OF(type, name, params, args, error, failed, stalls) \
 	type __real_##name params; \
 	type __wrap_##name params; \
 	type \
 	__wrap_##name params \
 	{ \
-		if (HIT(FAULT_CALL, #name)) { \
+		if (hit(FAULT_CALL, #name, stalls, \
+		    __builtin_return_address(0))) { \
 			errno = (error); \
 			return (failed); \
 		} \
@@ -199,20 +204,21 @@ io_errno(int fd, int of_a_file)
 	return flags >= 0 && (flags & O_NONBLOCK) ? EAGAIN : of_a_file;
 }
 
-CALL(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n),
-    io_errno(fd, EIO), -1)
-CALL(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n),
-    io_errno(fd, ENOSPC), -1)
-CALL(ssize_t, recv, (int fd, void *p, size_t n, int f), (fd, p, n, f), EAGAIN,
-    -1)
-CALL(ssize_t, send, (int fd, const void *p, size_t n, int f), (fd, p, n, f),
-    EAGAIN, -1)
-CALL(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f), EAGAIN,
-    -1)
-CALL(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f),
-    EAGAIN, -1)
-CALL(ssize_t, splice, (int a, off64_t *x, int b, off64_t *y, size_t n,
-    unsigned f), (a, x, b, y, n, f), EAGAIN, -1)
+#define TRANSFER(name, params, args, error) \
+	CALL_OF(ssize_t, name, params, args, error, -1, true)
+
+TRANSFER(read, (int fd, void *p, size_t n), (fd, p, n),
+    io_errno(fd, EIO))
+TRANSFER(write, (int fd, const void *p, size_t n), (fd, p, n),
+    io_errno(fd, ENOSPC))
+TRANSFER(recv, (int fd, void *p, size_t n, int f), (fd, p, n, f), EAGAIN)
+TRANSFER(send, (int fd, const void *p, size_t n, int f), (fd, p, n, f),
+    EAGAIN)
+TRANSFER(recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f), EAGAIN)
+TRANSFER(sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f),
+    EAGAIN)
+TRANSFER(splice, (int a, off64_t *x, int b, off64_t *y, size_t n,
+    unsigned f), (a, x, b, y, n, f), EAGAIN)
 
 int __real_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev);
 int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev);
