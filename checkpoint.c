@@ -170,6 +170,8 @@ on_help(void *arg, const struct runsc_result *res)
 		err_set(&e, ERR_PRECONDITION, "%s: the process has ended",
 		    process_name(r->p));
 		finish(r, &e);
+	} else if (res->err.code == ERR_EXHAUSTED) {
+		finish(r, &res->err);
 	} else if (res->err.code == ERR_OK && strstr(res->out, "-direct")) {
 		checkpoint(r);
 	} else {

@@ -15,6 +15,9 @@
 #define FORWARD_NS (5 * NS_PER_S)
 #define RETRY_FIRST_NS (100 * NS_PER_MS)
 #define RETRY_MAX_NS (5 * NS_PER_S)
+/* So many events of that size can be kept when there is no memory. */
+#define SPARES 16
+#define SPARE_BYTES 1024
 
 struct event {
 	struct event *next;
@@ -22,6 +25,12 @@ struct event {
 	size_t len;
 	uint8_t p[];		/* ForwardRequest */
 };
+
+/* len 0: free.  Pages that nothing has written cost nothing. */
+static union {
+	struct event ev;
+	uint8_t bytes[SPARE_BYTES];
+} spares[SPARES];
 
 static struct ttrpc_client *client;	/* NULL: no events wanted */
 static char *ns;
@@ -64,6 +73,29 @@ flushed(void)
 		fn();
 }
 
+static struct event *
+event_new(size_t len)
+{
+	struct event *ev = malloc(sizeof(*ev) + len);
+	unsigned i;
+
+	for (i = 0; !ev && i < SPARES; i++) {
+		if (!spares[i].ev.len && sizeof(*ev) + len <= SPARE_BYTES)
+			ev = &spares[i].ev;
+	}
+	return ev;
+}
+
+static void
+event_free(struct event *ev)
+{
+	if ((char *)ev >= (char *)spares && (char *)ev < (char *)(spares +
+	    SPARES))
+		ev->len = 0;
+	else
+		free(ev);
+}
+
 /* *pp is an event.  (Of make_room() an analyser knows not that many wait.) */
 static void
 drop_event(struct event **pp)
@@ -74,7 +106,7 @@ drop_event(struct event **pp)
 	if (tail == &ev->next)
 		tail = pp;
 	pending--;
-	free(ev);
+	event_free(ev);
 }
 
 static void send_head(void);
@@ -175,16 +207,17 @@ void
 events_publish(const char *topic, const char *name, struct pb_out *message)
 {
 	struct event *ev = NULL;
+	uint8_t buf[SPARE_BYTES];
 	struct pb_out o;
 
 	if (!client) {
 		pb_out_free(message);
 		return;
 	}
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	encode(&o, topic, name, message);
 	if (!message->bad && !o.bad)
-		ev = malloc(sizeof(*ev) + o.len);
+		ev = event_new(o.len);
 	if (ev) {
 		make_room();
 		memcpy(ev->p, o.p, o.len);

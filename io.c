@@ -43,6 +43,7 @@
  * less often.  The client's FIFO stays as the client made it. */
 #define PIPE_BYTES (256 << 10)
 #define FULLS_MAX 16		/* times that the client was the slower one */
+#define WATCH_AGAIN_NS (100 * NS_PER_MS)
 
 enum { IN, OUT, ERR, STREAMS };
 
@@ -54,6 +55,7 @@ struct stream {
 	int keep;		/* our other end of the client's FIFO, or -1 */
 	struct watch src_watch;
 	struct watch dst_watch;
+	struct timer watch_again;	/* there was no room for a watch */
 	struct tail tail;
 	bool open;
 	bool ended;		/* source at its end, tail waits for a client */
@@ -178,6 +180,26 @@ watch_nothing(struct stream *s)
 {
 	loop_del(&s->src_watch);
 	loop_del(&s->dst_watch);
+	timer_stop(&s->watch_again);
+}
+
+static void
+on_watch_again(struct timer *t)
+{
+	pump(container_of(t, struct stream, watch_again));
+}
+
+/* A stream that nothing wakes up would stand still for ever. */
+static void
+watch(struct stream *s, struct watch *w, int fd, uint32_t events,
+    void (*cb)(struct watch *w, uint32_t revents))
+{
+	struct err e;
+
+	if (w->fd >= 0 || loop_add(w, fd, events, LOOP_IO, cb, &e) == 0)
+		return;
+	log_err("%s: %s: %s", s->io->label, s->name, e.msg);
+	timer_start(&s->watch_again, WATCH_AGAIN_NS, on_watch_again);
 }
 
 static bool
@@ -189,24 +211,16 @@ is_watched(const struct stream *s)
 static void
 watch_src(struct stream *s)
 {
-	struct err e;
-
 	loop_del(&s->dst_watch);
-	if (s->src_watch.fd < 0 &&
-	    loop_add(&s->src_watch, s->src, EPOLLIN, LOOP_IO, on_src, &e) < 0)
-		log_err("%s: %s: %s", s->io->label, s->name, e.msg);
+	watch(s, &s->src_watch, s->src, EPOLLIN, on_src);
 }
 
 /* A sink that cannot be watched (a file) is never waited for. */
 static void
 watch_dst(struct stream *s)
 {
-	struct err e;
-
 	loop_del(&s->src_watch);
-	if (s->dst_watch.fd < 0 &&
-	    loop_add(&s->dst_watch, s->dst, EPOLLOUT, LOOP_IO, on_dst, &e) < 0)
-		log_err("%s: %s: %s", s->io->label, s->name, e.msg);
+	watch(s, &s->dst_watch, s->dst, EPOLLOUT, on_dst);
 }
 
 /* -- draining ------------------------------------------------------------- */

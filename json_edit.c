@@ -310,7 +310,7 @@ json_edit_apply(const struct json_edits *ed, const struct json *j,
 	int rc = -1;
 
 	if (ed->bad)
-		return err_set(e, ERR_INTERNAL,
+		return err_set(e, ERR_EXHAUSTED,
 		    "JSON edit: out of memory, too many, or of a wrong value");
 	order = malloc((ed->n + 1) * sizeof(*order));
 	if (!order)

@@ -240,6 +240,7 @@ metrics_encode(struct pb_out *o, const char *out, size_t len,
 	bool unified = cgroup_host_unified();
 	const char *type = NULL;
 	size_t used;
+	int r;
 
 	if (!s) {
 		err_set(e, ERR_EXHAUSTED, "stats: out of memory");
@@ -248,14 +249,12 @@ metrics_encode(struct pb_out *o, const char *out, size_t len,
 	s->cg = cg;
 	s->alone = alone;
 	/* What is printed in front may be a warning; that is no JSON. */
-	if (json_parse_prefix(&s->j, out, len, &used, e) == 1)
-		s->data = json_get(&s->j, 0, "data");
-	else
-		s->data = -1;
-	if (s->data < 0)
+	r = json_parse_prefix(&s->j, out, len, &used, e);
+	s->data = r == 1 ? json_get(&s->j, 0, "data") : -1;
+	if (s->data < 0 && (r >= 0 || e->code != ERR_EXHAUSTED))
 		err_set(e, ERR_INTERNAL, "runsc events printed no stats: "
 		    "%.200s", out);
-	else
+	if (s->data >= 0)
 		type = unified ? "io.containerd.cgroups.v2.Metrics" :
 		    "io.containerd.cgroups.v1.Metrics";
 	if (type)

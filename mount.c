@@ -725,8 +725,8 @@ resolve(const char *target, char *path, size_t cap, struct err *e)
 	return 0;
 }
 
-int
-mount_undo(const char *target, struct err *e)
+static int
+undo_listed(const char *target, struct err *e)
 {
 	char top[PATH_MAX], *path = NULL;
 	bool failed = false;
@@ -760,5 +760,16 @@ mount_undo(const char *target, struct err *e)
 	ret = failed ? -1 : 0;
 out:
 	free(path);
+	return ret;
+}
+
+int
+mount_undo(const char *target, struct err *e)
+{
+	int ret = undo_listed(target, e);
+
+	/* Without the list what is below target stays, but not target. */
+	while (ret < 0 && e->code != ERR_INVALID && unmount_one(target) == 0)
+		;
 	return ret;
 }

@@ -5,6 +5,9 @@
 #include "events.h"
 #include "pb.h"
 
+/* What most events have room in: an exit is told without any memory. */
+#define EVENT_BYTES 512
+
 void
 publish_prepare_create(struct container *ct, const struct create_request *c)
 {
@@ -41,9 +44,10 @@ publish_create(struct container *ct)
 void
 publish_start(const struct process *p)
 {
+	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
 
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_str(&o, 1, p->ct->id);
 	if (p->kind == PROC_INIT) {
 		pb_put_uint(&o, 2, (uint64_t)p->pid);
@@ -58,9 +62,10 @@ publish_start(const struct process *p)
 void
 publish_exec_added(const struct process *p)
 {
+	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
 
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_str(&o, 1, p->ct->id);
 	pb_put_str(&o, 2, p->exec_id);
 	events_publish("/tasks/exec-added", "TaskExecAdded", &o);
@@ -69,9 +74,10 @@ publish_exec_added(const struct process *p)
 void
 publish_exit(const struct process *p)
 {
+	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
 
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_str(&o, 1, p->ct->id);
 	pb_put_str(&o, 2, p->kind == PROC_INIT ? p->ct->id : p->exec_id);
 	pb_put_uint(&o, 3, (uint64_t)p->pid);
@@ -83,9 +89,10 @@ publish_exit(const struct process *p)
 void
 publish_delete(const struct process *p)
 {
+	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
 
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_str(&o, 1, p->ct->id);
 	pb_put_uint(&o, 2, (uint64_t)p->pid);
 	pb_put_uint(&o, 3, p->exit_status);
@@ -96,9 +103,10 @@ publish_delete(const struct process *p)
 static void
 publish_id(const char *topic, const char *name, const struct container *ct)
 {
+	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
 
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_str(&o, 1, ct->id);
 	events_publish(topic, name, &o);
 }
@@ -124,9 +132,10 @@ publish_resumed(const struct container *ct)
 void
 publish_checkpointed(const struct container *ct, const char *path)
 {
+	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
 
-	pb_out_init(&o, NULL, 0);
+	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_str(&o, 1, ct->id);
 	pb_put_str(&o, 2, path);
 	events_publish("/tasks/checkpointed", "TaskCheckpointed", &o);

@@ -175,7 +175,8 @@ op_update(struct process *p, struct request *r)
 	struct err e;
 
 	if (!r->text || !r->text[0]) {
-		request_refuse(r, ERR_INVALID, "resources are required");
+		request_refuse(r, r->text ? ERR_INVALID : ERR_EXHAUSTED,
+		    r->text ? "resources are required" : "out of memory");
 		return;
 	}
 	if (p->ct->no_update) {

@@ -152,8 +152,9 @@ runsc_exists(const char *root, const char *id)
 	bool found = false;
 	DIR *dir = opendir(root);
 
+	/* Where that cannot be known, runsc is asked. */
 	if (!dir)
-		return false;
+		return errno != ENOENT;
 	while (!found && (d = readdir(dir)))
 		found = is_state_of(d->d_name, id, ".state");
 	closedir(dir);
@@ -335,12 +336,13 @@ take_pid_file(int dir_fd, const char *name, bool keep)
 	int fd, pid;
 
 	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* Also one that cannot be opened. */
+	if (!keep)
+		unlinkat(dir_fd, name, 0);
 	if (fd < 0)
 		return 0;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (!keep)
-		unlinkat(dir_fd, name, 0);
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
@@ -463,6 +465,11 @@ on_exit_status(struct child *child, int status)
 	}
 	out = read_output(c->out_fd, &r.outlen);
 	r.out = out ? out : "";
+	/* All that was wanted of it is what it printed. */
+	if (ok && !out && (strcmp(c->verb, "events") == 0 ||
+	    strcmp(c->verb, "help") == 0))
+		err_set(&r.err, ERR_EXHAUSTED,
+		    "runsc %s: out of memory for what it printed", c->verb);
 	if (!ok) {
 		log = read_log(c->log_fd, &loglen);
 		explain(c, status, log, loglen, out, &r.err);

@@ -228,9 +228,8 @@ task_update(struct ttrpc_call *call, struct pb_bytes payload)
 		free(m.text);
 		return;
 	}
-	if (any.bytes[2].n)
-		op->req.text = strndup((const char *)any.bytes[2].p,
-		    any.bytes[2].n);
+	op->req.text = strndup(any.bytes[2].n ? (const char *)any.bytes[2].p :
+	    "", any.bytes[2].n);
 	submit(op, &m, false);
 }
 

@@ -14,6 +14,9 @@
 
 /* Replies to Forward are empty; what is longer is no reply for us. */
 #define REPLY_MAX 65536
+/* Forward is answered even when there is no memory: an answer that cannot be
+ * read means sending the event again, and twice is wrong. */
+#define REPLY_ROOM 256
 
 struct ttrpc_client {
 	struct sockaddr_un sun;
@@ -29,7 +32,8 @@ struct ttrpc_client {
 	size_t out_off;
 	uint8_t head[TTRPC_HEADER];
 	size_t head_len;
-	uint8_t *body;
+	uint8_t *body;			/* room, or malloc'd */
+	uint8_t room[REPLY_ROOM];
 	size_t got;
 	void (*done)(void *arg, const struct err *e);
 	void *arg;
@@ -56,7 +60,8 @@ ttrpc_client_new(const char *path)
 static void
 drop_frame(struct ttrpc_client *c)
 {
-	free(c->body);
+	if (c->body != c->room)
+		free(c->body);
 	c->body = NULL;
 	c->head_len = 0;
 }
@@ -200,7 +205,7 @@ on_readable(struct ttrpc_client *c)
 			fail(c, ERR_UNAVAILABLE, "reply too long");
 			return;
 		}
-		c->body = malloc(len + 1);
+		c->body = len <= REPLY_ROOM ? c->room : malloc(len);
 		if (!c->body) {
 			fail(c, ERR_UNAVAILABLE, "out of memory");
 			return;

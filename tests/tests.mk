@@ -71,6 +71,29 @@ $(IT_BUDGET): tests/it/budget_test.c tests/it/client.c tests/it/client.h \
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/it/budget_test.c \
 	    tests/it/client.c $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
+# The fault loop: a shim whose allocations and system calls can fail.
+FAULT = $(B)/fault/fault_test
+FAULT_SHIM = $(B)/fault/$(NAME)
+FAULT_WRAP = malloc calloc realloc free strdup strndup socket bind listen \
+	connect accept4 epoll_create1 epoll_ctl signalfd eventfd \
+	inotify_init1 inotify_add_watch pipe2 fork execv execvpe memfd_create \
+	ftruncate mkdir mkdtemp rename chmod fchown lstat statvfs access \
+	readlink getcwd chdir opendir mount read write pread recv send recvmsg \
+	sendmsg splice dup2 open openat fcntl syscall
+comma = ,
+
+$(FAULT_SHIM): $(SRCS:%.c=$(B)/obj/%.o) tests/fault/wrap.c tests/fault/fault.h
+	@mkdir -p $(B)/fault
+	$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ tests/fault/wrap.c \
+	    $(SRCS:%.c=$(B)/obj/%.o) $(FAULT_WRAP:%=-Wl$(comma)--wrap=%)
+
+$(FAULT): $(wildcard tests/fault/*.[ch]) tests/it/client.c tests/it/client.h \
+		$(B)/libshim.a
+	@mkdir -p $(B)/fault
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/fault/fault_test.c \
+	    tests/fault/world.c tests/it/client.c $(B)/libshim.a \
+	    $(CHECK_LIBS) $(LDFLAGS)
+
 # Fuzz targets with a main that runs the files of their corpus.
 FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS = $(FUZZ:%=$(B)/fuzz/%)
@@ -81,7 +104,7 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
 	    $(LDFLAGS)
 
 CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_CTL) $(IT_BUDGET) $(FUZZ_BINS) \
-	$(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl
+	$(FAULT) $(FAULT_SHIM) $(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl
 
 # One line at the end: what passed and failed, of all programs together.
 check: $(CHECK_BINS) $(NAME) shimctl

@@ -278,6 +278,15 @@ client_close(struct client *c)
 	free(c);
 }
 
+bool
+client_hung_up(const struct client *c)
+{
+	char b;
+
+	return recv(c->fd, &b, 1, MSG_PEEK | MSG_DONTWAIT) == 0 ||
+	    errno == ECONNRESET;
+}
+
 void
 client_send_raw(struct client *c, const void *p, size_t n)
 {
@@ -470,11 +479,18 @@ task_create(struct client *c, const struct create_args *a,
 {
 	struct pb_out o, opt;
 	struct reply r;
+	size_t mark;
 	int code;
 
 	pb_out_init(&o, NULL, 0);
 	pb_put_str(&o, 1, a->id);
 	pb_put_str(&o, 2, a->bundle);
+	if (a->rootfs) {
+		mark = pb_begin(&o, 3);
+		pb_put_str(&o, 1, a->rootfs);
+		pb_put_str(&o, 2, a->rootfs);
+		pb_end(&o, mark);
+	}
 	pb_put_bool(&o, 4, a->terminal);
 	pb_put_str(&o, 5, a->in);
 	pb_put_str(&o, 6, a->out);

@@ -40,6 +40,8 @@ struct client;
 
 struct client *client_connect(const char *path);
 void client_close(struct client *c);
+/* Has the server ended the connection? */
+bool client_hung_up(const struct client *c);
 /* Send a request of containerd.task.v2.Task; returns its stream id. */
 uint32_t client_send(struct client *c, const char *method, const void *p,
 	size_t n);
@@ -60,6 +62,7 @@ struct create_args {
 	bool terminal;
 	const char *config_path;	/* of a runsc.toml, or NULL */
 	const char *checkpoint;		/* directory, or NULL */
+	const char *rootfs;		/* type of what to mount, or NULL */
 };
 int task_create(struct client *c, const struct create_args *a,
 	struct task_reply *t);
