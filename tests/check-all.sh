@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Everything, as CI runs it: the build with every compiler, the tests without
-# root, the same under ASAN and UBSAN, and those with real containerd and
-# runsc; then the targets given. Ends with the sum.
+# Everything, as CI runs it: what can be said without running, the tests
+# without root, the same under sanitizers and valgrind, the model, those with
+# real containerd and runsc, another architecture, the package, and each fuzz
+# target for a little while; then the targets given.
+# Ends with the time of each part and the sum.
 
 make=${MAKE:-make}
 log=$(mktemp) || exit 1
@@ -10,11 +12,14 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 passed=0
 failed=0
+times=
 
 part() {
 	echo "== make $*"
+	began=$(date +%s)
 	"$make" "$@" >"$log" 2>&1
 	rc=$?
+	took=$(($(date +%s) - began))
 	cat "$log"
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
 	p=${line%% passed*}
@@ -25,15 +30,26 @@ part() {
 	[ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
 	passed=$((passed + p))
 	failed=$((failed + f))
+	times="$times$(printf '%5d s  make %s: %d passed, %d failed' \
+	    "$took" "$*" "$p" "$f")
+"
 }
 
 part lint
+part analyze
 part check
 part check-asan
+part check-valgrind
+part coverage
+part check-model
 part check-real
 part check-initramfs
+part check-aarch64
+part deb
+part fuzz FUZZ_SECONDS=20
 for target in "$@"; do
 	part "$target"
 done
+printf '%s' "$times"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

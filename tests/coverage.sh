@@ -20,6 +20,8 @@ gcov -n -o "$dir" "$dir"/*.gcda 2>/dev/null | awk -v min="$at_least" "
 	END {
 		if (!all)
 			exit 1
+		bad = 100 * ran / all < min
 		printf "%6.2f%% of %4d lines\n", 100 * ran / all, all
-		exit 100 * ran / all < min
+		printf "%d passed, %d failed\n", !bad, bad
+		exit bad
 	}'

@@ -1,6 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # `make deps`: install what building, demo and tests need, on Debian 12.
+# `make deps-ci` (deps.sh ci): and what CI needs beyond, the analysers, the
+# package's tools and other architectures' compilers.
 # Says nothing and asks nobody where all of it is there.
 
 packages="containerd runsc runc busybox-static check musl-tools mandoc
@@ -8,6 +10,16 @@ packages="containerd runsc runc busybox-static check musl-tools mandoc
 	bsdutils shellcheck python3 spin"
 commands="containerd ctr runsc runc busybox musl-gcc mandoc pkg-config gcc
 	make clang valgrind script shellcheck python3 spin"
+if [ "$1" = ci ]; then
+	packages="$packages build-essential clang-tidy cppcheck debhelper
+		gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf
+		gcc-riscv64-linux-gnu libc6-dev-arm64-cross
+		libc6-dev-armhf-cross libc6-dev-riscv64-cross lintian
+		qemu-user-static"
+	commands="$commands aarch64-linux-gnu-gcc arm-linux-gnueabihf-gcc
+		clang-tidy cppcheck dh lintian qemu-aarch64-static
+		riscv64-linux-gnu-gcc"
+fi
 
 missing=
 if command -v dpkg-query >/dev/null 2>&1; then

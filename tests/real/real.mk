@@ -12,6 +12,9 @@ $(REAL): $(NAME).static
 deps:
 	sh tests/deps.sh
 
+deps-ci:
+	sh tests/deps.sh ci
+
 # A container in gVisor, from nothing to nothing.
 demo: $(REAL)
 	SHIM=$(REAL) bash tests/real/demo.sh
@@ -25,4 +28,4 @@ check-real: $(REAL) shimctl.static
 check-initramfs: static
 	bash tests/real/initramfs.sh
 
-.PHONY: deps demo check-real check-initramfs
+.PHONY: deps deps-ci demo check-real check-initramfs
