@@ -62,7 +62,8 @@ $(CTL_OBJS): $(CTL_HDRS) $(HDRS) Makefile
 # One file, no libraries: for initramfs and for a host whose libc is another.
 # No PIE: the program is linked to a fixed address, and tables of addresses can
 # then be constants.
-SMALL = -Oz -flto=auto -fno-pie -fno-asynchronous-unwind-tables -fno-unwind-tables
+SMALL = -Oz -flto=auto -fipa-pta -fno-tree-dominator-opts -fno-jump-tables \
+	-fno-pie -fno-ident -fno-asynchronous-unwind-tables -fno-unwind-tables
 # Guards in functions with arrays; in all that -strong takes they cost 8 KiB.
 SMALL_GUARD = -fstack-protector
 # Nobody would apply RELRO: musl leaves that to its dynamic linker, which is not

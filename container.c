@@ -452,9 +452,11 @@ finish_failed(struct container *ct)
 	struct err *e = ct->create_err;
 	struct err gone;
 
-	if (ct->env.bundle_fd >= 0)
+	/* Another container may have this bundle. */
+	if (ct->runsc_ran)
 		runsc_kill_leftovers(ct->bundle);
 	ct->create_err = NULL;
+	process_named(&ct->init, e);
 	log_warn("create %s: %s", ct->id, e->msg);
 	err_set(&gone, ERR_NOT_FOUND, "container %s not created", ct->id);
 	answer_create(ct, 0, e);

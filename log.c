@@ -72,10 +72,13 @@ log_copy(const char *path)
 	return 0;
 }
 
-void
+enum log_level
 log_set_level(enum log_level level)
 {
+	enum log_level was = log_max;
+
 	log_max = level;
+	return was;
 }
 
 unsigned long

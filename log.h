@@ -28,8 +28,9 @@ int log_open(const char *path);
  * last path given counts.
  */
 int log_copy(const char *path);
-/* Lines above this level are not written.  Default LOG_INFO. */
-void log_set_level(enum log_level level);
+/* Lines above this level are not written.  Default LOG_INFO.  Returns what it
+ * was. */
+enum log_level log_set_level(enum log_level level);
 /* Lines dropped since the start because nobody took them. */
 unsigned long log_dropped(void);
 

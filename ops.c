@@ -53,7 +53,8 @@ start_failed(struct process *p, struct err *e)
 {
 	struct request *r = p->current;
 
-	log_warn("%s: %s", process_name(p), e->msg);
+	process_named(p, e);
+	log_warn("%s", e->msg);
 	p->start_failed = true;
 	request_detach(r);
 	p->start_err = malloc(sizeof(*e));
@@ -246,9 +247,8 @@ on_unkilled(struct timer *t)
 
 	if (p->gone || !root)
 		return;
-	log_warn("%s: SIGKILL did not end it in %lld s: killing sandbox %s",
-	    process_name(p), (long long)(p->ct->config.kill_timeout_ns /
-	    NS_PER_S), root->id);
+	log_warn("%s: SIGKILL did not end it: killing sandbox %s",
+	    process_name(p), root->id);
 	child_kill(&root->init.child, SIGKILL);
 }
 
@@ -293,6 +293,11 @@ on_killed(void *arg, const struct runsc_result *res)
 		return;
 	}
 	if (res->gone) {
+		/* Unless runsc has lost its own state: it is alive. */
+		if (r->signal == SIGKILL && child_running(&r->p->child) &&
+		    r->p->kind == PROC_INIT && !timer_running(&r->p->kill_timer))
+			timer_start(&r->p->kill_timer, SANDBOX_END_NS,
+			    on_unkilled);
 		request_refuse(r, ERR_NOT_FOUND, "process already finished");
 		return;
 	}
@@ -540,6 +545,8 @@ op_delete(struct process *p, struct request *r)
 	struct err e;
 
 	/* Before runsc: a gofer or a client may wait for these ends. */
+	console_free(p->console);
+	p->console = NULL;
 	io_free(p->io);
 	p->io = NULL;
 	r->cmd = runsc_delete(&p->ct->env, false, on_deleted, r, &e);
@@ -569,13 +576,13 @@ op_delete_creating(struct process *p, struct request *r)
 void
 op_delete_exec(struct process *p, struct request *r)
 {
-	fill_exit(r, p);
-	request_detach(r);
-	requests_flush(p);
 	if (!p->gone) {
 		p->exit_status = STATUS_UNKNOWN;
 		p->exited_at = unix_now();
 	}
+	fill_exit(r, p);
+	request_detach(r);
+	requests_flush(p);
 	waiters_release(p);
 	state_set(p, STATE_DELETED);
 	container_remove_exec(p);

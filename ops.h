@@ -18,6 +18,8 @@
 void state_set(struct process *p, enum proc_state s);
 /* "ID" or "ID/EXEC", for messages; valid until the next call. */
 const char *process_name(const struct process *p);
+/* See to it that e says which process it is about. */
+void process_named(const struct process *p, struct err *e);
 /* CLOCK_REALTIME in ns. */
 int64_t unix_now(void);
 /* Answer r, with e NULL for success, and go on with what waits. */

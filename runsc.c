@@ -31,6 +31,8 @@
 #define CMDLINE_MAX 8192
 #define EXEC_FILE_MAX 80
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
+#define STARTED_DIES_NS (100 * NS_PER_MS)
+#define DYING_NS (2 * NS_PER_S)	/* of what SIGKILL was sent to */
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 
 /* A command line: pointers into one text. */
@@ -436,15 +438,40 @@ exec_file_path(const struct runsc_cmd *c, const char *name, char *path)
  * files soon.  It is known by its pid file; the log's name may be that of an
  * earlier exec's, which still runs.
  */
-static void
+static bool
 kill_started(const struct runsc_cmd *c)
 {
 	char path[EXEC_FILE_MAX];
 
 	if (strcmp(c->verb, "exec") != 0)
-		return;
+		return false;
 	exec_file_path(c, c->pid_file, path);
-	kill_processes("", "--pid-file", path);
+	return kill_processes("", "--pid-file", path) > 0;
+}
+
+/* It has died by now, perhaps over its pid files. */
+static void
+on_started_died(struct timer *t)
+{
+	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
+
+	unlinkat(c->dir_fd, c->pid_file, 0);
+	unlinkat(c->dir_fd, c->internal_pid_file, 0);
+	close_fd(&c->dir_fd);
+	cmd_release(c);
+}
+
+/* Let the command go; our descriptors keep their numbers as long as somebody
+ * may take them for something. */
+static void
+cmd_end(struct runsc_cmd *c, bool killed)
+{
+	c->done = NULL;
+	c->dir_fd = killed ? fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (killed)
+		timer_start(&c->deadline, STARTED_DIES_NS, on_started_died);
+	else
+		cmd_release(c);
 }
 
 static void
@@ -454,13 +481,14 @@ on_exit_status(struct child *child, int status)
 	struct runsc_result r = { .err.code = ERR_OK };
 	size_t loglen = 0;
 	char *log = NULL, *out = NULL;
+	bool killed = false;
 	bool ok = !c->timed_out && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == 0;
 
 	if (!c->done || !ok)
-		kill_started(c);
+		killed = kill_started(c);
 	if (!c->done) {
-		cmd_release(c);
+		cmd_end(c, killed);
 		return;
 	}
 	out = read_output(c->out_fd, &r.outlen);
@@ -481,17 +509,36 @@ on_exit_status(struct child *child, int status)
 	if (c->internal_pid_file[0])
 		r.internal_pid = take_pid_file(c->dir_fd, c->internal_pid_file,
 		    false);
-	if (ok && c->pid_file[0] && r.pid == 0)
+	/* Without its own pid in there, to kill it would be to kill init. */
+	if (ok && ((c->pid_file[0] && r.pid == 0) ||
+	    (c->internal_pid_file[0] && r.internal_pid == 0))) {
+		killed = kill_started(c);
 		err_set(&r.err, ERR_INTERNAL,
 		    "runsc %s succeeded but its pid file holds no pid",
 		    c->verb);
+	}
 	if (ok && c->env->control && (strcmp(c->verb, "start") == 0 ||
 	    strcmp(c->verb, "restore") == 0))
 		c->env->control->started = true;
 	c->done(c->arg, &r);
 	free(log);
 	free(out);
-	cmd_release(c);
+	cmd_end(c, killed);
+}
+
+/* It does not even die (a file system that hangs): who asked is told, and it
+ * is reaped when it can be. */
+static void
+on_undead(struct timer *t)
+{
+	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
+	struct runsc_result r = { .out = "" };
+	runsc_done *done = c->done;
+
+	c->done = NULL;
+	explain(c, 0, NULL, 0, NULL, &r.err);
+	if (done)
+		done(c->arg, &r);
 }
 
 static void
@@ -503,6 +550,7 @@ on_deadline(struct timer *t)
 	    c->verb, (int)c->child.pid, (long long)(c->timeout_ns / NS_PER_S));
 	c->timed_out = true;
 	child_kill(&c->child, SIGKILL);
+	timer_start(&c->deadline, DYING_NS, on_undead);
 }
 
 void
@@ -895,6 +943,7 @@ ask_runsc(struct runsc_cmd *c, struct runsc_result *r)
 		c->timeout_ns -= spent < c->timeout_ns / 2 ? spent :
 		    c->timeout_ns / 2;
 	}
+	r->gone = false;
 	if (!run(c, &r->err))
 		done(arg, r);
 }

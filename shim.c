@@ -305,13 +305,17 @@ on_connections(bool none)
 static void
 on_signal(int sig)
 {
+	enum log_level was;
+
 	if (sig == SIGUSR1) {
+		was = log_set_level(LOG_INFO);	/* it was asked for */
 		log_info("dump: version %s containers %u connections %u "
 		    "calls %u commands %u events %zu dropped %lu log lines "
 		    "dropped %lu", VERSION, state_containers(),
 		    ttrpc_connections(), ttrpc_calls(), runsc_running(),
 		    events_pending(), events_dropped(), log_dropped());
 		state_dump();
+		log_set_level(was);
 		return;
 	}
 	if (state_containers())

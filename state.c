@@ -65,6 +65,13 @@ process_name(const struct process *p)
 	return text;
 }
 
+void
+process_named(const struct process *p, struct err *e)
+{
+	if (!strstr(e->msg, p->kind == PROC_INIT ? p->ct->id : p->exec_id))
+		err_prefix(e, "%s", process_name(p));
+}
+
 int64_t
 unix_now(void)
 {
@@ -105,7 +112,7 @@ request_detach(struct request *r)
 		p->current = NULL;
 	else
 		unlink_request(&p->side, r);
-	p->nrequests--;
+	p->nof[r->op]--;
 	timer_stop(&r->retry);
 	runsc_cancel(r->cmd);
 	r->cmd = NULL;
@@ -116,7 +123,13 @@ void
 request_finish(struct request *r, const struct err *e)
 {
 	struct process *p = r->p;
+	struct err named;
 
+	if (e) {
+		named = *e;
+		process_named(p, &named);
+		e = &named;
+	}
 	request_detach(r);
 	r->done(r, e);
 	requests_run(p);
@@ -181,14 +194,15 @@ state_submit(struct request *r, const char *id, const char *exec_id)
 		r->done(r, &e);
 		return;
 	}
-	if (p->nrequests >= QUEUE_MAX) {
+	/* Those that hang of one kind leave room for the others. */
+	if (p->nof[r->op] >= QUEUE_MAX) {
 		err_set(&e, ERR_EXHAUSTED,
-		    "%s: %u operations are under way already", process_name(p),
-		    p->nrequests);
+		    "%s: %u operations of this kind are under way already",
+		    process_name(p), p->nof[r->op]);
 		r->done(r, &e);
 		return;
 	}
-	p->nrequests++;
+	p->nof[r->op]++;
 	r->p = p;
 	if (!serial[r->op] || (!p->current && !p->ending && !p->queue)) {
 		begin(r);
@@ -213,7 +227,7 @@ requests_flush(struct process *p)
 	}
 	while ((r = p->queue)) {
 		p->queue = r->next;
-		p->nrequests--;
+		p->nof[r->op]--;
 		r->done(r, &e);
 	}
 }
@@ -505,6 +519,23 @@ process_end(struct process *p)
 	end_check(p);
 }
 
+/* Containers of the pod that have yet to be started went with its sandbox,
+ * and nobody else would notice. */
+static void
+end_created_subs(const struct process *root)
+{
+	struct container *ct, *next;
+	struct process *p;
+
+	for (ct = state_next(NULL); ct; ct = next) {
+		next = state_next(ct);
+		p = &ct->init;
+		if (ct->spec.is_sub && p->pid == root->pid &&
+		    p->state == STATE_CREATED && !p->current)
+			process_gone(p, STATUS_KILLED);
+	}
+}
+
 static void
 on_sandbox_exit(struct child *c, int status)
 {
@@ -516,6 +547,7 @@ on_sandbox_exit(struct child *c, int status)
 		    STATUS_UNKNOWN);
 	process_gone(p, p->start_failed ? START_FAILED_STATUS :
 	    child_exit_code(status));
+	end_created_subs(p);
 }
 
 static void
@@ -528,6 +560,7 @@ on_sandbox_late(struct timer *t)
 	child_forget(&p->child);
 	process_gone(p, p->start_failed ? START_FAILED_STATUS :
 	    STATUS_UNKNOWN);
+	end_created_subs(p);
 }
 
 /* End a container that never ran; nothing serial begins before it has. */
@@ -617,10 +650,13 @@ on_waited(void *arg, const struct runsc_result *r)
 		process_gone(p, STATUS_KILLED);
 		return;
 	}
-	if (!r->gone) {
+	/* Whose end may be seen in a moment. */
+	if (!r->gone || !p->wait_gone) {
 		log_warn("%s: runsc wait: %s; asking again", process_name(p),
 		    r->err.code == ERR_OK ? r->out : r->err.msg);
-		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
+		timer_start(&p->end_timer, r->gone ? SANDBOX_SEEN_NS :
+		    WAIT_AGAIN_NS, on_wait_again);
+		p->wait_gone = r->gone;
 		return;
 	}
 	log_err("%s: exit status unknown, reporting %d: runsc wait: %s",
@@ -863,10 +899,9 @@ dump_requests(const struct process *p, const struct request *r,
 static void
 dump_process(const struct process *p)
 {
-	log_info("dump: %s: %s%s pid %d internal %d status %u requests %u "
-	    "waiters %u", process_name(p), state_name(p->state),
+	log_info("dump: %s: %s%s pid %d internal %d status %u waiters %u", process_name(p), state_name(p->state),
 	    p->ending ? " (ending)" : "", (int)p->pid, (int)p->internal_pid,
-	    p->exit_status, p->nrequests, p->nwaiters);
+	    p->exit_status, p->nwaiters);
 	dump_requests(p, p->current, "under way");
 	dump_requests(p, p->side, "under way");
 	dump_requests(p, p->queue, "waits");

@@ -31,7 +31,7 @@
 
 #define CONTAINERS_MAX 1024	/* in one shim: a pod */
 #define EXECS_MAX 1024		/* in one container */
-#define QUEUE_MAX 16		/* operations of one process, waiting or beside */
+#define QUEUE_MAX 16		/* operations of one kind, waiting or beside */
 #define WAITERS_MAX 256		/* of one process */
 #define ID_MAX_BYTES 128
 #define KILL_RETRY_NS (1 * NS_PER_S)
@@ -130,6 +130,7 @@ struct process {
 	bool ending;			/* gone, and end_process() under way */
 	bool execs_ending;		/* init: ending, waits for its execs */
 	bool kill_sent;			/* exec: SIGKILL after init's end */
+	bool wait_gone;			/* runsc wait has said so once */
 	bool stdin_closed;		/* CloseIO before there was stdio */
 	unsigned width, height;		/* last ResizePty; 0: none */
 	struct child child;		/* the sandbox, or the detached exec */
@@ -142,7 +143,7 @@ struct process {
 	struct request *current;	/* serial operation under way */
 	struct request *queue;		/* behind it */
 	struct request *side;		/* beside it */
-	unsigned nrequests;
+	unsigned nof[OPS];		/* requests, of each kind */
 	struct waiter *waiters;
 	unsigned nwaiters;
 	struct defer freed;

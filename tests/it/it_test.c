@@ -651,7 +651,7 @@ START_TEST(exec_fails)
 	    "", "", false), 0);
 	ck_assert_int_ne(task_start(c, "c1", "e1", NULL), 0);
 	ck_assert_str_eq(client_error,
-	    "OCI runtime exec failed: no such executable");
+	    "c1/e1: OCI runtime exec failed: no such executable");
 	ck_assert_int_eq(task_wait(c, "c1", "e1", &t), 0);
 	ck_assert_uint_eq(t.exit_status, 128);
 	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
@@ -781,16 +781,16 @@ START_TEST(create_fails)
 	faults("create:fail=no can do");
 	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
 	ck_assert_str_eq(client_error,
-	    "OCI runtime create failed: no can do");
+	    "c1: OCI runtime create failed: no can do");
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), NOT_FOUND);
 	/* With the error only on stderr, and with none at all. */
 	faults("create:stderr=out of luck;create:exit=1");
 	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
-	ck_assert(strstr(client_error, "OCI runtime create failed: ") ==
+	ck_assert(strstr(client_error, "c1: OCI runtime create failed: ") ==
 	    client_error);
 	faults("create:sig");
 	ck_assert_int_ne(create("c1", "\"exit:0\"", ""), 0);
-	ck_assert_str_eq(client_error, "OCI runtime create failed: runsc "
+	ck_assert_str_eq(client_error, "c1: OCI runtime create failed: runsc "
 	    "create was killed by signal 9");
 	/* Done and then failed: the sandbox goes again. */
 	faults("create:fail-after=too late");
@@ -1112,6 +1112,48 @@ START_TEST(sandbox_needs_static)
 }
 END_TEST
 
+/* One that never ran takes nothing along, whose bundle this may be. */
+START_TEST(create_in_a_bundle_in_use)
+{
+	struct task_reply t;
+	struct create_args a = { .id = "c2", .in = "", .err = "",
+		.config_path = toml };
+
+	run("c1", "\"hang\"");
+	a.bundle = in_dir("b/c1");
+	a.out = in_dir("no-such-fifo");
+	ck_assert_int_eq(task_create(c, &a, NULL), NOT_FOUND);
+	sleep_ms(100);
+	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.status, RUNNING);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+/* Requests of one kind that hang leave room for the others. */
+START_TEST(hung_stats_leave_room)
+{
+	struct pb_out o;
+	struct reply r;
+	uint32_t stream = 0;
+	int i;
+
+	run("c1", "\"hang\"");
+	faults("events:hang");
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, "c1");
+	for (i = 0; i < 20; i++)
+		stream = client_send(c, "Stats", o.p, o.len);
+	pb_out_free(&o);
+	ck_assert(client_recv(c, stream, &r, 2000));
+	ck_assert_int_eq(r.code, EXHAUSTED);
+	ck_assert_int_eq(task_close_io(c, "c1", ""), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
 START_TEST(start_fails)
 {
 	struct task_reply t;
@@ -1120,7 +1162,7 @@ START_TEST(start_fails)
 	ck_assert_int_eq(create("c1", "\"exit:0\"", ""), 0);
 	ck_assert_int_ne(task_start(c, "c1", "", NULL), 0);
 	ck_assert_str_eq(client_error,
-	    "OCI runtime start failed: no such executable");
+	    "c1: OCI runtime start failed: no such executable");
 	/* Stopped already, so that it can be deleted. */
 	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
 	ck_assert_uint_eq(t.status, STOPPED);
@@ -1429,14 +1471,20 @@ START_TEST(sandbox_dies)
 {
 	static const char *const lines[] = { "", "control_socket = \"on\"\n",
 		"control_socket = \"off\"\n" };
+	struct create_args a = { .id = "n", .in = "", .out = "", .err = "",
+		.config_path = toml };
 	struct task_reply t;
 
 	write_toml(lines[_i]);
 	run_pod();
 	run_sub("k", "\"hang\"");
+	/* One that has yet to be started ends with it too. */
+	a.bundle = make_bundle("n", "\"hang\"", POD("container"), false);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
 	ck_assert_int_eq(task_state(c, "pod", "", &t), 0);
 	ck_assert_int_eq(kill((pid_t)t.pid, SIGKILL), 0);
 	sub_ends("k", 137);
+	sub_ends("n", 137);
 	sub_ends("pod", 137);
 	shut_down();
 }
@@ -1566,7 +1614,7 @@ START_TEST(signals)
 
 	make_bundle("c1", "\"hang\"", "", false);
 	write_text(log, "");
-	write_toml("control_socket = \"off\"\n");
+	write_toml("control_socket = \"off\"\nlog_level = \"error\"\n");
 	run("c1", "\"hang\"");
 	pid = daemon_pid();
 	/* A reader that takes nothing, and operations that hang. */
@@ -1622,7 +1670,8 @@ main(void)
 		pids_never_empty,
 		unknown_and_taken, exec_life, exec_fails,
 		exec_cut_short, many_execs_cost_nothing, init_exit_ends_execs, create_fails,
-		create_bad_input, log_settings, start_fails, sandbox_service,
+		create_bad_input, log_settings, start_fails,
+		create_in_a_bundle_in_use, hung_stats_leave_room, sandbox_service,
 		sandbox_process, sandbox_needs_static, hung_kill_delays_nobody,
 		deadline, request_timeout, delete_tolerates,
 		events_wait_for_containerd, no_events_wanted, pod,

@@ -681,10 +681,10 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	return 0;
 }
 
-void
+enum log_level
 log_set_level(enum log_level level)
 {
-	(void)level;
+	return level;
 }
 
 int
@@ -1193,7 +1193,7 @@ ask(enum op op, unsigned slot)
 	if (p) {
 		a->kind = p->kind;
 		a->state = p->state;
-		a->counted = p->nrequests < QUEUE_MAX &&
+		a->counted = p->nof[op] < QUEUE_MAX &&
 		    !p->current && !p->ending && !p->queue;
 	}
 	state_submit(&a->r, "c1", ids[slot]);

@@ -1068,7 +1068,7 @@ START_TEST(create_fails)
 	ck_assert_int_eq(mounted, 1);
 	complete("delete");
 	ck_assert_int_eq(create_code, ERR_UNKNOWN);
-	ck_assert_str_eq(create_msg, "OCI runtime create failed: no can do");
+	ck_assert_str_eq(create_msg, "c1: OCI runtime create failed: no can do");
 	ck_assert_uint_eq(state_containers(), 0);
 	ck_assert_int_eq(mounted, 0);
 	ck_assert_int_eq(ios, 0);
@@ -1306,7 +1306,7 @@ START_TEST(start_fails)
 	process_exits(init(), 137);
 	ck_assert_int_eq(a.code, ERR_UNKNOWN);
 	ck_assert_str_eq(a.msg,
-	    "OCI runtime start failed: no such executable");
+	    "c1: OCI runtime start failed: no such executable");
 	ck_assert_uint_eq(w.status, 128);
 	complete("delete");
 	ck_assert_int_eq(d.code, 0);
@@ -1381,6 +1381,10 @@ START_TEST(sub_wait_unknown)
 	ask(&a, OP_START, "start", "");
 	complete("start");
 	wait_for(init(), &w);
+	complete_error("wait", "sandbox is not running", true);
+	/* The sandbox's own end may come in a moment. */
+	while (!pending("wait"))
+		loop_turn(-1);
 	complete_error("wait", "sandbox is not running", true);
 	complete_error("kill", "sandbox is not running", true);
 	ck_assert_uint_eq(w.status, 255);
@@ -1521,7 +1525,7 @@ START_TEST(pause_resume)
 	ck_assert_str_eq(told, "TaskPaused pause. again! TaskResumed resume. ");
 	ask(&a, OP_PAUSE, "pause", "");
 	complete_error("pause", "no", false);
-	ck_assert_str_eq(a.msg, "OCI runtime pause failed: no");
+	ck_assert_str_eq(a.msg, "c1: OCI runtime pause failed: no");
 	ck_assert_int_eq(init()->state, STATE_RUNNING);
 	process_exits(init(), 0);
 	deleted();
