@@ -27,7 +27,7 @@ LINK = -pie -Wl,--gc-sections -Wl,-z,relro,-z,now
 
 SRCS = fmt.c err.c log.c loop.c child.c sha256.c pb.c json.c json_edit.c ttrpc.c \
 	ttrpc_client.c events.c io.c tail.c target.c logger.c console.c \
-	mount.c config.c spec.c spec_rewrite.c urpc.c runsc.c runsc_text.c publish.c \
+	mount.c config.c spec.c spec_rewrite.c urpc.c runsc.c runsc_left.c runsc_text.c publish.c \
 	container.c ops.c checkpoint.c \
 	cgroup.c metrics.c limits.c resources.c state.c message.c sandbox.c task.c start.c delete.c shim.c
 HDRS = fmt.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io.h \

@@ -234,12 +234,6 @@ stream_drained(const struct stream *s)
 	return s->buf_len == 0 && !poll_now(s->src, POLLIN);
 }
 
-static bool
-stream_is_being_read(const struct stream *s)
-{
-	return s->open && s->ended && tail_is_being_read(&s->tail);
-}
-
 static void
 tell_drained(struct defer *d)
 {
@@ -277,7 +271,8 @@ check_drained(struct io *io)
 	if (!io->draining || io->drained || !stream_drained(out) ||
 	    !stream_drained(err))
 		return;
-	if (!stream_is_being_read(out) && !stream_is_being_read(err)) {
+	if (!(out->open && tail_is_being_read(&out->tail)) &&
+	    !(err->open && tail_is_being_read(&err->tail))) {
 		end_drain(io);
 	} else if (!io->reading) {
 		io->reading = true;

@@ -116,6 +116,10 @@ unsigned runsc_running(void);
  * Returns how many.
  */
 unsigned runsc_kill_leftovers(const char *bundle);
+/* The same for processes whose name begins with that and that have a flag of
+ * that value. */
+unsigned runsc_kill_processes(const char *name, const char *flag,
+	const char *value);
 /*
  * The --root for a container of sandbox sandbox_id (its own id if it is in no
  * pod): ROOT/NS, as gVisor's shim has it, for the 64 hex digits that CRI,

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Everything, as CI runs it: what can be said without running, the tests
-# without root, the same under sanitizers and valgrind, the model, those with
-# real containerd and runsc, another architecture, the package, and each fuzz
-# target for a little while; then the targets given.
+# without root, the same under sanitizers and valgrind, a short soak, and those
+# with real containerd and runsc; then the targets given.
 # Ends with the time of each part and the sum.
 
 make=${MAKE:-make}
@@ -40,13 +39,9 @@ part analyze
 part check
 part check-asan
 part check-valgrind
-part coverage
-part check-model
+part check-soak
 part check-real
 part check-initramfs
-part check-aarch64
-part deb
-part fuzz FUZZ_SECONDS=20
 for target in "$@"; do
 	part "$target"
 done
