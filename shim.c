@@ -395,6 +395,7 @@ serve(const struct options *o)
 	remove_socket();
 	return 0;
 fail:
+	remove_socket();
 	log_err("%s", e.msg);
 	fmt_write(STDERR_FILENO, "%s: %s\n", SHIM_NAME, e.msg);
 	return EXIT_FAILED;

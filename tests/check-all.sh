@@ -38,6 +38,7 @@ part lint
 part analyze
 part check
 part check-asan
+part check-fault
 part check-valgrind
 part check-soak
 part check-real

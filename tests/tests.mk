@@ -85,7 +85,8 @@ comma = ,
 $(FAULT_SHIM): $(SRCS:%.c=$(B)/obj/%.o) tests/fault/wrap.c tests/fault/fault.h
 	@mkdir -p $(B)/fault
 	$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ tests/fault/wrap.c \
-	    $(SRCS:%.c=$(B)/obj/%.o) $(FAULT_WRAP:%=-Wl$(comma)--wrap=%)
+	    $(SRCS:%.c=$(B)/obj/%.o) $(foreach f,$(FAULT_WRAP),\
+	    -Wl$(comma)--wrap=$(f),--wrap=$(f)64)
 
 $(FAULT): $(wildcard tests/fault/*.[ch]) tests/it/client.c tests/it/client.h \
 		$(B)/libshim.a

@@ -320,6 +320,21 @@ __wrap_syscall(long n, ...)
 	return __real_syscall(n, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/* With 64-bit file offsets the product calls these, the same where a long has
+ * 64 bits.  One that is used and is missing here is an error of the linker. */
+#define SAME(name) \
+	extern __typeof__(__wrap_##name) __wrap_##name##64 \
+	    __attribute__((alias("__wrap_" #name)));
+
+SAME(open)
+SAME(openat)
+SAME(fcntl)
+SAME(lstat)
+SAME(statvfs)
+SAME(ftruncate)
+SAME(pread)
+_Static_assert(sizeof(long) == 8, "open is not open64 here");
+
 /* ------------------------------------------------------------------------- */
 
 static void __attribute__((constructor))
