@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Everything, as CI runs it: what can be said without running, the tests
-# without root, the same under sanitizers and valgrind, a short soak, and those
-# with real containerd and runsc; then the targets given.
+# without root, the same under sanitizers and valgrind, with faults, the model,
+# a short soak, those with real containerd and runsc, another architecture and
+# the package; then the targets given.
 # Ends with the time of each part and the sum.
 
 make=${MAKE:-make}
@@ -40,9 +41,13 @@ part check
 part check-asan
 part check-fault
 part check-valgrind
+part coverage
+part check-model
 part check-soak
 part check-real
 part check-initramfs
+part check-aarch64
+part deb
 for target in "$@"; do
 	part "$target"
 done
