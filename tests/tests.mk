@@ -40,7 +40,8 @@ $(B)/unit/%_test: tests/unit/%_test.c $(B)/libshim.a
 	    $(CHECK_LIBS) $(LDFLAGS)
 
 # The real binary against the fake runsc.
-IT_SRCS = $(wildcard tests/it/it_*.c) tests/it/client.c tests/it/host.c
+IT_SRCS = $(wildcard tests/it/it_*.c) tests/it/client.c tests/it/host.c \
+	tests/it/dir.c
 IT = $(B)/it/it_test
 
 $(B)/it/bin/runsc: tests/it/fake_runsc.c
@@ -55,9 +56,10 @@ $(IT): $(IT_SRCS) $(wildcard tests/it/*.h) $(B)/libshim.a
 # The client and the shim, against the fake runsc and a fake shim.
 IT_CTL = $(B)/it/shimctl_test
 
-$(IT_CTL): tests/it/shimctl_test.c $(B)/libshim.a
+$(IT_CTL): tests/it/shimctl_test.c tests/it/dir.c tests/it/dir.h \
+		$(B)/libshim.a
 	@mkdir -p $(B)/it
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(B)/libshim.a \
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< tests/it/dir.c $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
 
 # What the release binary may cost: the static one where musl is installed.
@@ -89,10 +91,11 @@ $(FAULT_SHIM): $(SRCS:%.c=$(B)/obj/%.o) tests/fault/wrap.c tests/fault/fault.h
 	    -Wl$(comma)--wrap=$(f),--wrap=$(f)64)
 
 $(FAULT): $(wildcard tests/fault/*.[ch]) tests/it/client.c tests/it/client.h \
+		tests/it/dir.c tests/it/dir.h \
 		$(B)/libshim.a
 	@mkdir -p $(B)/fault
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/fault/fault_test.c \
-	    tests/fault/world.c tests/it/client.c $(B)/libshim.a \
+	    tests/fault/world.c tests/it/client.c tests/it/dir.c $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
 
 # Fuzz targets with a main that runs the files of their corpus.

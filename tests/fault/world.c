@@ -26,8 +26,6 @@
 #define VERB_MS 10000
 #define SETTLE_MS 5000		/* until all is as it was; much is deferred */
 
-char base[32];
-char dir[64];
 char toml[128];
 char address[512];
 static struct fault_ctl none;
@@ -78,32 +76,6 @@ now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-char *
-in_dir(const char *fmt, ...)
-{
-	static char text[64][256];
-	static unsigned i;
-	char *p = text[i++ % 64];
-	va_list ap;
-	int n;
-
-	n = snprintf(p, sizeof(text[0]), "%s/", dir);
-	va_start(ap, fmt);
-	vsnprintf(p + n, sizeof(text[0]) - (size_t)n, fmt, ap);
-	va_end(ap);
-	return p;
-}
-
-void
-write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	MUST(f != NULL, "%s: %s", path, strerror(errno));
-	fputs(text, f);
-	fclose(f);
 }
 
 char *

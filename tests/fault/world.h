@@ -16,13 +16,12 @@
 #include <sys/types.h>
 
 #include "../it/client.h"
+#include "../it/dir.h"
 #include "fault.h"
 
 #define NOT_FOUND 5
 #define EXHAUSTED 8
 
-extern char base[32];		/* of all tests */
-extern char dir[64];		/* of this test */
 extern char toml[128];
 extern char address[512];	/* of the daemon, without unix:// */
 extern struct fault_ctl *ctl;
@@ -39,8 +38,6 @@ void world_open(void);
 void world_close(void);
 /* After all tests, also those that failed and could not tidy up. */
 void world_clean_up(void);
-char *in_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void write_text(const char *path, const char *text);
 /* A bundle whose process is these words of the fake's language. */
 char *make_bundle(const char *id, const char *words, const char *annotations,
 	bool terminal);

@@ -22,58 +22,11 @@
 
 #define REAP_MS 20
 
-char base[32];
-char dir[64];
 char shim[PATH_MAX];
 char events_path[128];
 char toml[128];
 char address[512];
 struct client *c;
-
-void
-sleep_ms(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
-char *
-in_dir(const char *fmt, ...)
-{
-	static char text[64][256];
-	static unsigned i;
-	char *p = text[i++ % 64];
-	va_list ap;
-	int n;
-
-	n = snprintf(p, sizeof(text[0]), "%s/", dir);
-	va_start(ap, fmt);
-	vsnprintf(p + n, sizeof(text[0]) - (size_t)n, fmt, ap);
-	va_end(ap);
-	return p;
-}
-
-void
-write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
-	fputs(text, f);
-	fclose(f);
-}
-
-char *
-read_text(const char *path)
-{
-	static char text[1 << 20];
-	int fd = open(path, O_RDONLY | O_NONBLOCK);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	text[n < 0 ? 0 : n] = '\0';
-	return text;
-}
 
 /* A bundle whose process is these words of the fake's language, e.g.
  * "\"echo:hi\",\"exit:7\"". */
@@ -283,42 +236,6 @@ void
 kill_commands(int pid)
 {
 	children_of(pid, SIGKILL);
-}
-
-/* Processes whose command line has where in it; sig is sent to each. */
-unsigned
-find_processes(const char *where, int sig)
-{
-	char path[300], text[4096];
-	struct dirent *e;
-	unsigned n = 0;
-	ssize_t r, i;
-	DIR *d = opendir("/proc");
-	int fd;
-
-	while ((e = readdir(d))) {
-		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
-		    atoi(e->d_name) == getpid())
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
-		fd = open(path, O_RDONLY);
-		if (fd < 0)
-			continue;
-		r = read(fd, text, sizeof(text) - 1);
-		close(fd);
-		for (i = 0; i < r; i++) {
-			if (!text[i])
-				text[i] = ' ';
-		}
-		text[r < 0 ? 0 : r] = '\0';
-		if (!strstr(text, where))
-			continue;
-		n++;
-		if (sig)
-			kill(atoi(e->d_name), sig);
-	}
-	closedir(d);
-	return n;
 }
 
 unsigned

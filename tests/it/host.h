@@ -6,8 +6,7 @@
  *
  * Needs neither root nor network: the sockets' directory is given in the
  * bootstrap parameters, runsc's root in the options.  SHIM is the binary,
- * FAKE_BIN the directory with the fake as `runsc`.  All of a test lies below
- * dir, which is in every command line, so its processes are found by it.
+ * FAKE_BIN the directory with the fake as `runsc`.
  */
 #ifndef HOST_H
 #define HOST_H
@@ -17,12 +16,11 @@
 #include <stddef.h>
 
 #include "client.h"
+#include "dir.h"
 
 /* An exec's process object of words of the fake's language. */
 #define PROCESS(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"}"
 
-extern char base[32];		/* of all tests; main makes it */
-extern char dir[64];		/* of this test */
 extern char shim[PATH_MAX];
 extern char events_path[128];
 extern char toml[128];
@@ -34,12 +32,6 @@ void setup(void);
 void teardown(void);
 void clean_up(void);
 
-void sleep_ms(int ms);
-/* A path below dir; one of 64 buffers in turn. */
-char *in_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void write_text(const char *path, const char *text);
-/* The text of a file, "" if there is none; valid until the next call. */
-char *read_text(const char *path);
 /* Rules of the fake runsc; lines of its log that contain word. */
 void faults(const char *rules);
 unsigned calls_of(const char *word);
@@ -71,8 +63,6 @@ bool fds_become(int pid, unsigned want);
 unsigned count_children(int pid);
 /* SIGKILL for its children that are runsc commands at work. */
 void kill_commands(int pid);
-/* Processes whose command line has where in it; sig, if any, is sent to each. */
-unsigned find_processes(const char *where, int sig);
 unsigned count_processes(void);
 
 #endif

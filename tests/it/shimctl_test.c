@@ -30,49 +30,13 @@
 
 #include "../../pb.h"
 #include "../../ttrpc.h"
+#include "dir.h"
 
 #define WAIT_MS 20000
 #define ARGS_MAX 32
 
-static char base[32];		/* of all tests */
-static char dir[64];		/* of this test */
 static char shim[PATH_MAX], ctl[PATH_MAX];
 static char out[1 << 20], err[1 << 16];		/* of the last run() */
-
-static void
-sleep_ms(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
-static char *in_dir(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2)));
-
-static char *
-in_dir(const char *fmt, ...)
-{
-	static char text[64][256];
-	static unsigned i;
-	char *p = text[i++ % 64];
-	va_list ap;
-	int n;
-
-	n = snprintf(p, sizeof(text[0]), "%s/", dir);
-	va_start(ap, fmt);
-	vsnprintf(p + n, sizeof(text[0]) - (size_t)n, fmt, ap);
-	va_end(ap);
-	return p;
-}
-
-static void
-write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
-	fputs(text, f);
-	fclose(f);
-}
 
 static unsigned
 entries(const char *path)
@@ -245,41 +209,6 @@ becomes(const char *id, const char *status)
 		sleep_ms(20);
 	}
 	ck_abort_msg("%s does not become %s", id, status);
-}
-
-static unsigned
-find_processes(const char *where, int sig)
-{
-	char path[300], text[4096];
-	struct dirent *e;
-	unsigned n = 0;
-	ssize_t r, i;
-	DIR *d = opendir("/proc");
-	int fd;
-
-	while ((e = readdir(d))) {
-		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
-		    atoi(e->d_name) == getpid())
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
-		fd = open(path, O_RDONLY);
-		if (fd < 0)
-			continue;
-		r = read(fd, text, sizeof(text) - 1);
-		close(fd);
-		for (i = 0; i < r; i++) {
-			if (!text[i])
-				text[i] = ' ';
-		}
-		text[r < 0 ? 0 : r] = '\0';
-		if (!strstr(text, where))
-			continue;
-		n++;
-		if (sig)
-			kill(atoi(e->d_name), sig);
-	}
-	closedir(d);
-	return n;
 }
 
 static void

@@ -5,11 +5,11 @@
 
 SOAK = $(B)/it/soak
 
-$(SOAK): tests/soak/soak.c tests/it/client.c tests/it/host.c \
+$(SOAK): tests/soak/soak.c tests/it/client.c tests/it/host.c tests/it/dir.c \
 		$(wildcard tests/it/*.h) $(B)/libshim.a
 	@mkdir -p $(B)/it
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/soak/soak.c \
-	    tests/it/client.c tests/it/host.c $(B)/libshim.a $(CHECK_LIBS) \
+	    tests/it/client.c tests/it/host.c tests/it/dir.c $(B)/libshim.a $(CHECK_LIBS) \
 	    $(LDFLAGS)
 
 soak: $(SOAK) $(B)/it/bin/runsc $(REAL)
