@@ -308,7 +308,7 @@ cgroup_remove(const char *path, const char *id)
 	struct err e;
 
 	if (!name || path[0] != '/' || strcmp(name + 1, id) != 0 ||
-	    strstr(path, "/../"))
+	    fmt_find(path, "/../"))
 		return true;
 	if (each_mount(remove_on_mount, &r, &e) < 0)
 		log_warn("%s: remove cgroup %s: %s", id, path, e.msg);

@@ -172,7 +172,7 @@ on_help(void *arg, const struct runsc_result *res)
 		finish(r, &e);
 	} else if (res->err.code == ERR_EXHAUSTED) {
 		finish(r, &res->err);
-	} else if (res->err.code == ERR_OK && strstr(res->out, "-direct")) {
+	} else if (res->err.code == ERR_OK && fmt_find(res->out, "-direct")) {
 		checkpoint(r);
 	} else {
 		request_refuse(r, ERR_UNIMPLEMENTED, "this runsc ends a "

@@ -45,7 +45,7 @@ make_dir(struct console *c, struct err *e)
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		/* `runsc exec` loses an argument with "detach" in it. */
 		if (!places[i] || places[i][0] != '/' ||
-		    strstr(places[i], "detach"))
+		    fmt_find(places[i], "detach"))
 			continue;
 		n = fmt(c->dir, sizeof(c->dir), "%s" DIR_TEMPLATE,
 		    places[i]);

@@ -123,6 +123,15 @@ process_fill(struct process *p, struct container *ct, enum proc_kind kind,
 	return p->exec_id && p->in && p->out && p->err ? 0 : -1;
 }
 
+void
+process_forget_spec(struct process *p)
+{
+	if (p->process_json)
+		explicit_bzero(p->process_json, p->process_len);
+	free(p->process_json);
+	p->process_json = NULL;
+}
+
 /* Let go of all that p holds; the struct itself is the caller's. */
 static void
 process_clear(struct process *p)
@@ -134,11 +143,11 @@ process_clear(struct process *p)
 	runsc_cancel(p->end_cmd);
 	io_free(p->io);
 	console_free(p->console);
+	process_forget_spec(p);
 	free(p->exec_id);
 	free(p->in);
 	free(p->out);
 	free(p->err);
-	free(p->process_json);
 }
 
 struct process *
@@ -446,25 +455,22 @@ answer_create(struct container *ct, pid_t pid, const struct err *e)
 
 /* The failed container is gone from runsc: forget it, then answer. */
 static void
-finish_failed(struct container *ct)
+finish_failed(struct container *ct, const struct err *why)
 {
 	struct request *next, *r = ct->delete_after;
-	struct err *e = ct->create_err;
-	struct err gone;
+	struct err e = *why;
 
 	/* Another container may have this bundle. */
 	if (ct->runsc_ran)
 		runsc_kill_leftovers(ct->bundle);
-	ct->create_err = NULL;
-	process_named(&ct->init, e);
-	log_warn("create %s: %s", ct->id, e->msg);
-	err_set(&gone, ERR_NOT_FOUND, "container %s not created", ct->id);
-	answer_create(ct, 0, e);
-	free(e);
+	process_named(&ct->init, &e);
+	log_warn("create %s: %s", ct->id, e.msg);
+	answer_create(ct, 0, &e);
+	err_set(&e, ERR_NOT_FOUND, "container %s not created", ct->id);
 	container_free(ct);
 	for (; r; r = next) {
 		next = r->next;
-		r->done(r, &gone);
+		r->done(r, &e);
 	}
 }
 
@@ -477,7 +483,7 @@ on_failed_deleted(void *arg, const struct runsc_result *r)
 	if (r->err.code != ERR_OK && !r->gone)
 		log_err("%s: delete after failed create: %s", ct->id,
 		    r->err.msg);
-	finish_failed(ct);
+	finish_failed(ct, ct->create_err);
 }
 
 /*
@@ -490,22 +496,21 @@ fail_create(struct container *ct, const struct err *e, bool ran)
 	struct err e2;
 
 	ct->create_err = malloc(sizeof(*e));
-	if (!ct->create_err) {
-		answer_create(ct, 0, e);
-		container_free(ct);
-		return;
-	}
-	*ct->create_err = *e;
+	if (ct->create_err)
+		*ct->create_err = *e;
+	/* Without memory for the reason, what runsc has is only killed. */
 	if (ran) {
 		/* Sandbox and gofer first: `delete` waits for them to go. */
 		runsc_kill_leftovers(ct->bundle);
-		ct->create_cmd = runsc_delete(&ct->env, true,
-		    on_failed_deleted, ct, &e2);
+		if (ct->create_err)
+			ct->create_cmd = runsc_delete(&ct->env, true,
+			    on_failed_deleted, ct, &e2);
 		if (ct->create_cmd)
 			return;
-		log_err("%s: delete after failed create: %s", ct->id, e2.msg);
+		log_err("%s: delete after failed create: %s", ct->id,
+		    ct->create_err ? e2.msg : "out of memory");
 	}
-	finish_failed(ct);
+	finish_failed(ct, e);
 }
 
 static void

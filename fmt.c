@@ -222,3 +222,15 @@ fmt_write(int fd, const char *format, ...)
 		n = sizeof(buf) - 1;
 	return write(fd, buf, n) == (ssize_t)n ? 0 : -1;
 }
+
+char *
+fmt_find(const char *text, const char *what)
+{
+	size_t n = strlen(what);
+
+	for (; strncmp(text, what, n) != 0; text++) {
+		if (!*text)
+			return NULL;
+	}
+	return (char *)text;
+}

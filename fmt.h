@@ -27,5 +27,7 @@ char *fmt_new(const char *format, ...)
 /* Write the text (at most 1023 bytes of it) to fd; -1 if that fails. */
 int fmt_write(int fd, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* As strstr(3), for short texts: libc's takes 1 KiB of the static binary. */
+char *fmt_find(const char *text, const char *what);
 
 #endif

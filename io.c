@@ -44,6 +44,7 @@
 #define PIPE_BYTES (256 << 10)
 #define FULLS_MAX 16		/* times that the client was the slower one */
 #define WATCH_AGAIN_NS (100 * NS_PER_MS)
+#define LEFT_MAX 256		/* whose background processes may write on */
 
 enum { IN, OUT, ERR, STREAMS };
 
@@ -81,6 +82,7 @@ struct io {
 	bool terminal;
 	bool one_fifo;		/* stdout and stderr go to the same */
 	bool left;		/* io_free() has been called */
+	struct io *next;	/* that was left before it */
 	struct logger *logger;	/* both outputs go there; or NULL */
 	int slave;		/* held so that the master does not hang up */
 	int master;		/* for the window size */
@@ -99,6 +101,8 @@ struct io {
 	struct defer freed;
 };
 
+static struct io *lefts;	/* still read from; the last left first */
+static unsigned nlefts;
 static int64_t stall_ns = IO_STALL_NS;
 static int64_t limit_ns = IO_DRAIN_NS;
 static int64_t read_ns = IO_READ_NS;
@@ -408,8 +412,30 @@ free_now(struct defer *d)
 static void
 release(struct io *io)
 {
-	if (io->left && io_finished(io))
-		loop_defer(&io->freed, free_now);
+	struct io **pp = &lefts;
+
+	if (!io->left || !io_finished(io))
+		return;
+	while (*pp != io)
+		pp = &(*pp)->next;
+	*pp = io->next;
+	nlefts--;
+	loop_defer(&io->freed, free_now);
+}
+
+/* The first that was left; there is one. */
+static void
+release_oldest(void)
+{
+	struct io *io = lefts;
+
+	while (io->next)
+		io = io->next;
+	log_warn("%s: %u others are left for background processes: these get "
+	    "EPIPE from now on", io->label, LEFT_MAX);
+	stream_close(&io->s[OUT]);
+	stream_close(&io->s[ERR]);
+	release(io);
 }
 
 /* -- moving --------------------------------------------------------------- */
@@ -994,5 +1020,10 @@ io_free(struct io *io)
 	}
 	logger_free(io->logger);
 	io->left = true;
+	io->next = lefts;
+	lefts = io;
+	nlefts++;
 	release(io);
+	if (nlefts > LEFT_MAX)
+		release_oldest();
 }

@@ -76,7 +76,8 @@ bool io_finished(const struct io *io);
 void io_dump(const struct io *io);
 /* Close and release; what is still in the pipes is dropped, counted and
  * logged, and so is what a background child writes from now on: it gets
- * neither EPIPE nor stuck.  Safe from done().  NULL is nothing. */
+ * neither EPIPE nor stuck, unless 256 others came later.  Safe from done().
+ * NULL is nothing. */
 void io_free(struct io *io);
 
 /* Other bounds than the three above (tests). */

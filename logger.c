@@ -287,7 +287,7 @@ spawn(struct logger *l, const char *uri, const char *const *envp,
 		    "too long");
 	strcpy(text, uri);
 	text[strcspn(text, "#")] = '\0';
-	path = strstr(text, "://") + 3;
+	path = fmt_find(text, "://") + 3;
 	query = strchr(path, '?');
 	if (query)
 		*query++ = '\0';

@@ -172,10 +172,7 @@ op_exec_start(struct process *p, struct request *r)
 	r->cmd = runsc_exec(&ct->env, fds, process_console_path(p),
 	    p->process_json, p->process_len, on_exec_started, r, &e);
 	io_child_done(p->io);
-	/* It may hold secrets of the environment. */
-	explicit_bzero(p->process_json, p->process_len);
-	free(p->process_json);
-	p->process_json = NULL;
+	process_forget_spec(p);
 	if (!r->cmd)
 		start_failed(p, &e);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cgroup.h"
+#include "fmt.h"
 #include "log.h"
 #include "ops.h"
 #include "publish.h"
@@ -160,7 +161,7 @@ on_updated(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	if (e.code == ERR_OK) {
 		request_finish(r, NULL);
-	} else if (strstr(res->out, "Usage: ") && !r->p->gone) {
+	} else if (fmt_find(res->out, "Usage: ") && !r->p->gone) {
 		r->p->ct->no_update = true;
 		update_cgroup(r);
 	} else {

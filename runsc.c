@@ -98,7 +98,7 @@ runsc_expand_id(char *out, size_t cap, const char *text, const char *id)
 	const char *hit;
 	size_t n = 0;
 
-	while ((hit = strstr(text, "%ID%")) && n < cap) {
+	while ((hit = fmt_find(text, "%ID%")) && n < cap) {
 		n += fmt(out + n, cap - n, "%.*s%s", (int)(hit - text), text,
 		    id);
 		text = hit + 4;
@@ -633,7 +633,7 @@ check_detach(const struct args *a, struct err *e)
 
 	for (i = 1; i < a->n; i++) {
 		if (strcmp(a->v[i], "--detach") != 0 &&
-		    strstr(a->v[i], "detach"))
+		    fmt_find(a->v[i], "detach"))
 			return err_set(e, ERR_INVALID, "runsc exec cannot take "
 			    "an argument that contains \"detach\": %s",
 			    a->v[i]);
@@ -796,7 +796,7 @@ on_reply(void *arg, const struct urpc_reply *reply)
 	r.outlen = 0;
 	r.gone = reply->end == URPC_ABSENT ||
 	    (reply->end == URPC_REFUSED && (runsc_says_gone(r.err.msg) ||
-	    strstr(r.err.msg, "not found")));
+	    fmt_find(r.err.msg, "not found")));
 	/* A refusal is mostly true; but it takes a runsc to put it into the
 	 * words that are known. */
 	(told ? log_debug : log_warn)("%s: %s%s", c->env->id, r.err.msg,

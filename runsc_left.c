@@ -73,7 +73,7 @@ runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 	if (!dir)
 		return false;
 	while (!found && (d = readdir(dir))) {
-		mark = strstr(d->d_name, state_mark);
+		mark = fmt_find(d->d_name, state_mark);
 		if (!mark)
 			continue;
 		len = (size_t)(mark - d->d_name);

@@ -22,9 +22,16 @@ runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
 	struct json j;
 	struct err e;
 	size_t used;
+	const char *end;
 	bool found = false;
 
-	while (len && json_parse_prefix(&j, log, len, &used, &e) == 1) {
+	for (; len; log += used, len -= used) {
+		/* A line that was cut off, or that Go's runtime wrote. */
+		if (json_parse_prefix(&j, log, len, &used, &e) != 1) {
+			end = memchr(log, '\n', len);
+			used = end ? (size_t)(end - log) + 1 : len;
+			continue;
+		}
 		if (json_is(&j, json_get(&j, 0, "level"), "error")) {
 			long n = json_str(&j, json_get(&j, 0, "msg"), msg, cap);
 
@@ -34,8 +41,6 @@ runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
 			found = true;
 		}
 		json_free(&j);
-		log += used;
-		len -= used;
 	}
 	if (found)
 		runsc_trim(msg);
@@ -75,8 +80,9 @@ runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
 		return -1;
 	if (j.toks[0].type != JSON_ARRAY)
 		goto out;
+	/* Numbers have nothing in them: the elements are the next tokens. */
 	for (i = 0; i < j.toks[0].size && i < max; i++) {
-		if (!json_uint(&j, json_at(&j, 0, i), &v) || v > UINT32_MAX)
+		if (!json_uint(&j, (int)i + 1, &v) || v > UINT32_MAX)
 			goto out;
 		pids[i] = (uint32_t)v;
 	}
@@ -99,7 +105,7 @@ runsc_says_gone(const char *msg)
 	size_t i;
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (strstr(msg, texts[i]))
+		if (fmt_find(msg, texts[i]))
 			return true;
 	}
 	return false;

@@ -289,8 +289,14 @@ static void
 unwanted(void *arg)
 {
 	struct sandbox_op *op = arg;
+	struct container *ct = state_find_container(op->id);
 
 	op->call = NULL;
+	/* A stop whose kill is through; a shutdown goes on. */
+	if (ct && op->waiter.pprev && !op->req.p && !op->delete) {
+		state_unwait(&ct->init, &op->waiter);
+		loop_defer(&op->step, free_now);
+	}
 }
 
 static struct sandbox_op *
@@ -436,7 +442,8 @@ on_killed(struct request *r, const struct err *e)
 	struct container *ct = state_find_container(op->id);
 
 	/* The exit comes by itself, or has come. */
-	if (!op->waiter.pprev || !e || e->code == ERR_NOT_FOUND)
+	if (!op->waiter.pprev || ((op->call || op->delete) &&
+	    (!e || e->code == ERR_NOT_FOUND)))
 		return;
 	if (ct)
 		state_unwait(&ct->init, &op->waiter);

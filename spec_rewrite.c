@@ -248,7 +248,7 @@ hint_volume(struct rewrite *w, const char *name)
 	if (find_volume(w, uid, name, path) < 0)
 		return -1;
 	set_note(w, HINT, name, ".source", path);
-	if (!strstr(path, EMPTY_DIR))
+	if (!fmt_find(path, EMPTY_DIR))
 		return 0;
 	if (!stays_bind(w, name, path)) {
 		set_note(w, HINT, name, ".type", "tmpfs");
@@ -293,7 +293,7 @@ mount_volume(struct rewrite *w, const char *name, const char *type)
 	for (i = 0; (m = json_at(&w->j, w->mounts, i)) >= 0; i++) {
 		source = json_strdup(&w->j, spec_member(&w->j, m, "source"));
 		if (source && is_volume(w, source, name)) {
-			if (strstr(source, EMPTY_DIR) &&
+			if (fmt_find(source, EMPTY_DIR) &&
 			    stays_bind(w, name, source))
 				open_host_uds(w, name);
 			else

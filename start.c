@@ -303,7 +303,7 @@ enter_cgroup(const char *name, pid_t pid, struct err *e)
 	bool any;
 	DIR *dir;
 
-	if (strstr(name, ".."))
+	if (fmt_find(name, ".."))
 		return err_set(e, ERR_INVALID, "shim_cgroup %s: no \"..\" is "
 		    "allowed", name);
 	any = enter(root, name, pid);

@@ -68,7 +68,7 @@ process_name(const struct process *p)
 void
 process_named(const struct process *p, struct err *e)
 {
-	if (!strstr(e->msg, p->kind == PROC_INIT ? p->ct->id : p->exec_id))
+	if (!fmt_find(e->msg, p->kind == PROC_INIT ? p->ct->id : p->exec_id))
 		err_prefix(e, "%s", process_name(p));
 }
 
@@ -91,15 +91,16 @@ state_set(struct process *p, enum proc_state s)
 
 /* -- requests ------------------------------------------------------------- */
 
-static void
+static bool
 unlink_request(struct request **list, struct request *r)
 {
 	for (; *list; list = &(*list)->next) {
 		if (*list == r) {
 			*list = r->next;
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
 /* Take r off its process; it is the asker's again. */
@@ -211,6 +212,17 @@ state_submit(struct request *r, const char *id, const char *exec_id)
 	for (tail = &p->queue; *tail; tail = &(*tail)->next)
 		;
 	*tail = r;
+}
+
+void
+state_unwanted(struct request *r)
+{
+	struct process *p = r->p;
+
+	if (p && r->op != OP_DELETE && unlink_request(&p->queue, r)) {
+		p->nof[r->op]--;
+		r->done(r, NULL);
+	}
 }
 
 /* Answer what waits for a process that is about to be freed. */

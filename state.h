@@ -197,6 +197,9 @@ void state_init(const char *namespace, void (*empty)(void));
 void state_create(const struct create_request *c);
 /* Ask for an operation of process exec_id ("" for init) of container id. */
 void state_submit(struct request *r, const char *id, const char *exec_id);
+/* Nobody waits for its answer any more: what has not begun is not done, but
+ * for a delete.  r->done is called, at once or when it is through. */
+void state_unwanted(struct request *r);
 /* The process, or NULL with *e filled (not found). */
 struct process *state_find(const char *id, const char *exec_id, struct err *e);
 struct container *state_find_container(const char *id);

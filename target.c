@@ -67,7 +67,7 @@ target_decode(char *s, bool query)
 static int
 uri_path(const char *uri, char *out, size_t cap, struct err *e)
 {
-	const char *p = strstr(uri, "://") + 3;
+	const char *p = fmt_find(uri, "://") + 3;
 	size_t n = strcspn(p, "?#");
 
 	if (n < cap) {
@@ -167,7 +167,7 @@ target_open_output(struct target *t, const char *name, struct err *e)
 		if (uri_path(name, decoded, sizeof(decoded), e) < 0)
 			return -1;
 		path = decoded;
-	} else if (strstr(name, "://")) {
+	} else if (fmt_find(name, "://")) {
 		return err_set(e, ERR_UNIMPLEMENTED,
 		    "output to %s: no such scheme here", name);
 	}

@@ -122,6 +122,7 @@ operation_unwanted(void *arg)
 	struct operation *op = arg;
 
 	op->call = NULL;
+	state_unwanted(&op->req);
 }
 
 static struct operation *

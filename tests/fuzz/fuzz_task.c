@@ -261,6 +261,17 @@ state_unwait(struct process *p, struct waiter *w)
 	waiter = NULL;
 }
 
+/* Some have not begun. */
+void
+state_unwanted(struct request *r)
+{
+	must(!request || r == request);
+	if (request && r->op == OP_PAUSE) {
+		request = NULL;
+		r->done(r, NULL);
+	}
+}
+
 /* ------------------------------------------------------------------------- */
 
 static void

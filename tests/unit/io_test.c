@@ -1299,6 +1299,35 @@ START_TEST(logging_binary_dies)
 }
 END_TEST
 
+/* The streams that background processes hold are not without number. */
+START_TEST(many_are_left)
+{
+	enum { N = 257 };
+	static int ends[N][3];
+	unsigned before = open_fds();
+	struct io *io;
+	int i;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < N; i++) {
+		io = new_io("", in_dir("out"), "", false);
+		take_ends(io, ends[i]);
+		close(ends[i][0]);
+		close(ends[i][2]);
+		io_free(io);
+	}
+	turn_for(10);
+	for (i = 0; i < N; i++) {
+		errno = 0;
+		ck_assert_int_eq(write(ends[i][1], "x", 1), i ? 1 : -1);
+		ck_assert_int_eq(errno, i ? 0 : EPIPE);
+		close(ends[i][1]);
+	}
+	turn_for(10);
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
 /* What a background child writes after io_free() is the binary's; after its
  * death it is dropped. */
 START_TEST(logging_binary_after_free)
@@ -1464,6 +1493,7 @@ main(void)
 	tcase_add_test(tc, terminal_never_came);
 	tcase_add_test(tc, logging_binary);
 	tcase_add_test(tc, logging_binary_dies);
+	tcase_add_test(tc, many_are_left);
 	tcase_add_test(tc, logging_binary_after_free);
 	tcase_add_test(tc, logging_binary_stubborn);
 	tcase_add_loop_test(tc, logging_binary_of_a_terminal, 0, 2);

@@ -5,10 +5,12 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../child.h"
@@ -129,11 +131,20 @@ teardown(void)
 	ck_assert_int_eq(system(cmd), 0);
 }
 
+/* As libc's, but for what shall live on. */
+static bool unkillable;
+
+int
+kill(pid_t pid, int sig)
+{
+	return unkillable ? 0 : (int)syscall(SYS_kill, pid, sig);
+}
+
 /* -- what it reads -------------------------------------------------------- */
 
 START_TEST(last_error)
 {
-	static const char *const log =
+	const char *log =
 	    "{\"msg\":\"one\",\"level\":\"error\",\"time\":\"t\"}"
 	    "{\"msg\":\"fine\",\"level\":\"info\"}\n"
 	    "{\"msg\":\"two \\\"quoted\\\"\\n\",\"level\":\"error\"}";
@@ -149,6 +160,11 @@ START_TEST(last_error)
 	ck_assert(!runsc_last_error("{\"level\":\"info\"}", 16, msg,
 	    sizeof(msg)));
 	ck_assert(runsc_last_error(log, strlen(log), msg, 8));
+	/* The end of a log whose beginning did not fit, and a line of Go's. */
+	log = "or\",\"time\":\"t\"}\n{\"msg\":\"three\",\"level\":\"error\"}\n"
+	    "goroutine 1 [running]:\n{\"msg\":\"fine\",\"level\":\"info\"}";
+	ck_assert(runsc_last_error(log, strlen(log), msg, sizeof(msg)));
+	ck_assert_str_eq(msg, "three");
 }
 END_TEST
 
@@ -374,6 +390,30 @@ START_TEST(hangs_and_floods)
 }
 END_TEST
 
+/* A runsc that SIGKILL does not end: who asked is told all the same, and it is
+ * reaped, once, when it does end. */
+START_TEST(does_not_die)
+{
+	int64_t until;
+	struct err e;
+
+	play("trap '' TERM; exec sleep 3");
+	unkillable = true;
+	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
+	for (until = loop_now() + 5 * NS_PER_S;
+	    !done_calls && loop_now() < until;)
+		loop_turn(10 * NS_PER_MS);
+	ck_assert_int_eq(done_calls, 1);
+	ck_assert_int_eq(result.err.code, ERR_DEADLINE);
+	ck_assert_uint_eq(runsc_running(), 1);
+	for (; runsc_running() && loop_now() < until;)
+		loop_turn(10 * NS_PER_MS);
+	ck_assert_uint_eq(runsc_running(), 0);
+	ck_assert_int_eq(done_calls, 1);
+	unkillable = false;
+}
+END_TEST
+
 START_TEST(cancel)
 {
 	struct runsc_cmd *cmd;
@@ -417,6 +457,7 @@ main(void)
 	tcase_add_test(tc, detach_is_refused);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, hangs_and_floods);
+	tcase_add_test(tc, does_not_die);
 	tcase_add_test(tc, cancel);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

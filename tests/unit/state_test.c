@@ -1434,6 +1434,13 @@ START_TEST(kill_gone)
 	ask(&a, OP_KILL, "kill", "");
 	complete_error("kill", "sandbox is not running", true);
 	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert(!timer_running(&init()->kill_timer));
+	/* runsc has lost its state, but the sandbox lives: it will be ended. */
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "");
+	complete_error("kill", "does not exist", true);
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert(timer_running(&init()->kill_timer));
 	/* A kill under way when the process ends. */
 	a.r.signal = SIGTERM;
 	ask(&a, OP_KILL, "kill", "");
@@ -1591,6 +1598,37 @@ START_TEST(queue_is_capped)
 }
 END_TEST
 
+/* Nobody waits any more for what has not begun: it is not done, unless it is a
+ * delete; what is under way goes on. */
+START_TEST(unwanted_is_not_done)
+{
+	struct asked p = { 0 }, r = { 0 }, d = { 0 };
+	size_t n;
+
+	running();
+	n = strlen(verbs);
+	ask(&p, OP_PAUSE, "pause", "");
+	ask(&r, OP_RESUME, "resume", "");
+	ask(&d, OP_DELETE, "delete", "");
+	state_unwanted(&r.r);
+	ck_assert(r.done);
+	state_unwanted(&p.r);
+	state_unwanted(&d.r);
+	ck_assert(!p.done && !d.done);
+	complete("pause");
+	ck_assert(p.done);
+	ck_assert_int_eq(d.code, ERR_PRECONDITION);	/* paused */
+	ck_assert(strstr(verbs + n, "resume") == NULL);
+	/* Its place is free. */
+	ask(&r, OP_RESUME, "resume", "");
+	complete("resume");
+	ck_assert_int_eq(r.code, 0);
+	ck_assert_uint_eq(init()->nof[OP_RESUME], 0);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
 START_TEST(waiters_are_capped_and_leave)
 {
 	static struct waited w[WAITERS_MAX + 1];
@@ -1719,7 +1757,7 @@ main(void)
 		kill_retries, kill_gone, kill_created, checkpoint_ends_it, kill_paused,
 		pause_resume, exit_ends_what_is_under_way,
 		hung_kill_delays_nobody, queue_is_capped,
-		waiters_are_capped_and_leave, delete_forces, delete_twice,
+		unwanted_is_not_done, waiters_are_capped_and_leave, delete_forces, delete_twice,
 		exec_in_wrong_states, exec_kill_names_its_pid,
 		unknown_status_is_255,
 	};
