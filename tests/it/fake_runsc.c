@@ -48,6 +48,7 @@
  *   reply=TEXT       print TEXT and exit 0, no work
  *   unknown          as a runsc that has no such command
  *   no-pid           (create, exec) write no pid file
+ *   no-inner-pid     (exec) write no internal pid file
  * Of the first actions that end the call only one acts; the others add up.
  * COMMAND socket is the control socket, with METHOD for an ID:
  *   hang             no reply               close      instead of a reply
@@ -91,6 +92,7 @@
 #define PROCS_CAP 512
 #define CLIENTS_CAP 256
 #define ARGS_CAP 256
+#define SCRATCH_CAP 1024
 #define SB_FD_LISTEN 3
 #define SB_FD_GOFER 4
 #define SB_FD_SOCKET 5
@@ -101,7 +103,7 @@ static int log_fd = -1;
 static bool log_json;
 static const char *command = "";	/* the subcommand */
 static const char *rule_id = "";	/* the container it is about */
-static bool no_pid_file;
+static bool no_pid_file, no_inner_pid_file;
 static const char *fail_after;
 static long late_ms;
 
@@ -152,6 +154,26 @@ static void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void answer(int fd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* What a turn of the sandbox's loop has made and nobody needs after it; a
+ * command just ends. */
+static void *scratch[SCRATCH_CAP];
+static size_t nscratch;
+
+static char *
+keep(char *p)
+{
+	if (nscratch < SCRATCH_CAP)
+		scratch[nscratch++] = p;
+	return p;
+}
+
+static void
+drop_scratch(void)
+{
+	while (nscratch > 0)
+		free(scratch[--nscratch]);
+}
+
 static char *
 join(const char *fmt, ...)
 {
@@ -162,7 +184,7 @@ join(const char *fmt, ...)
 	if (vasprintf(&s, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	return s;
+	return keep(s);
 }
 
 static char *
@@ -244,8 +266,10 @@ read_file(const char *path)
 	ssize_t r = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || buf == NULL)
+	if (fd < 0 || buf == NULL) {
+		free(buf);
 		return NULL;
+	}
 	while (n < MSG_CAP - 1 &&
 	    (r = read(fd, buf + n, MSG_CAP - 1 - n)) > 0)
 		n += (size_t)r;
@@ -448,6 +472,8 @@ rule_act(const char *action, const char *value)
 		usage();
 	} else if (strcmp(action, "no-pid") == 0) {
 		no_pid_file = true;
+	} else if (strcmp(action, "no-inner-pid") == 0) {
+		no_inner_pid_file = true;
 	} else {
 		fprintf(stderr, "fake runsc: bad rule %s\n", action);
 		exit(99);
@@ -1133,7 +1159,8 @@ exec_run(struct flags *f, const char *process, const char *id)
 	p = ctl_must(reply, join("executing processes for container: "
 	    "executing command \"%s\" in sandbox",
 	    json_strings(json_get(process, "args"))[0]));
-	if (f->internal_pid_file != NULL && !no_pid_file)
+	if (f->internal_pid_file != NULL && !no_pid_file &&
+	    !no_inner_pid_file)
 		write_file(f->internal_pid_file, p);
 	if (f->pid_file != NULL && !no_pid_file)
 		write_file(f->pid_file, join("%d", getpid()));
@@ -1489,7 +1516,7 @@ static const char *sandbox_id;
 static char *
 in_json(const char *method, const char *s)
 {
-	char *result = strdup("{}");
+	char *result = join("{}");
 	int code;
 
 	if (strncmp(s, "err ", 4) == 0)
@@ -1522,11 +1549,11 @@ answer(int fd, const char *fmt, ...)
 	if (vasprintf(&s, fmt, ap) < 0)
 		abort();
 	va_end(ap);
+	keep(s);
 	for (i = 0; i < CLIENTS_CAP; i++)
 		if (clients[i].fd == fd && clients[i].is_shim)
 			s = in_json(clients[i].method, s);
 	send(fd, s, strlen(s), MSG_NOSIGNAL);
-	free(s);
 }
 
 static struct proc *
@@ -1854,6 +1881,7 @@ socket_fault(const char *method)
 	    strdup(env);
 	if (text == NULL)
 		return "";
+	keep(text);
 	for (rule = strtok_r(text, ";\n", &save); rule != NULL;
 	    rule = strtok_r(NULL, ";\n", &save)) {
 		action = strchr(rule, ':');
@@ -1886,17 +1914,18 @@ serve_shim(struct client *c)
 	static char buf[MSG_CAP];
 	const char *arg, *fault, *p;
 	struct proc *init;
-	char *cid;
+	char *cid, *method;
 	ssize_t n = recv(c->fd, buf, sizeof(buf) - 1, 0);
 
 	if (n <= 0)
 		return false;
 	buf[n] = '\0';
-	c->method = json_string(json_get(buf, "method"));
-	p = c->method != NULL ? strchr(c->method, '.') : NULL;
+	method = keep(json_string(json_get(buf, "method")));
+	p = method != NULL ? strchr(method, '.') : NULL;
+	free(c->method);
 	c->method = strdup(p != NULL ? p + 1 : "");
 	arg = json_get(buf, "arg");
-	cid = json_string(arg);
+	cid = keep(json_string(arg));
 	fault = socket_fault(c->method);
 	if (strcmp(fault, "hang") == 0)
 		return true;
@@ -1911,7 +1940,7 @@ serve_shim(struct client *c)
 	} else if (strncmp(fault, "fail=", 5) == 0) {
 		answer(c->fd, "err %s", fault + 5);
 	} else if (strcmp(c->method, "Signal") == 0) {
-		serve_kill(c->fd, json_string(json_get(arg, "CID")),
+		serve_kill(c->fd, keep(json_string(json_get(arg, "CID"))),
 		    join("%d %d %d", atoi(json_get(arg, "Signo")),
 		    atoi(json_get(arg, "Mode")), atoi(json_get(arg, "PID"))));
 	} else if (strcmp(c->method, "Processes") == 0 && cid != NULL) {
@@ -2009,6 +2038,7 @@ sandbox_main(const char *id)
 		for (i = 0; i < CLIENTS_CAP; i++)
 			pfd[2 + i] = (struct pollfd){ clients[i].fd, POLLIN,
 				0 };
+		drop_scratch();
 		if (poll(pfd, CLIENTS_CAP + 3, -1) < 0)
 			continue;
 		if (pfd[1].revents) {
