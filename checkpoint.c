@@ -99,7 +99,13 @@ static void
 finish(struct request *r, const struct err *e)
 {
 	struct process *p = r->p;
+	struct err named;
 
+	if (e) {
+		named = *e;
+		process_named(p, &named);
+		e = &named;
+	}
 	request_detach(r);
 	r->done(r, e);
 	if (p->gone)

@@ -173,29 +173,18 @@ has_own_daemon(const char *bundle)
 	return own;
 }
 
-/*
- * The socket of a shim that was killed; a live one's stays.  A `start` that
- * was killed may have left one before it wrote the address down: then it has
- * the name that this container's own would have.
- */
+/* The socket of a shim that was killed; a live one's stays. */
 static void
-remove_socket(const struct options *o, const char *bundle)
+remove_socket(const char *bundle)
 {
 	static const char scheme[] = "unix://";
-	char own[SHIM_ADDRESS_MAX];
-	char *text = read_text(bundle, FILE_ADDRESS);
-	const char *address = text;
+	char *address = read_text(bundle, FILE_ADDRESS);
 
-	if (!text)
-		return;
-	if (!text[0] && shim_socket_address(SHIM_SOCKET_DIR, o->address,
-	    o->namespace, o->id, own, sizeof(own)) == 0)
-		address = own;
-	if (strncmp(address, scheme, sizeof(scheme) - 1) == 0 &&
+	if (address && strncmp(address, scheme, sizeof(scheme) - 1) == 0 &&
 	    !shim_socket_alive(address + sizeof(scheme) - 1,
 	    has_own_daemon(bundle) ? DYING_MS : 0))
 		unlink(address + sizeof(scheme) - 1);
-	free(text);
+	free(address);
 }
 
 static void
@@ -243,7 +232,7 @@ verb_delete(const struct options *o)
 	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);
-	remove_socket(o, bundle);
+	remove_socket(bundle);
 	print_response(o->id, bundle);
 	ret = 0;
 out:

@@ -171,7 +171,7 @@ write_file(const char *name, const char *text, struct err *e)
 
 	fmt(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	    0644);
+	    0600);
 	if (fd < 0)
 		return err_sys(e, "create %s", tmp);
 	if (write(fd, text, n) != (ssize_t)n) {
@@ -398,8 +398,6 @@ run_daemon(const struct options *o, int socket_fd)
 static int
 print_address(const char *address, struct err *e)
 {
-	if (write_file(FILE_ADDRESS, address, e) < 0)
-		return -1;
 	if (fmt_write(STDOUT_FILENO, "%s\n", address) < 0)
 		return err_sys(e, "print the address");
 	return 0;
@@ -454,6 +452,9 @@ verb_start(const struct options *o)
 		goto out;
 	}
 	if (make_socket_dir(dir, &e) < 0)
+		goto out;
+	/* First: whenever this is killed, `delete` finds the socket. */
+	if (write_file(FILE_ADDRESS, address, &e) < 0)
 		goto out;
 	fd = listen_on(address + sizeof(scheme) - 1, &live, &e);
 	if (fd < 0) {

@@ -53,6 +53,16 @@ $(IT): $(IT_SRCS) $(wildcard tests/it/*.h) $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $(IT_SRCS) \
 	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
+# The same, for what goes wrong.
+IT_FAILURE = $(B)/it/failure_test
+
+$(IT_FAILURE): tests/it/failure_test.c $(IT_SRCS) $(wildcard tests/it/*.h) \
+		$(B)/libshim.a
+	@mkdir -p $(B)/it
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< \
+	    $(filter-out tests/it/it_%,$(IT_SRCS)) $(B)/libshim.a \
+	    $(CHECK_LIBS) $(LDFLAGS)
+
 # The client and the shim, against the fake runsc and a fake shim.
 IT_CTL = $(B)/it/shimctl_test
 
@@ -107,7 +117,7 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libshim.a \
 	    $(LDFLAGS)
 
-CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_CTL) $(IT_BUDGET) $(FUZZ_BINS) \
+CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_FAILURE) $(IT_CTL) $(IT_BUDGET) $(FUZZ_BINS) \
 	$(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl
 
 # One line at the end: what passed and failed, of all programs together.
@@ -115,7 +125,7 @@ check: $(CHECK_BINS) $(NAME) shimctl
 	$(MAKE) $(BUDGET_SHIM)
 	SHIM=$(B)/$(NAME) SHIMCTL=$(B)/shimctl FAKE_BIN=$(B)/it/bin \
 	    BUDGET_SHIM=$(BUDGET_SHIM) \
-	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_CTL) $(IT_BUDGET) \
+	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_FAILURE) $(IT_CTL) $(IT_BUDGET) \
 	    $(FUZZ_BINS)
 
 check-asan:
