@@ -118,13 +118,13 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
 	    $(LDFLAGS)
 
 CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_FAILURE) $(IT_CTL) $(IT_BUDGET) $(FUZZ_BINS) \
-	$(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl
+	$(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl $(FAULT_SHIM)
 
 # One line at the end: what passed and failed, of all programs together.
 check: $(CHECK_BINS) $(NAME) shimctl
 	$(MAKE) $(BUDGET_SHIM)
 	SHIM=$(B)/$(NAME) SHIMCTL=$(B)/shimctl FAKE_BIN=$(B)/it/bin \
-	    BUDGET_SHIM=$(BUDGET_SHIM) \
+	    BUDGET_SHIM=$(BUDGET_SHIM) BUDGET_COUNTED=$(FAULT_SHIM) \
 	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_FAILURE) $(IT_CTL) $(IT_BUDGET) \
 	    $(FUZZ_BINS)
 

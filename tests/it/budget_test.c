@@ -4,7 +4,8 @@
  * machine: the release binary serving one container of the fake runsc.
  *
  * BUDGET_SHIM is the binary, the static one if it can be built here, FAKE_BIN
- * the directory with the fake as `runsc`.  BUDGET_NAME=N sets another limit,
+ * the directory with the fake as `runsc`, BUDGET_COUNTED the shim of the fault
+ * loop (tests/fault), which counts its allocations.  BUDGET_NAME=N sets another limit,
  * so that each can be seen to fail.
  */
 #include <check.h>
@@ -12,12 +13,14 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -25,13 +28,14 @@
 #include <unistd.h>
 
 #include "../../pb.h"
+#include "../fault/fault.h"
 #include "client.h"
 
 #define IDLE_MS 2000
 #define TRACED_CALLS 1000
 #define MANY_CALLS 10000
 
-enum { SIZE, THREADS, PSS, WAKEUPS, SYSCALLS, GROWTH };
+enum { SIZE, THREADS, PSS, WAKEUPS, SYSCALLS, ALLOCS, GROWTH };
 
 static const struct {
 	const char *name;
@@ -42,6 +46,7 @@ static const struct {
 	[PSS] = { "PSS", 300 },		/* KiB, static, pages of 4 KiB */
 	[WAKEUPS] = { "WAKEUPS", 0 },	/* in IDLE_MS */
 	[SYSCALLS] = { "SYSCALLS", 3 },	/* of one State request */
+	[ALLOCS] = { "ALLOCS", 2 },	/* of one State request */
 	[GROWTH] = { "GROWTH", 0 },	/* KiB after MANY_CALLS of them */
 };
 
@@ -50,6 +55,7 @@ static char dir[64];		/* of this test */
 static char address[512];	/* what start printed, without unix:// */
 static char shim[PATH_MAX];
 static struct client *c;
+static struct fault_ctl *ctl;
 static pid_t daemon_pid;
 
 static void
@@ -176,14 +182,15 @@ start_shim(const char *bundle)
 }
 
 static void
-setup(void)
+setup_for(const char *s)
 {
-	const char *s = getenv("BUDGET_SHIM"), *bin = getenv("FAKE_BIN");
+	const char *bin = getenv("FAKE_BIN");
 	char path[PATH_MAX + 64], bundle[128], toml[128], text[256];
 	struct create_args a = { .id = "c1", .in = "", .out = "", .err = "" };
 	struct task_reply t;
 
-	ck_assert_msg(s && bin, "BUDGET_SHIM and FAKE_BIN must be set");
+	ck_assert_msg(s && bin,
+	    "BUDGET_SHIM, BUDGET_COUNTED and FAKE_BIN must be set");
 	ck_assert_msg(realpath(s, shim) != NULL, "there is no %s", s);
 	ck_assert(realpath(bin, path) != NULL);
 	strcat(path, ":/usr/bin:/bin");
@@ -214,6 +221,29 @@ setup(void)
 	ck_assert(sink_wait("TaskStart c1", 5000));
 	ck_assert_int_eq(task_connect(c, "c1", &t), 0);
 	daemon_pid = (pid_t)t.shim_pid;
+}
+
+static void
+setup(void)
+{
+	setup_for(getenv("BUDGET_SHIM"));
+}
+
+static void
+setup_counted(void)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ctl", base);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert(fd >= 0 && ftruncate(fd, sizeof(*ctl)) == 0);
+	ctl = mmap(NULL, sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+	    0);
+	ck_assert(ctl != MAP_FAILED);
+	close(fd);
+	setenv("FAULT_CTL", path, 1);
+	setup_for(getenv("BUDGET_COUNTED"));
 }
 
 /* After all tests, also those that failed and could not tidy up. */
@@ -394,6 +424,22 @@ START_TEST(system_calls)
 }
 END_TEST
 
+START_TEST(allocations)
+{
+	uint64_t before;
+	int64_t live;
+
+	state_calls(10);
+	before = ctl->allocs;
+	live = ctl->live;
+	ck_assert_uint_gt(before, 0);
+	state_calls(TRACED_CALLS);
+	within(ALLOCS, (long)((ctl->allocs - before + TRACED_CALLS - 1) /
+	    TRACED_CALLS), "allocations of a State request");
+	ck_assert_int_eq(ctl->live, live);
+}
+END_TEST
+
 static long
 anonymous(void)
 {
@@ -434,6 +480,11 @@ main(void)
 	tcase_add_test(tc, idle);
 	tcase_add_test(tc, system_calls);
 	tcase_add_test(tc, growth);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("counted");
+	tcase_add_checked_fixture(tc, setup_counted, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, allocations);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
