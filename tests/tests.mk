@@ -34,34 +34,35 @@ $(B)/shimctl: $(CTL_SRCS:%.c=$(B)/obj/%.o) $(B)/libshim.a
 UNIT = $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 
+# What is below state.c, played.
+$(B)/unit/state_test $(B)/unit/model_test: PLAYED = tests/unit/played.c
+$(B)/unit/state_test $(B)/unit/model_test: tests/unit/played.c \
+		tests/unit/played.h
+
 $(B)/unit/%_test: tests/unit/%_test.c $(B)/libshim.a
 	@mkdir -p $(B)/unit
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(B)/libshim.a \
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(PLAYED) $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
 
-# The real binary against the fake runsc.
-IT_SRCS = $(wildcard tests/it/it_*.c) tests/it/client.c tests/it/host.c \
-	tests/it/dir.c
+# The real binary against the fake runsc: what it does, what it does when
+# something goes wrong, and what it may cost: the release binary, the static one
+# where musl is installed.  (REAL is known only later, so no prerequisite can
+# have it.)
 IT = $(B)/it/it_test
+IT_FAILURE = $(B)/it/failure_test
+IT_BUDGET = $(B)/it/budget_test
+BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
+IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c
 
 $(B)/it/bin/runsc: tests/it/fake_runsc.c
 	@mkdir -p $(B)/it/bin
 	$(CC) $(TEST_CFLAGS) -o $@ $< $(LDFLAGS)
 
-$(IT): $(IT_SRCS) $(wildcard tests/it/*.h) $(B)/libshim.a
+$(IT) $(IT_FAILURE) $(IT_BUDGET): $(B)/it/%: tests/it/%.c $(IT_HOST) \
+		$(wildcard tests/it/*.h) tests/fault/fault.h $(B)/libshim.a
 	@mkdir -p $(B)/it
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $(IT_SRCS) \
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(IT_HOST) \
 	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
-
-# The same, for what goes wrong.
-IT_FAILURE = $(B)/it/failure_test
-
-$(IT_FAILURE): tests/it/failure_test.c $(IT_SRCS) $(wildcard tests/it/*.h) \
-		$(B)/libshim.a
-	@mkdir -p $(B)/it
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< \
-	    $(filter-out tests/it/it_%,$(IT_SRCS)) $(B)/libshim.a \
-	    $(CHECK_LIBS) $(LDFLAGS)
 
 # The client and the shim, against the fake runsc and a fake shim.
 IT_CTL = $(B)/it/shimctl_test
@@ -71,17 +72,6 @@ $(IT_CTL): tests/it/shimctl_test.c tests/it/dir.c tests/it/dir.h \
 	@mkdir -p $(B)/it
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< tests/it/dir.c $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
-
-# What the release binary may cost: the static one where musl is installed.
-# (REAL is known only later, so no prerequisite can have it.)
-IT_BUDGET = $(B)/it/budget_test
-BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
-
-$(IT_BUDGET): tests/it/budget_test.c tests/it/client.c tests/it/client.h \
-		$(B)/libshim.a
-	@mkdir -p $(B)/it
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/it/budget_test.c \
-	    tests/it/client.c $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 # The fault loop: a shim whose allocations and system calls can fail.
 FAULT = $(B)/fault/fault_test

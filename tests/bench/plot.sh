@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# plot.sh JSON DIR: the figures that bench-shims.sh wrote as bar charts,
+# plot.sh JSON DIR: the figures that bench.sh wrote as bar charts,
 # DIR/memory.svg, latency.svg, times.svg and processes.svg.  Needs gnuplot
 # and jq.
 
@@ -100,7 +100,7 @@ log='set logscale y; set format y "%g"; set yrange'
 low=2.00001	# where nothing was measured: just on the axis
 n=$(jq -r '[.figures[].figure | capture("^pod of (?<n>[0-9]+): all").n
 	| tonumber][0] // empty' "$json")
-execs=$(jq -r '[.figures[].figure | select(test("^[0-9]+ execs"))][0]
+execs=$(jq -r '[.figures[].figure | select(test("^[0-9]+ execs.*, ms$"))][0]
 	// empty' "$json")
 every="ours peer runc"
 mkdir -p "$dir"
@@ -120,7 +120,7 @@ chart times "Life cycles: median, least and most" ms "$log [2:*]" \
     "$every bare" \
     "start, ms=shim's start" \
     "kill -9 to stopped, ms=kill -9\\nto stopped" \
-    "life cycle without containerd, ms=life cycle,\\nno containerd" \
+    "life cycle, ms=life cycle,\\nno containerd" \
     "ctr run --rm true, ms=ctr run\\n--rm true" \
     "$execs=${execs%% *} execs" \
     "pod of $n: all started, ms=pod of $n:\\nstarted" \

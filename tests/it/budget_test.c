@@ -5,8 +5,8 @@
  *
  * BUDGET_SHIM is the binary, the static one if it can be built here, FAKE_BIN
  * the directory with the fake as `runsc`, BUDGET_COUNTED the shim of the fault
- * loop (tests/fault), which counts its allocations.  BUDGET_NAME=N sets another limit,
- * so that each can be seen to fail.
+ * loop (tests/fault), which counts its allocations.  BUDGET_NAME=N sets another
+ * limit, so that each can be seen to fail.
  */
 #include <check.h>
 #include <ctype.h>
@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +26,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../pb.h"
 #include "../fault/fault.h"
 #include "client.h"
+#include "host.h"
 
 #define IDLE_MS 2000
 #define TRACED_CALLS 1000
@@ -50,13 +49,8 @@ static const struct {
 	[GROWTH] = { "GROWTH", 0 },	/* KiB after MANY_CALLS of them */
 };
 
-static char base[] = "/tmp/budget.XXXXXX";	/* of all tests */
-static char dir[64];		/* of this test */
-static char address[512];	/* what start printed, without unix:// */
-static char shim[PATH_MAX];
-static struct client *c;
 static struct fault_ctl *ctl;
-static pid_t daemon_pid;
+static pid_t served_by;		/* the daemon */
 
 static void
 within(int which, long got, const char *what)
@@ -72,19 +66,6 @@ within(int which, long got, const char *what)
 	ck_assert_msg(got <= most, "%s: %ld, %ld are allowed", what, got, most);
 }
 
-static void
-write_file(const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
-	fputs(text, f);
-	fclose(f);
-}
-
 /* A number from a file of "NAME: NUMBER" lines in the shim's /proc. */
 static long
 proc_value(const char *file, const char *name)
@@ -93,7 +74,7 @@ proc_value(const char *file, const char *name)
 	long v = -1;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)daemon_pid, file);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)served_by, file);
 	f = fopen(path, "r");
 	ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
 	while (v < 0 && fgets(line, sizeof(line), f)) {
@@ -129,104 +110,23 @@ is_static(void)
 	return !dynamic;
 }
 
-/* `start` in the bundle, its socket connected to. */
 static void
-start_shim(const char *bundle)
+setup_for(const char *what)
 {
-	char out[512], path[128];
-	uint8_t params[256];
-	size_t used = 0;
-	struct pb_out o;
-	int to[2], from[2], status;
-	ssize_t r;
-	pid_t pid;
+	const char *program = getenv(what);
 
-	/* BootstrapParams {1 id, 2 namespace, 9 socket_dir}. */
-	pb_out_init(&o, params, sizeof(params));
-	pb_put_str(&o, 1, "c1");
-	pb_put_str(&o, 2, "ns");
-	snprintf(path, sizeof(path), "%s/s", dir);
-	pb_put_str(&o, 9, path);
-	snprintf(path, sizeof(path), "%s/containerd.sock", dir);
-	ck_assert(pipe(to) == 0 && pipe(from) == 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(to[0], 0);
-		dup2(from[1], 1);
-		close(to[0]);
-		close(to[1]);
-		close(from[0]);
-		close(from[1]);
-		if (chdir(bundle) < 0)
-			_exit(99);
-		execl(shim, shim, "-namespace", "ns", "-id", "c1", "-address",
-		    path, "start", (char *)NULL);
-		_exit(98);
-	}
-	close(to[0]);
-	close(from[1]);
-	ck_assert_int_eq(write(to[1], params, o.len), (ssize_t)o.len);
-	close(to[1]);
-	while (used + 1 < sizeof(out) &&
-	    (r = read(from[0], out + used, sizeof(out) - 1 - used)) > 0)
-		used += (size_t)r;
-	close(from[0]);
-	out[used] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(status == 0 && strncmp(out, "unix://", 7) == 0,
-	    "start: status %#x, %s", (unsigned)status, out);
-	snprintf(address, sizeof(address), "%s", out + 7);
-	c = client_connect(address);
-	ck_assert_msg(c != NULL, "%s: %s", out, strerror(errno));
-}
-
-static void
-setup_for(const char *s)
-{
-	const char *bin = getenv("FAKE_BIN");
-	char path[PATH_MAX + 64], bundle[128], toml[128], text[256];
-	struct create_args a = { .id = "c1", .in = "", .out = "", .err = "" };
-	struct task_reply t;
-
-	ck_assert_msg(s && bin,
-	    "BUDGET_SHIM, BUDGET_COUNTED and FAKE_BIN must be set");
-	ck_assert_msg(realpath(s, shim) != NULL, "there is no %s", s);
-	ck_assert(realpath(bin, path) != NULL);
-	strcat(path, ":/usr/bin:/bin");
-	setenv("PATH", path, 1);
-	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
-	ck_assert(mkdtemp(dir) != NULL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	snprintf(path, sizeof(path), "%s/events", dir);
-	setenv("TTRPC_ADDRESS", path, 1);
-	sink_open(path);
-	snprintf(bundle, sizeof(bundle), "%s/b", dir);
-	mkdir(bundle, 0700);
-	snprintf(path, sizeof(path), "%s/rootfs", bundle);
-	mkdir(path, 0711);
-	write_file("b/config.json", "{\"ociVersion\":\"1.0.2\",\"process\":{"
-	    "\"args\":[\"fake\",\"hang\"],\"cwd\":\"/\"},"
-	    "\"root\":{\"path\":\"rootfs\"}}");
-	snprintf(text, sizeof(text), "root = \"%s/root\"\n", dir);
-	write_file("runsc.toml", text);
-	snprintf(toml, sizeof(toml), "%s/runsc.toml", dir);
-	a.bundle = bundle;
-	a.config_path = toml;
-	start_shim(bundle);
-	ck_assert_msg(task_create(c, &a, NULL) == 0, "create: %s",
-	    client_error);
-	ck_assert_msg(task_start(c, "c1", "", NULL) == 0, "start: %s",
-	    client_error);
+	ck_assert_msg(program != NULL, "%s must be set", what);
+	setenv("SHIM", program, 1);
+	setup();
+	run("c1", "\"hang\"");
 	ck_assert(sink_wait("TaskStart c1", 5000));
-	ck_assert_int_eq(task_connect(c, "c1", &t), 0);
-	daemon_pid = (pid_t)t.shim_pid;
+	served_by = daemon_pid();
 }
 
 static void
-setup(void)
+setup_release(void)
 {
-	setup_for(getenv("BUDGET_SHIM"));
+	setup_for("BUDGET_SHIM");
 }
 
 static void
@@ -243,58 +143,15 @@ setup_counted(void)
 	ck_assert(ctl != MAP_FAILED);
 	close(fd);
 	setenv("FAULT_CTL", path, 1);
-	setup_for(getenv("BUDGET_COUNTED"));
-}
-
-/* After all tests, also those that failed and could not tidy up. */
-static void
-clean_up(void)
-{
-	char path[300], text[4096];
-	struct dirent *e;
-	DIR *d = opendir("/proc");
-	ssize_t n, i;
-	FILE *f;
-
-	while ((e = readdir(d))) {
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		n = (ssize_t)fread(text, 1, sizeof(text) - 1, f);
-		fclose(f);
-		for (i = 0; i < n; i++) {
-			if (!text[i])
-				text[i] = ' ';
-		}
-		text[n] = '\0';
-		if (strstr(text, base))
-			kill(atoi(e->d_name), SIGKILL);
-	}
-	closedir(d);
-	snprintf(text, sizeof(text), "rm -rf %s", base);
-	if (system(text) != 0)
-		fprintf(stderr, "%s: failed\n", text);
+	setup_for("BUDGET_COUNTED");
 }
 
 static void
-teardown(void)
+end(void)
 {
-	int i;
-
-	task_kill(c, "c1", "", SIGKILL, true);
-	task_wait(c, "c1", "", NULL);
-	ck_assert_msg(task_delete(c, "c1", "", NULL) == 0, "delete: %s",
-	    client_error);
-	task_simple(c, "Shutdown", "c1");
-	client_close(c);
-	sink_close();
-	/* It and what runsc left behind are our orphans. */
-	for (i = 0; i < 500 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
-		poll(NULL, 0, 10);
-	ck_assert_msg(i < 500, "a process is left");
+	remove_container("c1");
+	shut_down();
+	teardown();
 }
 
 static void
@@ -326,7 +183,7 @@ START_TEST(threads)
 	DIR *d;
 
 	state_calls(10);
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)daemon_pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)served_by);
 	d = opendir(path);
 	ck_assert(d != NULL);
 	while ((e = readdir(d)))
@@ -383,15 +240,15 @@ START_TEST(system_calls)
 	pid_t pid, got;
 
 	state_calls(10);
-	if (ptrace(PTRACE_SEIZE, daemon_pid, NULL,
+	if (ptrace(PTRACE_SEIZE, served_by, NULL,
 	    (void *)PTRACE_O_TRACESYSGOOD) < 0) {
 		printf("skipped: system_calls: ptrace: %s\n", strerror(errno));
 		return;
 	}
-	ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, daemon_pid, NULL, NULL), 0);
-	ck_assert_int_eq(waitpid(daemon_pid, &status, __WALL), daemon_pid);
+	ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, served_by, NULL, NULL), 0);
+	ck_assert_int_eq(waitpid(served_by, &status, __WALL), served_by);
 	ck_assert(WIFSTOPPED(status));
-	ptrace(PTRACE_SYSCALL, daemon_pid, NULL, NULL);
+	ptrace(PTRACE_SYSCALL, served_by, NULL, NULL);
 	pid = fork();
 	if (pid == 0) {
 		struct client *own = client_connect(address);
@@ -405,18 +262,18 @@ START_TEST(system_calls)
 	}
 	while ((got = waitpid(-1, &status, __WALL)) != pid) {
 		ck_assert_int_gt(got, 0);
-		if (got != daemon_pid)
+		if (got != served_by)
 			continue;
 		ck_assert_msg(WIFSTOPPED(status), "the shim ended: %#x",
 		    (unsigned)status);
 		stops += WSTOPSIG(status) == (SIGTRAP | 0x80);
-		ptrace(PTRACE_SYSCALL, daemon_pid, NULL, NULL);
+		ptrace(PTRACE_SYSCALL, served_by, NULL, NULL);
 	}
 	ck_assert_msg(status == 0, "State failed under trace");
 	/* It is stopped, or stops now. */
-	ptrace(PTRACE_INTERRUPT, daemon_pid, NULL, NULL);
-	ck_assert_int_eq(waitpid(daemon_pid, &status, __WALL), daemon_pid);
-	ptrace(PTRACE_DETACH, daemon_pid, NULL, NULL);
+	ptrace(PTRACE_INTERRUPT, served_by, NULL, NULL);
+	ck_assert_int_eq(waitpid(served_by, &status, __WALL), served_by);
+	ptrace(PTRACE_DETACH, served_by, NULL, NULL);
 	ck_assert_int_gt(stops, TRACED_CALLS);
 	/* Rounded: a few are the tracer's. */
 	within(SYSCALLS, (stops / 2 + TRACED_CALLS / 2) / TRACED_CALLS,
@@ -470,9 +327,10 @@ main(void)
 		printf("skipped: an emulator has other figures\n");
 		return 0;
 	}
+	strcpy(base, "/tmp/budget.XXXXXX");
 	if (!mkdtemp(base))
 		return 1;
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup_release, end);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, size);
 	tcase_add_test(tc, threads);
@@ -482,7 +340,7 @@ main(void)
 	tcase_add_test(tc, growth);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("counted");
-	tcase_add_checked_fixture(tc, setup_counted, teardown);
+	tcase_add_checked_fixture(tc, setup_counted, end);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, allocations);
 	suite_add_tcase(s, tc);

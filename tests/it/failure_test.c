@@ -661,6 +661,50 @@ START_TEST(modes)
 }
 END_TEST
 
+/* -- the verb `delete`, when the shim has been killed ---------------------- */
+
+START_TEST(delete_verb)
+{
+	char out[256];
+	size_t n;
+	int pid, k;
+
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	if (_i > 0)
+		ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	if (_i == 1)
+		ck_assert_int_eq(task_simple(c, "Pause", "c1"), 0);
+	pid = daemon_pid();
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	client_close(c);
+	c = NULL;
+	/* What Create has saved is unreadable, or gone: no state of runsc is
+	 * found, yet nothing goes on running. */
+	if (_i == 2)
+		write_text(in_dir("b/c1/state.json"), "{\"rootfs\":");
+	if (_i == 3)
+		unlink(in_dir("b/c1/state.json"));
+	if (_i == 4)
+		unlink(in_dir("b/c1/config.json"));
+	for (k = 0; k < 2; k++) {
+		ck_assert_int_eq(run_verb(in_dir("b/c1"), "c1", "delete", out,
+		    sizeof(out), &n), 0);
+		/* DeleteResponse: field 2, 137. */
+		ck_assert_msg(memmem(out, n, "\x10\x89\x01", 3) != NULL,
+		    "no status 137");
+		ck_assert(access(address, F_OK) < 0);
+		sleep_ms(50);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		ck_assert_uint_eq(count_processes(), 0);
+	}
+	if (_i < 2 || _i == 4)
+		ck_assert_msg(access(in_dir("root/ns/c1"), F_OK) < 0,
+		    "runsc's state is left");
+}
+END_TEST
+
 /* -- start, killed on its way --------------------------------------------- */
 
 START_TEST(start_killed)
@@ -731,6 +775,7 @@ main(void)
 	tcase_add_loop_test(tc, own_timeout, 0,
 	    sizeof(timed) / sizeof(timed[0]));
 	tcase_add_loop_test(tc, exec_without_a_pid, 0, 2);
+	tcase_add_loop_test(tc, delete_verb, 0, 5);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);

@@ -24,6 +24,7 @@
 #include "../../events.h"
 #include "../../log.h"
 #include "../../state.h"
+#include "played.h"
 
 #define SEED 20250601ULL
 #define OPS_DEFAULT 1000000ULL
@@ -183,8 +184,8 @@ static unsigned ncmds;
 static bool forks_fail;
 static pid_t next_pid;
 
-static struct runsc_cmd *
-cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
+struct runsc_cmd *
+played_cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
     struct err *e)
 {
 	struct runsc_cmd *c;
@@ -203,92 +204,6 @@ cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
 	cmds = c;
 	ncmds++;
 	return c;
-}
-
-struct runsc_cmd *
-runsc_create(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, runsc_done *done, void *arg, struct err *e)
-{
-	(void)env;
-	(void)console_socket;
-	return cmd("create", fds ? "+io" : "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_restore(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, const char *image, runsc_done *done, void *arg,
-    struct err *e)
-{
-	(void)env;
-	(void)fds;
-	(void)console_socket;
-	return cmd("restore", image, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_checkpoint(const struct runsc_env *env, const char *image,
-    bool leave_running, runsc_done *done, void *arg, struct err *e)
-{
-	(void)env;
-	return cmd(leave_running ? "leave" :
-	    "checkpoint", image, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd("update", json, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd("start", fds ? "+io" : "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_exec(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, const char *process, size_t len,
-    runsc_done *done, void *arg, struct err *e)
-{
-	(void)env;
-	(void)fds;
-	(void)console_socket;
-	(void)process;
-	(void)len;
-	return cmd("exec", "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
-    unsigned sig, runsc_done *done, void *arg, struct err *e)
-{
-	char detail[64];
-
-	(void)env;
-	snprintf(detail, sizeof(detail), "%s:%u:%d", all ? "-all" : "", sig,
-	    (int)internal_pid);
-	return cmd("kill", detail, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd("delete", force ? "-force" : "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd(verb, "", done, arg, e);
 }
 
 static void
@@ -337,50 +252,6 @@ runsc_exists(const char *root, const char *id)
 	(void)root;
 	(void)id;
 	return false;
-}
-
-char *
-runsc_root(const char *root, const char *namespace, const char *id)
-{
-	(void)namespace;
-	(void)id;
-	return strdup(root);
-}
-
-bool
-runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
-{
-	(void)root;
-	(void)id;
-	(void)other;
-	(void)cap;
-	return false;
-}
-
-void
-runsc_forget(const char *root, const char *namespace, const char *id)
-{
-	(void)namespace;
-	(void)root;
-	(void)id;
-}
-
-bool
-runsc_parse_wait(const char *out, size_t len, unsigned *status)
-{
-	(void)len;
-	return sscanf(out, "%u", status) == 1;
-}
-
-long
-runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
-{
-	(void)out;
-	(void)len;
-	(void)max;
-	pids[0] = 1;
-	pids[1] = 2;
-	return 2;
 }
 
 /* A command ends: well, badly, for want of the container, or too late. */
@@ -462,19 +333,6 @@ child_kill(struct child *c, int sig)
 	return 0;
 }
 
-unsigned
-child_exit_code(int status)
-{
-	return status < 0 ? 255 : (unsigned)status;
-}
-
-/* Statuses are those of a shell here. */
-bool
-child_was_killed(int status)
-{
-	return status == 137;
-}
-
 /* -- stdio ---------------------------------------------------------------- */
 
 struct io {
@@ -503,35 +361,9 @@ io_new(const struct io_config *c, struct err *e)
 }
 
 void
-io_child_fds(const struct io *io, int fds[3])
-{
-	(void)io;
-	fds[0] = fds[1] = fds[2] = 1;
-}
-
-void
 io_child_done(struct io *io)
 {
 	io->child_done = true;
-}
-
-int
-io_attach_master(struct io *io, int fd, struct err *e)
-{
-	(void)io;
-	(void)fd;
-	(void)e;
-	return 0;
-}
-
-int
-io_resize(struct io *io, unsigned w, unsigned h, struct err *e)
-{
-	(void)io;
-	(void)w;
-	(void)h;
-	(void)e;
-	return 0;
 }
 
 void
@@ -557,12 +389,6 @@ bool
 io_finished(const struct io *io)
 {
 	return !io->done;
-}
-
-void
-io_dump(const struct io *io)
-{
-	(void)io;
 }
 
 void
@@ -596,35 +422,6 @@ output_drained(void)
 	return false;
 }
 
-struct console *
-console_new(void (*received)(void *, int, const struct err *), void *arg,
-    struct err *e)
-{
-	(void)received;
-	(void)arg;
-	(void)e;
-	return (struct console *)1;
-}
-
-const char *
-console_path(const struct console *c)
-{
-	(void)c;
-	return "/c";
-}
-
-void
-console_collect(struct console *c)
-{
-	(void)c;
-}
-
-void
-console_free(struct console *c)
-{
-	(void)c;
-}
-
 /* -- mounts, configuration, spec, cgroup, log ----------------------------- */
 
 int
@@ -641,31 +438,6 @@ int
 mount_undo(const char *target, struct err *e)
 {
 	(void)target;
-	(void)e;
-	return 0;
-}
-
-int
-config_init(struct config *c, struct err *e)
-{
-	(void)e;
-	memset(c, 0, sizeof(*c));
-	c->binary_name = "runsc";
-	c->root = "/run/x";
-	return 0;
-}
-
-void
-config_free(struct config *c)
-{
-	(void)c;
-}
-
-int
-config_from_options(struct config *c, struct pb_bytes any, struct err *e)
-{
-	(void)c;
-	(void)any;
 	(void)e;
 	return 0;
 }
@@ -691,44 +463,6 @@ int
 log_copy(const char *path)
 {
 	(void)path;
-	return 0;
-}
-
-bool
-runsc_expand_id(char *out, size_t cap, const char *text, const char *id)
-{
-	(void)id;
-	return (size_t)snprintf(out, cap, "%s", text) < cap;
-}
-
-int
-spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
-    bool limits, struct err *e)
-{
-	(void)s;
-	(void)bundle;
-	(void)kubelet;
-	(void)limits;
-	(void)e;
-	return 0;
-}
-
-void
-spec_free(struct spec *s)
-{
-	(void)s;
-}
-
-int
-spec_exec_process(const char *json, size_t len, bool terminal, char **out,
-    size_t *outlen, struct err *e)
-{
-	(void)json;
-	(void)len;
-	(void)terminal;
-	(void)e;
-	*out = strdup("{}");
-	*outlen = 2;
 	return 0;
 }
 

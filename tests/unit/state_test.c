@@ -17,6 +17,7 @@
 #include "../../container.h"
 #include "../../events.h"
 #include "../../state.h"
+#include "played.h"
 
 /* -- what is played ------------------------------------------------------- */
 
@@ -33,8 +34,8 @@ static char verbs[4096];	/* every command started, in order */
 static bool refuse_commands;
 static bool exists_in_runsc;
 
-static struct runsc_cmd *
-cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
+struct runsc_cmd *
+played_cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
     struct err *e)
 {
 	struct runsc_cmd *c;
@@ -54,92 +55,6 @@ cmd(const char *verb, const char *detail, runsc_done *done, void *arg,
 	c->next = cmds;
 	cmds = c;
 	return c;
-}
-
-struct runsc_cmd *
-runsc_create(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, runsc_done *done, void *arg, struct err *e)
-{
-	(void)env;
-	(void)console_socket;
-	return cmd("create", fds ? "+io" : "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_restore(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, const char *image, runsc_done *done, void *arg,
-    struct err *e)
-{
-	(void)env;
-	(void)fds;
-	(void)console_socket;
-	return cmd("restore", image, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_checkpoint(const struct runsc_env *env, const char *image,
-    bool leave_running, runsc_done *done, void *arg, struct err *e)
-{
-	(void)env;
-	return cmd(leave_running ? "checkpoint --leave-running" :
-	    "checkpoint", image, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd("update", json, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd("start", fds ? "+io" : "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_exec(const struct runsc_env *env, const int fds[3],
-    const char *console_socket, const char *process, size_t len,
-    runsc_done *done, void *arg, struct err *e)
-{
-	(void)env;
-	(void)fds;
-	(void)console_socket;
-	(void)process;
-	(void)len;
-	return cmd("exec", "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
-    unsigned sig, runsc_done *done, void *arg, struct err *e)
-{
-	char detail[64];
-
-	(void)env;
-	snprintf(detail, sizeof(detail), "%s:%u:%d", all ? "-all" : "", sig,
-	    (int)internal_pid);
-	return cmd("kill", detail, done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd("delete", force ? "-force" : "", done, arg, e);
-}
-
-struct runsc_cmd *
-runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
-    void *arg, struct err *e)
-{
-	(void)env;
-	return cmd(verb, "", done, arg, e);
 }
 
 void
@@ -176,50 +91,6 @@ runsc_exists(const char *root, const char *id)
 	(void)root;
 	(void)id;
 	return exists_in_runsc;
-}
-
-char *
-runsc_root(const char *root, const char *namespace, const char *id)
-{
-	(void)namespace;
-	(void)id;
-	return strdup(root);
-}
-
-bool
-runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
-{
-	(void)root;
-	(void)id;
-	(void)other;
-	(void)cap;
-	return false;
-}
-
-void
-runsc_forget(const char *root, const char *namespace, const char *id)
-{
-	(void)namespace;
-	(void)root;
-	(void)id;
-}
-
-bool
-runsc_parse_wait(const char *out, size_t len, unsigned *status)
-{
-	(void)len;
-	return sscanf(out, "%u", status) == 1;
-}
-
-long
-runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
-{
-	(void)out;
-	(void)len;
-	(void)max;
-	pids[0] = 1;
-	pids[1] = 2;
-	return 2;
 }
 
 static struct runsc_cmd *
@@ -318,19 +189,6 @@ child_kill(struct child *c, int sig)
 	return 0;
 }
 
-unsigned
-child_exit_code(int status)
-{
-	return status < 0 ? 255 : (unsigned)status;
-}
-
-/* Statuses are those of a shell here. */
-bool
-child_was_killed(int status)
-{
-	return status == 137;
-}
-
 static void
 process_exits(struct process *p, int status)
 {
@@ -366,35 +224,9 @@ io_new(const struct io_config *c, struct err *e)
 }
 
 void
-io_child_fds(const struct io *io, int fds[3])
-{
-	(void)io;
-	fds[0] = fds[1] = fds[2] = 1;
-}
-
-void
 io_child_done(struct io *io)
 {
 	io->child_done = true;
-}
-
-int
-io_attach_master(struct io *io, int fd, struct err *e)
-{
-	(void)io;
-	(void)fd;
-	(void)e;
-	return 0;
-}
-
-int
-io_resize(struct io *io, unsigned w, unsigned h, struct err *e)
-{
-	(void)io;
-	(void)w;
-	(void)h;
-	(void)e;
-	return 0;
 }
 
 void
@@ -424,12 +256,6 @@ io_finished(const struct io *io)
 }
 
 void
-io_dump(const struct io *io)
-{
-	(void)io;
-}
-
-void
 io_free(struct io *io)
 {
 	if (!io)
@@ -448,35 +274,6 @@ drained(void)
 	ck_assert(io != NULL);
 	draining = NULL;
 	io->done(io->arg);
-}
-
-struct console *
-console_new(void (*received)(void *, int, const struct err *), void *arg,
-    struct err *e)
-{
-	(void)received;
-	(void)arg;
-	(void)e;
-	return (struct console *)1;
-}
-
-const char *
-console_path(const struct console *c)
-{
-	(void)c;
-	return "/c";
-}
-
-void
-console_collect(struct console *c)
-{
-	(void)c;
-}
-
-void
-console_free(struct console *c)
-{
-	(void)c;
 }
 
 /* Mounts, configuration, spec. */
@@ -505,31 +302,6 @@ mount_undo(const char *target, struct err *e)
 }
 
 int
-config_init(struct config *c, struct err *e)
-{
-	(void)e;
-	memset(c, 0, sizeof(*c));
-	c->binary_name = "runsc";
-	c->root = "/run/x";
-	return 0;
-}
-
-void
-config_free(struct config *c)
-{
-	(void)c;
-}
-
-int
-config_from_options(struct config *c, struct pb_bytes any, struct err *e)
-{
-	(void)c;
-	(void)any;
-	(void)e;
-	return 0;
-}
-
-int
 spec_read(struct spec *s, const char *bundle, struct err *e)
 {
 	(void)bundle;
@@ -537,44 +309,6 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	memset(s, 0, sizeof(*s));
 	s->is_sub = sub;
 	s->own_pids = own_pids;
-	return 0;
-}
-
-bool
-runsc_expand_id(char *out, size_t cap, const char *text, const char *id)
-{
-	(void)id;
-	return (size_t)snprintf(out, cap, "%s", text) < cap;
-}
-
-int
-spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
-    bool limits, struct err *e)
-{
-	(void)s;
-	(void)bundle;
-	(void)kubelet;
-	(void)limits;
-	(void)e;
-	return 0;
-}
-
-void
-spec_free(struct spec *s)
-{
-	(void)s;
-}
-
-int
-spec_exec_process(const char *json, size_t len, bool terminal, char **out,
-    size_t *outlen, struct err *e)
-{
-	(void)json;
-	(void)len;
-	(void)terminal;
-	(void)e;
-	*out = strdup("{}");
-	*outlen = 2;
 	return 0;
 }
 
@@ -618,7 +352,8 @@ on_done(struct request *r, const struct err *e)
 }
 
 static void
-ask(struct asked *a, enum op op, const char *what, const char *exec_id)
+ask_of(struct asked *a, enum op op, const char *what, const char *id,
+    const char *exec_id)
 {
 	unsigned sig = a->r.signal;
 	char *text = a->r.text;
@@ -632,7 +367,13 @@ ask(struct asked *a, enum op op, const char *what, const char *exec_id)
 	a->r.new_exec_id = "e1";
 	a->r.done = on_done;
 	a->what = what;
-	state_submit(&a->r, "c1", exec_id);
+	state_submit(&a->r, id, exec_id);
+}
+
+static void
+ask(struct asked *a, enum op op, const char *what, const char *exec_id)
+{
+	ask_of(a, op, what, "c1", exec_id);
 }
 
 static void
@@ -1137,6 +878,39 @@ START_TEST(delete_while_creating)
 	ck_assert_int_eq(create_code, ERR_CANCELED);
 	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
 	ck_assert_uint_eq(state_containers(), 0);
+}
+END_TEST
+
+/* A pod that is full says so, and has room again after a delete. */
+START_TEST(containers_are_capped)
+{
+	struct asked a = { 0 };
+	char id[16];
+	int i;
+
+	for (i = 0; i < CONTAINERS_MAX; i++) {
+		verbs[0] = told[0] = '\0';
+		snprintf(id, sizeof(id), "c%d", i);
+		create_id(id);
+		ck_assert_int_eq(create_code, -1);
+	}
+	create_id("x");
+	ck_assert_int_eq(create_code, ERR_EXHAUSTED);
+	ck_assert_str_eq(create_msg,
+	    "create x: 1024 containers exist already");
+	ck_assert_uint_eq(state_containers(), CONTAINERS_MAX);
+	for (i = 0; i < CONTAINERS_MAX; i++) {
+		verbs[0] = told[0] = '\0';
+		snprintf(id, sizeof(id), "c%d", i);
+		ask_of(&a, OP_DELETE, "delete", id, "");
+		complete("delete");
+		ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	}
+	ck_assert_uint_eq(state_containers(), 0);
+	create_id("x");
+	ck_assert_int_eq(create_code, -1);
+	ask_of(&a, OP_DELETE, "delete", "x", "");
+	complete("delete");
 }
 END_TEST
 
@@ -1749,7 +1523,8 @@ main(void)
 		exec_whose_runsc_is_killed, exec_starting_when_init_exits,
 		create_fails, create_fails_early, create_twice,
 		create_bad_ids, delete_while_creating,
-		delete_while_creating_twice, wait_while_creating,
+		containers_are_capped, delete_while_creating_twice,
+		wait_while_creating,
 		delete_created, exec_fails_in_restored, execs_late_end_once,
 		execs_late_and_no_delete, sub_killed_while_starting,
 		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
