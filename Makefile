@@ -25,12 +25,12 @@ NEED = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DVERSION='"$(VERSION)"' -ffunction-sections -fdata-sections
 LINK = -pie -Wl,--gc-sections -Wl,-z,relro,-z,now
 
-SRCS = fmt.c err.c log.c loop.c child.c sha256.c pb.c json.c json_edit.c ttrpc.c \
+SRCS = fmt.c fd.c err.c log.c loop.c child.c sha256.c pb.c json.c json_edit.c ttrpc.c \
 	ttrpc_client.c events.c io.c tail.c target.c logger.c console.c \
 	mount.c config.c spec.c spec_rewrite.c urpc.c runsc.c runsc_left.c runsc_text.c publish.c \
 	container.c ops.c checkpoint.c \
 	cgroup.c metrics.c limits.c resources.c state.c message.c sandbox.c task.c start.c delete.c shim.c
-HDRS = fmt.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io.h \
+HDRS = fmt.h fd.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io.h \
 	tail.h target.h logger.h console.h mount.h config.h spec.h urpc.h \
 	runsc.h publish.h container.h ops.h checkpoint.h cgroup.h state.h message.h \
 	sandbox.h task.h shim.h

@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fd.h"
 #include "fmt.h"
 #include "log.h"
 #include "logger.h"
@@ -116,32 +117,6 @@ io_set_bounds(int64_t stall, int64_t limit, int64_t reading)
 }
 
 static void pump(struct stream *s);
-
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static size_t
-unread(int fd)
-{
-	int n = 0;
-
-	if (fd < 0 || ioctl(fd, FIONREAD, &n) < 0 || n < 0)
-		return 0;
-	return (size_t)n;
-}
-
-static short
-poll_now(int fd, short events)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-
-	return poll(&p, 1, 0) > 0 ? p.revents : 0;
-}
 
 /* -- watching ------------------------------------------------------------- */
 
@@ -235,7 +210,7 @@ stream_drained(const struct stream *s)
 {
 	if (!s->open || s->ended)
 		return true;
-	return s->buf_len == 0 && !poll_now(s->src, POLLIN);
+	return s->buf_len == 0 && !fd_events(s->src, POLLIN);
 }
 
 static void
@@ -293,7 +268,7 @@ drain_late(struct io *io, const char *why)
 		if (!stream_drained(&io->s[i]))
 			log_warn("%s: %s: %s, %zu bytes wait", io->label,
 			    io->s[i].name, why,
-			    unread(io->s[i].src) + io->s[i].buf_len);
+			    fd_unread(io->s[i].src) + io->s[i].buf_len);
 	}
 	end_drain(io);
 }
@@ -337,9 +312,9 @@ stream_close(struct stream *s)
 		log_warn("%s: %s: %llu bytes dropped", s->io->label, s->name,
 		    (unsigned long long)s->dropped);
 	s->dropped = 0;
-	close_fd(&s->src);
-	close_fd(&s->dst);
-	close_fd(&s->keep);
+	fd_close(&s->src);
+	fd_close(&s->dst);
+	fd_close(&s->keep);
 	free(s->buf);
 	s->buf = NULL;
 	s->buf_len = 0;
@@ -376,7 +351,7 @@ stream_end(struct stream *s)
 	int writer = s->dst, reader = s->keep;
 
 	watch_nothing(s);
-	close_fd(&s->src);
+	fd_close(&s->src);
 	if (has_tail(s)) {
 		s->ended = true;
 		s->dst = s->keep = -1;
@@ -391,8 +366,8 @@ static void
 stream_discard(struct stream *s)
 {
 	watch_nothing(s);
-	close_fd(&s->dst);
-	close_fd(&s->keep);
+	fd_close(&s->dst);
+	fd_close(&s->keep);
 	s->dropped += s->buf_len;
 	s->buf_len = 0;
 	s->fifo = false;
@@ -421,21 +396,6 @@ release(struct io *io)
 	*pp = io->next;
 	nlefts--;
 	loop_defer(&io->freed, free_now);
-}
-
-/* The first that was left; there is one. */
-static void
-release_oldest(void)
-{
-	struct io *io = lefts;
-
-	while (io->next)
-		io = io->next;
-	log_warn("%s: %u others are left for background processes: these get "
-	    "EPIPE from now on", io->label, LEFT_MAX);
-	stream_close(&io->s[OUT]);
-	stream_close(&io->s[ERR]);
-	release(io);
 }
 
 /* -- moving --------------------------------------------------------------- */
@@ -536,7 +496,7 @@ copy_once(struct stream *s)
 static void
 watch_what_stalls(struct stream *s)
 {
-	if (s->copy || s->file || !poll_now(s->src, POLLIN))
+	if (s->copy || s->file || !fd_events(s->src, POLLIN))
 		watch_src(s);
 	else
 		watch_dst(s);
@@ -852,8 +812,8 @@ io_child_done(struct io *io)
 	int i;
 
 	for (i = 0; i < STREAMS; i++)
-		close_fd(&io->child[i]);
-	close_fd(&io->null);
+		fd_close(&io->child[i]);
+	fd_close(&io->null);
 }
 
 int
@@ -914,7 +874,7 @@ io_close_stdin(struct io *io)
 {
 	struct stream *s = &io->s[IN];
 
-	close_fd(&s->keep);
+	fd_close(&s->keep);
 	/* The FIFO may be at its end now, which nothing will announce. */
 	if (s->open && s->dst >= 0)
 		pump(s);
@@ -932,7 +892,7 @@ io_drain(struct io *io, void (*done)(void *arg), void *arg)
 	if (io->s[IN].open)
 		stream_close(&io->s[IN]);
 	/* Without our slave the master ends when the last other has gone. */
-	close_fd(&io->slave);
+	fd_close(&io->slave);
 	if (io->terminal && out->open && out->src < 0)
 		stream_end(out);	/* the terminal never came */
 	timer_start(&io->stall, stall_ns, on_stall);
@@ -963,13 +923,13 @@ stream_leave(struct stream *s)
 {
 	/* A terminal is hung up on. */
 	if (s->ended || s->tty || s->src < 0) {
-		s->dropped += unread(s->src) + s->buf_len;
+		s->dropped += fd_unread(s->src) + s->buf_len;
 		stream_close(s);
 		return;
 	}
-	close_fd(&s->keep);
-	if (s->fifo && (poll_now(s->dst, POLLOUT) & POLLERR))
-		s->dropped += unread(s->dst);
+	fd_close(&s->keep);
+	if (s->fifo && (fd_events(s->dst, POLLOUT) & POLLERR))
+		s->dropped += fd_unread(s->dst);
 	stream_discard(s);
 	pump(s);
 	if (s->open)
@@ -990,7 +950,7 @@ io_dump(const struct io *io)
 		log_info("dump: %s: %s: %llu bytes taken, %zu wait, %llu "
 		    "dropped, %s", io->label, s->name,
 		    (unsigned long long)s->bytes, s->ended ?
-		    tail_unread(&s->tail) : unread(s->src) + s->buf_len,
+		    tail_unread(&s->tail) : fd_unread(s->src) + s->buf_len,
 		    (unsigned long long)s->dropped, s->ended ? "at its end" :
 		    s->dst_watch.fd >= 0 ? "its reader takes no more" :
 		    "nothing to take");
@@ -1009,8 +969,8 @@ io_free(struct io *io)
 	io->done = NULL;
 	io->drained = true;
 	io_child_done(io);
-	close_fd(&io->slave);
-	close_fd(&io->master);
+	fd_close(&io->slave);
+	fd_close(&io->master);
 	stream_close(&io->s[IN]);
 	for (i = OUT; i <= ERR; i++) {
 		if (io->s[i].open)
@@ -1024,6 +984,13 @@ io_free(struct io *io)
 	lefts = io;
 	nlefts++;
 	release(io);
-	if (nlefts > LEFT_MAX)
-		release_oldest();
+	if (nlefts <= LEFT_MAX)
+		return;
+	for (io = lefts; io->next; io = io->next)
+		;
+	log_warn("%s: %u others are left for background processes: these get "
+	    "EPIPE from now on", io->label, LEFT_MAX);
+	stream_close(&io->s[OUT]);
+	stream_close(&io->s[ERR]);
+	release(io);
 }

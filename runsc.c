@@ -17,6 +17,7 @@
 
 #include "child.h"
 #include "config.h"
+#include "fd.h"
 #include "fmt.h"
 #include "log.h"
 #include "loop.h"
@@ -183,14 +184,6 @@ take_pid_file(int dir_fd, const char *name, bool keep)
 }
 
 static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void
 cmd_free_now(struct defer *d)
 {
 	free(container_of(d, struct runsc_cmd, freed));
@@ -201,9 +194,9 @@ cmd_release(struct runsc_cmd *c)
 {
 	timer_stop(&c->deadline);
 	urpc_cancel(c->call);
-	close_fd(&c->log_fd);
-	close_fd(&c->out_fd);
-	close_fd(&c->process_fd);
+	fd_close(&c->log_fd);
+	fd_close(&c->out_fd);
+	fd_close(&c->process_fd);
 	if (c->held)
 		child_release();
 	running--;
@@ -287,7 +280,7 @@ on_started_died(struct timer *t)
 
 	unlinkat(c->dir_fd, c->pid_file, 0);
 	unlinkat(c->dir_fd, c->internal_pid_file, 0);
-	close_fd(&c->dir_fd);
+	fd_close(&c->dir_fd);
 	cmd_release(c);
 }
 

@@ -6,9 +6,9 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "fd.h"
 #include "fmt.h"
 
 /* How often a FIFO is looked at where inotify is refused (there is a limit
@@ -17,30 +17,17 @@
 
 static void look(struct tail *t);
 
-static void
-close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 size_t
 tail_unread(const struct tail *t)
 {
-	int n = 0;
-
-	return ioctl(t->writer >= 0 ? t->writer : t->reader, FIONREAD, &n) < 0 ||
-	    n < 0 ? 0 : (size_t)n;
+	return fd_unread(t->writer >= 0 ? t->writer : t->reader);
 }
 
 /* Has anybody the FIFO open for reading?  Our own reader must be closed. */
 static bool
 has_client(const struct tail *t)
 {
-	struct pollfd p = { .fd = t->writer, .events = POLLOUT };
-
-	return poll(&p, 1, 0) < 0 || !(p.revents & POLLERR);
+	return !(fd_events(t->writer, POLLOUT) & POLLERR);
 }
 
 static int
@@ -132,11 +119,11 @@ look(struct tail *t)
 	if (t->writer < 0)	/* the client has gone */
 		t->writer = reopen(t->reader, O_WRONLY);
 	if (t->writer < 0 || tail_unread(t) == 0) {
-		close_fd(&t->writer);
-		close_fd(&t->reader);
+		fd_close(&t->writer);
+		fd_close(&t->reader);
 		return;
 	}
-	close_fd(&t->reader);
+	fd_close(&t->reader);
 	watched = watch_for(t, IN_CLOSE_NOWRITE | IN_ACCESS);
 	if (!has_client(t)) {
 		watched = watched && watch_for(t, IN_OPEN);
@@ -152,7 +139,7 @@ look(struct tail *t)
 		t->reader = reopen(t->writer, O_RDONLY);
 	if (t->reader < 0)
 		unwatch(t);
-	close_fd(&t->writer);
+	fd_close(&t->writer);
 }
 
 bool
@@ -193,7 +180,7 @@ tail_stop(struct tail *t)
 	unwatch(t);
 	if (t->writer >= 0 && !has_client(t))
 		lost = tail_unread(t);
-	close_fd(&t->writer);
-	close_fd(&t->reader);
+	fd_close(&t->writer);
+	fd_close(&t->reader);
 	return lost;
 }

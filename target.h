@@ -19,7 +19,8 @@ struct target {
 	bool copy;	/* splice would be refused */
 };
 
-/* On failure nothing is open.  A path's last component may not be a link. */
+/* On failure nothing is open.  A path's last component may not be a link, but
+ * for a log file, file://, which is made if need be. */
 int target_open_output(struct target *t, const char *name, struct err *e);
 /* keep only of a FIFO.  Only of a FIFO, fd does not block. */
 int target_open_input(struct target *t, const char *name, struct err *e);

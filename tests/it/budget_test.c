@@ -293,7 +293,8 @@ START_TEST(allocations)
 	state_calls(TRACED_CALLS);
 	within(ALLOCS, (long)((ctl->allocs - before + TRACED_CALLS - 1) /
 	    TRACED_CALLS), "allocations of a State request");
-	ck_assert_int_eq(ctl->live, live);
+	/* An event may have been taken meanwhile. */
+	ck_assert_int_le(ctl->live, live);
 }
 END_TEST
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fd: what is done with descriptors everywhere.  Leaf module. */
+#ifndef FD_H
+#define FD_H
+
+#include <stddef.h>
+
+/* Close *fd unless it is -1, which it is then. */
+void fd_close(int *fd);
+/* Bytes that can be read of a pipe or socket; 0 where that cannot be known. */
+size_t fd_unread(int fd);
+/* Which of the events of poll(2) are there now. */
+short fd_events(int fd, short events);
+
+#endif
