@@ -94,26 +94,6 @@ op_restore(struct process *p, struct request *r)
 
 /* -- checkpoint ----------------------------------------------------------- */
 
-/* If that was its end, the reply is before the exit. */
-static void
-finish(struct request *r, const struct err *e)
-{
-	struct process *p = r->p;
-	struct err named;
-
-	if (e) {
-		named = *e;
-		process_named(p, &named);
-		e = &named;
-	}
-	request_detach(r);
-	r->done(r, e);
-	if (p->gone)
-		process_end(p);
-	else
-		requests_run(p);
-}
-
 static void
 on_resumed_to_end(void *arg, const struct runsc_result *res)
 {
@@ -123,7 +103,7 @@ on_resumed_to_end(void *arg, const struct runsc_result *res)
 	if (res->err.code != ERR_OK && !res->gone)
 		log_warn("%s: resume after a checkpoint: %s",
 		    process_name(r->p), res->err.msg);
-	finish(r, NULL);
+	request_finish(r, NULL);
 }
 
 static void
@@ -136,7 +116,7 @@ on_checkpointed(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	if (e.code != ERR_OK) {
 		err_prefix(&e, "OCI runtime checkpoint failed");
-		finish(r, &e);
+		request_finish(r, &e);
 		return;
 	}
 	publish_checkpointed(p->ct, r->text);
@@ -145,7 +125,7 @@ on_checkpointed(void *arg, const struct runsc_result *res)
 		r->cmd = runsc_simple(&p->ct->env, "resume",
 		    on_resumed_to_end, r, &e);
 	if (!r->cmd)
-		finish(r, NULL);
+		request_finish(r, NULL);
 }
 
 static void
@@ -156,7 +136,7 @@ checkpoint(struct request *r)
 	r->cmd = runsc_checkpoint(&r->p->ct->env, r->text, !r->exit,
 	    on_checkpointed, r, &e);
 	if (!r->cmd)
-		finish(r, &e);
+		request_finish(r, &e);
 }
 
 /*
@@ -175,9 +155,9 @@ on_help(void *arg, const struct runsc_result *res)
 	if (r->p->gone) {
 		err_set(&e, ERR_PRECONDITION, "%s: the process has ended",
 		    process_name(r->p));
-		finish(r, &e);
+		request_finish(r, &e);
 	} else if (res->err.code == ERR_EXHAUSTED) {
-		finish(r, &res->err);
+		request_finish(r, &res->err);
 	} else if (res->err.code == ERR_OK && fmt_find(res->out, "-direct")) {
 		checkpoint(r);
 	} else {
@@ -226,5 +206,5 @@ op_checkpoint(struct process *p, struct request *r)
 	}
 	r->cmd = runsc_simple(&ct->env, "help", on_help, r, &e);
 	if (!r->cmd)
-		finish(r, &e);
+		request_finish(r, &e);
 }

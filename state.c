@@ -133,7 +133,11 @@ request_finish(struct request *r, const struct err *e)
 	}
 	request_detach(r);
 	r->done(r, e);
-	requests_run(p);
+	/* The process has ended, and its exit waited for r: see op_exited(). */
+	if (!p->current && p->gone && !p->ending && p->state != STATE_STOPPED)
+		process_end(p);
+	else
+		requests_run(p);
 }
 
 void
