@@ -159,6 +159,69 @@ case_steps() {
 	nothing_left
 }
 
+# created ID: with a shim of its own
+created() {
+	ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" "$T/b/$1" "$1" \
+	    >/dev/null || why "start-shim failed"
+	ctl create --config "$T/runsc.toml" "$T/b/$1" "$1" || why "create failed"
+}
+
+# refused TEXT ARGUMENTS...: delete says TEXT
+refused() {
+	local out
+
+	out=$(ctl delete "${@:2}" 2>&1) && why "delete $2 worked: not $1"
+	has "delete ${*:2}" "$out" "$1"
+}
+
+case_delete_in_each_state() {
+	bundle kd false sh -c 'sleep 100'
+	created kd
+	is "delete of a created one" "$(ctl delete kd)" 137
+	ctl delete kd >/dev/null 2>&1 && why "deleted twice"
+	created kd
+	ctl start kd || why "start failed"
+	refused "cannot delete a running container" kd
+	ctl pause kd || why "pause failed"
+	refused "cannot delete a paused container" kd
+	ctl resume kd || why "resume failed"
+	is "the exec's id" "$(ctl exec -d --exec e1 kd sleep 100)" e1
+	refused "cannot delete a running process" kd --exec e1
+	ctl kill kd KILL --exec e1
+	is "status of e1" "$(ctl wait kd --exec e1)" 137
+	is "delete of e1" "$(ctl delete kd --exec e1)" 137
+	refused "e1" kd --exec e1
+	# With an exec that nobody has deleted.
+	is "the exec's id" "$(ctl exec -d --exec e2 kd sleep 100)" e2
+	ctl kill kd KILL || why "kill failed"
+	is wait "$(ctl wait kd)" 137
+	is "delete of a stopped one" "$(ctl delete kd)" 137
+	ctl delete kd >/dev/null 2>&1 && why "deleted twice"
+	nothing_left
+}
+
+# An exec's environment is on no disk: bundles, state of runsc, logs.
+case_secret_of_an_exec() {
+	local secret=correct-horse-battery-staple
+	local places=("$T" "/run/containerd/runsc/$NS")
+
+	bundle ks false sh -c 'sleep 100'
+	created ks
+	ctl start ks || why "start failed"
+	is "the exec's id" "$(ctl exec -d --exec e1 --env PASSWORD=$secret ks \
+	    sh -c 'test -n "$PASSWORD" && sleep 100')" e1
+	ctl_status ks running || why "not running"
+	has ps "$(ctl ps ks)" " e1"
+	is "files with the secret" "$(grep -rlsI -D skip $secret \
+	    "${places[@]}")" ""
+	has "files with the command" "$(grep -rlsI -D skip '"sleep 100"' \
+	    "${places[@]}")" config.json
+	ctl kill ks KILL || why "kill failed"
+	is wait "$(ctl wait ks)" 137
+	is delete "$(ctl delete ks)" 137
+	nothing_left
+}
+
 case_of_containerd() {
 	run_bg kc sleep 100 || why "it did not start"
 	ctl_status kc running || why "not found"
