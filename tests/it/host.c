@@ -355,7 +355,7 @@ teardown(void)
 }
 
 /* After all tests, also those that failed and could not tidy up. */
-void
+static void
 clean_up(void)
 {
 	char cmd[64];
@@ -364,4 +364,23 @@ clean_up(void)
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
 	if (system(cmd) != 0)
 		fprintf(stderr, "%s: failed\n", cmd);
+}
+
+int
+run_suite(const char *name, void (*add)(Suite *))
+{
+	Suite *s = suite_create(name);
+	SRunner *sr;
+	int failed;
+
+	snprintf(base, sizeof(base), "/tmp/%s.XXXXXX", name);
+	if (!mkdtemp(base))
+		return 1;
+	add(s);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	clean_up();
+	return failed != 0;
 }

@@ -11,6 +11,7 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include <check.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,10 +28,12 @@ extern char toml[128];
 extern char address[512];	/* what start printed, without unix:// */
 extern struct client *c;
 
-/* For each test; and what is left after all of them. */
+/* For each test. */
 void setup(void);
 void teardown(void);
-void clean_up(void);
+/* main() of such a program: what add adds to the suite is run in a directory of
+ * its own, of which nothing stays.  The exit status. */
+int run_suite(const char *name, void (*add)(Suite *s));
 
 /* Rules of the fake runsc; lines of its log that contain word. */
 void faults(const char *rules);

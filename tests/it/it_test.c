@@ -1660,8 +1660,8 @@ START_TEST(signals)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(Suite *s)
 {
 	const TTest *const tests[] = {
 		bad_usage, version_and_info, start_twice_and_stale,
@@ -1680,15 +1680,9 @@ main(void)
 		control_socket_forced, sub_start_fails, delete_verb,
 		delete_verb_of_nothing, nobody_came, given_up, signals,
 	};
-	Suite *s = suite_create("it");
 	TCase *tc = tcase_create("it");
-	SRunner *sr;
 	size_t i;
-	int failed;
 
-	strcpy(base, "/tmp/it.XXXXXX");
-	if (!mkdtemp(base))
-		return 1;
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
@@ -1698,10 +1692,10 @@ main(void)
 	tcase_add_loop_test(tc, sandbox_dies, 0, 3);
 	tcase_add_loop_test(tc, sandbox_shutdown, 0, 2);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	clean_up();
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	return run_suite("it", add);
 }

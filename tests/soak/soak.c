@@ -581,31 +581,26 @@ START_TEST(shims)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(Suite *s)
 {
 	const TTest *const tests[] = { execs, pod, shims };
-	unsigned seed = number("SOAK_SEED", 1);
-	Suite *s = suite_create("soak");
 	TCase *tc = tcase_create("soak");
-	SRunner *sr;
 	size_t i;
-	int failed;
 
-	printf("SOAK_SEED=%u\n", seed);
-	rnd = seed * 0x9e3779b97f4a7c15ULL + 1;
-	strcpy(base, "/tmp/soak.XXXXXX");
-	if (!mkdtemp(base))
-		return 1;
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 7200);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	clean_up();
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	unsigned seed = number("SOAK_SEED", 1);
+
+	printf("SOAK_SEED=%u\n", seed);
+	rnd = seed * 0x9e3779b97f4a7c15ULL + 1;
+	return run_suite("soak", add);
 }
