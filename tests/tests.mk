@@ -54,9 +54,11 @@ IT_BUDGET = $(B)/it/budget_test
 BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
 IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c
 
-$(B)/it/bin/runsc: tests/it/fake_runsc.c
+FAKE_SRCS = tests/it/fake_runsc.c tests/it/fake_sandbox.c tests/it/fake_util.c
+
+$(B)/it/bin/runsc: $(FAKE_SRCS) tests/it/fake.h
 	@mkdir -p $(B)/it/bin
-	$(CC) $(TEST_CFLAGS) -o $@ $< $(LDFLAGS)
+	$(CC) $(TEST_CFLAGS) -o $@ $(FAKE_SRCS) $(LDFLAGS)
 
 $(IT) $(IT_FAILURE) $(IT_BUDGET): $(B)/it/%: tests/it/%.c $(IT_HOST) \
 		$(wildcard tests/it/*.h) tests/fault/fault.h $(B)/libshim.a
