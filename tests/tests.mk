@@ -48,9 +48,9 @@ $(B)/unit/%_test: tests/unit/%_test.c $(B)/libshim.a
 # something goes wrong, and what it may cost: the release binary, the static one
 # where musl is installed.  (REAL is known only later, so no prerequisite can
 # have it.)
-IT = $(B)/it/it_test
-IT_FAILURE = $(B)/it/failure_test
-IT_BUDGET = $(B)/it/budget_test
+# Each tests/it/NAME_test.c is a program on host.c, but for the client's.
+IT = $(patsubst tests/it/%.c,$(B)/it/%,\
+	$(filter-out tests/it/shimctl_test.c,$(wildcard tests/it/*_test.c)))
 BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
 IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c
 
@@ -60,7 +60,7 @@ $(B)/it/bin/runsc: $(FAKE_SRCS) tests/it/fake.h
 	@mkdir -p $(B)/it/bin
 	$(CC) $(TEST_CFLAGS) -o $@ $(FAKE_SRCS) $(LDFLAGS)
 
-$(IT) $(IT_FAILURE) $(IT_BUDGET): $(B)/it/%: tests/it/%.c $(IT_HOST) \
+$(IT): $(B)/it/%: tests/it/%.c $(IT_HOST) \
 		$(wildcard tests/it/*.h) tests/fault/fault.h $(B)/libshim.a
 	@mkdir -p $(B)/it
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(IT_HOST) \
@@ -109,7 +109,7 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(B)/libshim.a
 	$(CC) $(TEST_CFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libshim.a \
 	    $(LDFLAGS)
 
-CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_FAILURE) $(IT_CTL) $(IT_BUDGET) $(FUZZ_BINS) \
+CHECK_BINS = $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS) \
 	$(B)/it/bin/runsc $(B)/$(NAME) $(B)/shimctl $(FAULT_SHIM)
 
 # One line at the end: what passed and failed, of all programs together.
@@ -117,8 +117,7 @@ check: $(CHECK_BINS) $(NAME) shimctl
 	$(MAKE) $(BUDGET_SHIM)
 	SHIM=$(B)/$(NAME) SHIMCTL=$(B)/shimctl FAKE_BIN=$(B)/it/bin \
 	    BUDGET_SHIM=$(BUDGET_SHIM) BUDGET_COUNTED=$(FAULT_SHIM) \
-	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_FAILURE) $(IT_CTL) $(IT_BUDGET) \
-	    $(FUZZ_BINS)
+	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS)
 
 check-asan:
 	$(MAKE) VARIANT=asan check
