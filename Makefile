@@ -22,24 +22,19 @@ HARDEN = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
 # What the code needs, whatever CFLAGS says: with 32 bits too, files beyond
 # 2 GiB and times beyond 2038.
 NEED = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
-	-DVERSION='"$(VERSION)"' -ffunction-sections -fdata-sections
+	-DVERSION='"$(VERSION)"' -I. -ffunction-sections -fdata-sections
 LINK = -pie -Wl,--gc-sections -Wl,-z,relro,-z,now
 
-SRCS = fmt.c fd.c err.c log.c loop.c child.c sha256.c pb.c json.c json_edit.c ttrpc.c \
-	ttrpc_client.c events.c io.c tail.c target.c logger.c console.c \
-	mount.c config.c spec.c spec_rewrite.c urpc.c runsc.c runsc_left.c runsc_text.c publish.c \
-	container.c ops.c checkpoint.c \
-	cgroup.c metrics.c limits.c resources.c state.c message.c sandbox.c task.c start.c delete.c shim.c
-HDRS = fmt.h fd.h err.h log.h loop.h child.h sha256.h pb.h json.h ttrpc.h events.h io.h \
-	tail.h target.h logger.h console.h mount.h config.h spec.h urpc.h \
-	runsc.h publish.h container.h ops.h checkpoint.h cgroup.h state.h message.h \
-	sandbox.h task.h shim.h
+# The top level is what the shim does; the folders hold its tools.
+FOLDERS = base wire gvisor conf host stdio
+SRCS = $(sort $(wildcard *.c $(FOLDERS:%=%/*.c)))
+HDRS = $(sort $(wildcard *.h $(FOLDERS:%=%/*.h)))
 OBJS = $(SRCS:.c=.o)
 
 # The client: its own files on top of the shim's, of which the linker keeps
 # what it uses.
-CTL_SRCS = shimctl.c shimctl_rpc.c shimctl_io.c shimctl_find.c shimctl_show.c
-CTL_HDRS = shimctl.h
+CTL_SRCS = $(sort $(wildcard ctl/*.c))
+CTL_HDRS = $(sort $(wildcard ctl/*.h))
 CTL_OBJS = $(CTL_SRCS:.c=.o)
 
 BINS = $(NAME) shimctl

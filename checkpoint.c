@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "container.h"
-#include "fmt.h"
-#include "log.h"
+#include "base/fmt.h"
+#include "base/log.h"
 #include "publish.h"
 
 /* What a state file begins with (gVisor pkg/state/statefile). */

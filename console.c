@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fmt.h"
-#include "loop.h"
+#include "base/fmt.h"
+#include "base/loop.h"
 
 #define SOCKET_NAME "/pty.sock"
 #define DIR_TEMPLATE "/runsc-pty.XXXXXX"

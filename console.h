@@ -10,7 +10,7 @@
 #ifndef CONSOLE_H
 #define CONSOLE_H
 
-#include "err.h"
+#include "base/err.h"
 
 struct console;
 

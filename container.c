@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cgroup.h"
+#include "host/cgroup.h"
 #include "checkpoint.h"
-#include "fmt.h"
+#include "base/fmt.h"
 #include "json.h"
-#include "log.h"
+#include "base/log.h"
 #include "ops.h"
 #include "publish.h"
 

@@ -18,16 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cgroup.h"
-#include "child.h"
-#include "fmt.h"
+#include "host/cgroup.h"
+#include "base/child.h"
+#include "base/fmt.h"
 #include "json.h"
-#include "loop.h"
-#include "mount.h"
-#include "pb.h"
+#include "base/loop.h"
+#include "host/mount.h"
+#include "wire/pb.h"
 #include "runsc.h"
 #include "shim.h"
-#include "spec.h"
+#include "conf/spec.h"
 
 /* Of containerd's five seconds, what runsc may take. */
 #define RUNSC_NS (3 * NS_PER_S)

@@ -54,11 +54,11 @@ $(A64_CHECK): $(A64_ROOT)/musl.specs
 
 # The unit tests for it, run by qemu.  Check for that architecture is unpacked
 # below build/, not installed.
-A64_FLAGS = $(NEED) $(WARN) $(CPPFLAGS) -O1 -g -I.
+A64_FLAGS = $(NEED) $(WARN) $(CPPFLAGS) -O1 -g
 A64_UNIT = $(UNIT:%=$(A64)/unit/%_test)
 
 $(A64)/obj/%.o: %.c $(HDRS) Makefile dist.mk
-	@mkdir -p $(A64)/obj
+	@mkdir -p $(@D)
 	$(A64_CC) $(A64_FLAGS) -c -o $@ $<
 
 $(A64)/libshim.a: $(SRCS:%.c=$(A64)/obj/%.o)

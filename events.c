@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "log.h"
-#include "loop.h"
-#include "ttrpc.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "wire/ttrpc.h"
 
 #define SERVICE "containerd.services.events.ttrpc.v1.Events"
 #define METHOD "Forward"

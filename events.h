@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "pb.h"
+#include "base/err.h"
+#include "wire/pb.h"
 
 #define EVENTS_MAX 2048
 

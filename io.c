@@ -27,13 +27,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "fmt.h"
-#include "log.h"
-#include "logger.h"
-#include "loop.h"
-#include "tail.h"
-#include "target.h"
+#include "base/fd.h"
+#include "base/fmt.h"
+#include "base/log.h"
+#include "stdio/logger.h"
+#include "base/loop.h"
+#include "stdio/tail.h"
+#include "stdio/target.h"
 
 #define SPLICE_TURN (1u << 20)	/* bytes of one stream in one turn */
 #define COPY_TURN (64u << 10)

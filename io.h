@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "err.h"
+#include "base/err.h"
 
 struct io_config {
 	const char *in;		/* path or URI as containerd names it; NULL or "" for none */

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define JSON_DEPTH_MAX 64
 #define JSON_TEXT_MAX (16u << 20)

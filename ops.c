@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "container.h"
-#include "log.h"
+#include "base/log.h"
 #include "publish.h"
 
 /* Pids of one container that are reported; gVisor's own limit is higher. */

@@ -3,7 +3,7 @@
 #include "publish.h"
 
 #include "events.h"
-#include "pb.h"
+#include "wire/pb.h"
 
 /* What most events have room in: an exit is told without any memory. */
 #define EVENT_BYTES 512

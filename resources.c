@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgroup.h"
-#include "fmt.h"
-#include "log.h"
+#include "host/cgroup.h"
+#include "base/fmt.h"
+#include "base/log.h"
 #include "ops.h"
 #include "publish.h"
 

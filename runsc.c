@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
-#include "config.h"
-#include "fd.h"
-#include "fmt.h"
-#include "log.h"
-#include "loop.h"
-#include "urpc.h"
+#include "base/child.h"
+#include "conf/config.h"
+#include "base/fd.h"
+#include "base/fmt.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "gvisor/urpc.h"
 
 #define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
 #define ARG_BYTES_MAX 16384

@@ -27,8 +27,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "config.h"
-#include "err.h"
+#include "conf/config.h"
+#include "base/err.h"
 
 /* What is known of asking this container's sandbox itself, without a runsc.
  * Zeroed but for mode at first; runsc.c's. */

@@ -14,11 +14,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "fmt.h"
+#include "conf/config.h"
+#include "base/fmt.h"
 #include "json.h"
-#include "log.h"
-#include "message.h"
+#include "base/log.h"
+#include "wire/message.h"
 #include "ops.h"
 #include "shim.h"
 #include "task.h"

@@ -11,7 +11,7 @@
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
-#include "ttrpc.h"
+#include "wire/ttrpc.h"
 
 extern const struct ttrpc_method sandbox_methods[];
 

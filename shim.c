@@ -21,17 +21,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "base/child.h"
 #include "events.h"
-#include "fmt.h"
-#include "log.h"
-#include "logger.h"
-#include "loop.h"
-#include "pb.h"
+#include "base/fmt.h"
+#include "base/log.h"
+#include "stdio/logger.h"
+#include "base/loop.h"
+#include "wire/pb.h"
 #include "sandbox.h"
 #include "state.h"
 #include "task.h"
-#include "ttrpc.h"
+#include "wire/ttrpc.h"
 
 /* Without a connection the daemon looks, after LOOK_NS and again, whether
  * anybody can still want it; with no container, for UNWANTED_NS at most. */

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "err.h"
-#include "pb.h"
+#include "base/err.h"
+#include "wire/pb.h"
 
 #define SHIM_NAME "containerd-shim-runsc-v1"
 #define SHIM_RUNTIME "io.containerd.runsc.v1"

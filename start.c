@@ -22,12 +22,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "fmt.h"
-#include "pb.h"
-#include "sha256.h"
+#include "conf/config.h"
+#include "base/fmt.h"
+#include "wire/pb.h"
+#include "base/sha256.h"
 #include "shim.h"
-#include "spec.h"
+#include "conf/spec.h"
 
 #define SOCKET_DIR_MODE 0700
 #define STDIN_MAX (10u << 20)

@@ -15,8 +15,8 @@
 
 #include "console.h"
 #include "container.h"
-#include "fmt.h"
-#include "log.h"
+#include "base/fmt.h"
+#include "base/log.h"
 #include "ops.h"
 #include "publish.h"
 

@@ -18,16 +18,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "child.h"
-#include "config.h"
+#include "base/child.h"
+#include "conf/config.h"
 #include "console.h"
-#include "err.h"
+#include "base/err.h"
 #include "io.h"
-#include "loop.h"
-#include "mount.h"
-#include "pb.h"
+#include "base/loop.h"
+#include "host/mount.h"
+#include "wire/pb.h"
 #include "runsc.h"
-#include "spec.h"
+#include "conf/spec.h"
 
 #define CONTAINERS_MAX 1024	/* in one shim: a pod */
 #define EXECS_MAX 1024		/* in one container */

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "message.h"
-#include "pb.h"
+#include "base/log.h"
+#include "wire/message.h"
+#include "wire/pb.h"
 #include "sandbox.h"
 #include "state.h"
 

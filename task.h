@@ -6,7 +6,7 @@
 #ifndef TASK_H
 #define TASK_H
 
-#include "ttrpc.h"
+#include "wire/ttrpc.h"
 
 /* Both names of the service, and sandbox.h's; ends with a NULL name.  shutdown is called when
  * Shutdown has been answered and no container is left. */

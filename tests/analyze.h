@@ -8,7 +8,7 @@
 #ifndef ANALYZE_H
 #define ANALYZE_H
 
-#include "err.h"
+#include "base/err.h"
 
 #define VERSION "x"
 

@@ -17,20 +17,20 @@ for c in clang-tidy cppcheck gcc; do
 done
 
 flags='-std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I.'
-# Not for err.c, which defines what analyze.h wraps.
+# Not for base/err.c, which defines what analyze.h wraps.
 seen='-include tests/analyze.h'
 
 # each COMMAND...: with every file in the place of {}.
 each() {
-	for f in *.c; do
-		[ "$f" = err.c ] || echo "$f"
+	for f in *.c [!t]*/*.c; do
+		[ "$f" = base/err.c ] || echo "$f"
 	done | xargs -P "$jobs" -I '{}' "$@"
 }
 
 # shellcheck disable=SC2086 # one word each
 tidy() {
 	each clang-tidy --quiet '{}' -- $flags $seen &&
-	    clang-tidy --quiet err.c -- $flags
+	    clang-tidy --quiet base/err.c -- $flags
 }
 
 # -Wno-analyzer-malloc-leak: gcc 12 loses what is kept in a struct of the
@@ -40,7 +40,7 @@ gcc_flags='-O1 -fanalyzer -Wno-analyzer-malloc-leak -Werror -S -o /dev/null'
 # shellcheck disable=SC2086
 fanalyzer() {
 	each gcc $flags $seen $gcc_flags '{}' &&
-	    gcc $flags $gcc_flags err.c
+	    gcc $flags $gcc_flags base/err.c
 }
 
 check() {
@@ -93,6 +93,6 @@ END
 }
 clean clang-tidy tidy
 clean "gcc -fanalyzer" fanalyzer
-clean cppcheck check --include=tests/analyze.h ./*.c
+clean cppcheck check --include=tests/analyze.h -I. ./*.c ./[!t]*/*.c
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

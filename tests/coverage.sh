@@ -6,9 +6,9 @@
 dir=$1
 at_least=${COVERAGE:-90}
 
-gcov -n -o "$dir" "$dir"/*.gcda 2>/dev/null | awk -v min="$at_least" "
+find "$dir" -name '*.gcda' -exec gcov -n {} + 2>/dev/null | awk -v min="$at_least" "
 	/^File / { file = \$2; gsub(/'/, \"\", file) }"'
-	/^Lines executed:/ && file ~ /^[a-z0-9_]+\.c$/ {
+	/^Lines executed:/ && file ~ /^([a-z]+\/)?[a-z0-9_]+\.c$/ {
 		sub(/^Lines executed:/, "")
 		percent = $1 + 0
 		lines = $NF

@@ -8,7 +8,7 @@ CFLAGS_plain = -O1 -g
 CFLAGS_cov = -O0 -g --coverage -include tests/gcov.h
 CFLAGS_asan = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
-TEST_CFLAGS = $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS_$(VARIANT)) -I.
+TEST_CFLAGS = $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS_$(VARIANT))
 CHECK_CFLAGS = $$(pkg-config --cflags check)
 CHECK_LIBS = $$(pkg-config --libs check)
 CLANG = clang
@@ -17,7 +17,7 @@ FUZZ_SECONDS = 600
 # The product once more, with this variant's flags; the tests link what they
 # need of it, and a test may bring its own of what lies below.
 $(B)/obj/%.o: %.c $(HDRS) Makefile tests/tests.mk
-	@mkdir -p $(B)/obj
+	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -c -o $@ $<
 
 $(B)/libshim.a: $(SRCS:%.c=$(B)/obj/%.o)
@@ -128,10 +128,10 @@ check-fault: $(FAULT) $(FAULT_SHIM) $(B)/it/bin/runsc
 
 # Each target under libFuzzer, FUZZ_SECONDS each, or those that FUZZ names;
 # what it finds is left in the working directory.
-FUZZ_CC = $(CLANG) $(NEED) -I. -g -O1 -fno-sanitize-recover=undefined
+FUZZ_CC = $(CLANG) $(NEED) -g -O1 -fno-sanitize-recover=undefined
 
 build/fuzzer/obj/%.o: %.c $(HDRS) Makefile tests/tests.mk
-	@mkdir -p build/fuzzer/obj
+	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 
 build/fuzzer/libshim.a: $(SRCS:%.c=build/fuzzer/obj/%.o)
@@ -173,7 +173,7 @@ $(LINT_OWN): $(LINT)/%.o: %.c $(HDRS) $(CTL_HDRS) Makefile
 
 $(LINT_TESTS): $(LINT)/%.o: %.c $(HDRS) $(wildcard tests/*/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(NEED) $(WARN) -Werror $(CHECK_CFLAGS) -I. -O2 -c -o $@ $<
+	$(CC) $(NEED) $(WARN) -Werror $(CHECK_CFLAGS) -O2 -c -o $@ $<
 
 lint-own: $(LINT_OWN)
 

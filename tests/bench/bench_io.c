@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../child.h"
-#include "../../io.h"
-#include "../../loop.h"
+#include "base/child.h"
+#include "io.h"
+#include "base/loop.h"
 
 #define BLOCK (64u << 10)
 #define RUNS_MAX 99

@@ -30,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 #include "world.h"
 
 #define NTH_MAX 5000

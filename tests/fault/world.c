@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 
 #define VERB_MS 10000
 #define SETTLE_MS 5000		/* until all is as it was; much is deferred */

@@ -12,7 +12,7 @@
  * or with a reason, and no descriptor stays open.
  */
 #include "console.h"
-#include "loop.h"
+#include "base/loop.h"
 
 #include <fcntl.h>
 #include <stdint.h>

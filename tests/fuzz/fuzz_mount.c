@@ -4,7 +4,7 @@
  * further line an option word.  The output buffer has the input's size as its
  * cap or, by the first byte's lowest bit, less than that.
  */
-#include "mount.h"
+#include "host/mount.h"
 
 #include <stdint.h>
 #include <stdlib.h>

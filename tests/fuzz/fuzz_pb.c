@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pb.h"
+#include "wire/pb.h"
 
 #define DEPTH_MAX 4
 

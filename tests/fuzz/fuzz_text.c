@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgroup.h"
+#include "host/cgroup.h"
 #include "json.h"
-#include "pb.h"
+#include "wire/pb.h"
 #include "runsc.h"
-#include "spec.h"
+#include "conf/spec.h"
 
 #define PIDS_MAX 8
 

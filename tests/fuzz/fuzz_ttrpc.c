@@ -38,9 +38,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "loop.h"
-#include "ttrpc.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "wire/ttrpc.h"
 
 #define STEPS_MAX 64
 #define PEERS 3

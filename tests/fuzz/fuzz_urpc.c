@@ -19,10 +19,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "fmt.h"
+#include "base/fmt.h"
 #include "json.h"
-#include "loop.h"
-#include "urpc.h"
+#include "base/loop.h"
+#include "gvisor/urpc.h"
 
 #define PIECES_MAX 256
 

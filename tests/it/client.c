@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../pb.h"
-#include "../../ttrpc.h"
+#include "wire/pb.h"
+#include "wire/ttrpc.h"
 
 #define TASK "containerd.task.v2.Task"
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 #include "client.h"
 #include "host.h"
 

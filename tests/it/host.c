@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 
 #define REAP_MS 20
 

@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 #include "client.h"
 #include "host.h"
 

@@ -28,8 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../pb.h"
-#include "../../ttrpc.h"
+#include "wire/pb.h"
+#include "wire/ttrpc.h"
 #include "dir.h"
 
 #define WAIT_MS 20000

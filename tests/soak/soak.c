@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 #include "../it/client.h"
 #include "../it/host.h"
 

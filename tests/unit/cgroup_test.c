@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cgroup.h"
-#include "loop.h"
+#include "host/cgroup.h"
+#include "base/loop.h"
 
 #define SANDBOX 7
 

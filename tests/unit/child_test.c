@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../child.h"
-#include "../../loop.h"
+#include "base/child.h"
+#include "base/loop.h"
 
 static int exits;
 static int last_status;

@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../console.h"
-#include "../../loop.h"
+#include "console.h"
+#include "base/loop.h"
 
 static int calls;
 static int got_fd;

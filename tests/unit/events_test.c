@@ -14,10 +14,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../events.h"
-#include "../../loop.h"
-#include "../../publish.h"
-#include "../../ttrpc.h"
+#include "events.h"
+#include "base/loop.h"
+#include "publish.h"
+#include "wire/ttrpc.h"
 
 static char path[64];
 static int listener = -1;

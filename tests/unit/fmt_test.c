@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fmt.h"
+#include "base/fmt.h"
 
 /* Both make the text, also into a buffer that is too small for it. */
 #define SAME(...) do {							\

@@ -25,10 +25,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "../../child.h"
-#include "../../io.h"
-#include "../../logger.h"
-#include "../../loop.h"
+#include "base/child.h"
+#include "io.h"
+#include "stdio/logger.h"
+#include "base/loop.h"
 
 #define MIB (1u << 20)
 #define BIG (5 * MIB + 3)

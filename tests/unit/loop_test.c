@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../log.h"
-#include "../../loop.h"
+#include "base/log.h"
+#include "base/loop.h"
 
 static char order[64];
 static int pipes[4][2];

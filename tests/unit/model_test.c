@@ -19,11 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../cgroup.h"
-#include "../../container.h"
-#include "../../events.h"
-#include "../../log.h"
-#include "../../state.h"
+#include "host/cgroup.h"
+#include "container.h"
+#include "events.h"
+#include "base/log.h"
+#include "state.h"
 #include "played.h"
 
 #define SEED 20250601ULL

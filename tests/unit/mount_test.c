@@ -4,7 +4,7 @@
  * test's own (with a user namespace where we are not root), on a tmpfs over
  * /mnt or /tmp there: nothing of it is seen or left outside.
  */
-#include "mount.h"
+#include "host/mount.h"
 
 #include <check.h>
 #include <errno.h>

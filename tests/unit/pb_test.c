@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../pb.h"
+#include "wire/pb.h"
 
 /* Read all of p; the number of fields, or -1 if it is malformed. */
 static int

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../state.h"
+#include "state.h"
 
 /* -- runsc: its commands are the test's to end ------------------------------- */
 

@@ -7,8 +7,8 @@
 #ifndef PLAYED_H
 #define PLAYED_H
 
-#include "../../err.h"
-#include "../../runsc.h"
+#include "base/err.h"
+#include "runsc.h"
 
 /* The test's: a command of that verb is under way; detail is what tells it
  * from others of the verb.  NULL with *e where it cannot be started. */

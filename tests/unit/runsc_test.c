@@ -13,9 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../../child.h"
-#include "../../loop.h"
-#include "../../runsc.h"
+#include "base/child.h"
+#include "base/loop.h"
+#include "runsc.h"
 
 static char dir[64], root[96], script[96], log_path[96];
 static char *flags[4];

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "spec.h"
+#include "conf/spec.h"
 
 #define CRI_ "\"io.kubernetes.cri."
 #define SANDBOX CRI_ "container-type\":\"sandbox\"," CRI_ "sandbox-id\":\"p\""

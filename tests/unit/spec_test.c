@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "json.h"
-#include "spec.h"
+#include "conf/spec.h"
 
 static struct err err;
 static struct spec s;

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../container.h"
-#include "../../events.h"
-#include "../../state.h"
+#include "container.h"
+#include "events.h"
+#include "state.h"
 #include "played.h"
 
 /* -- what is played ------------------------------------------------------- */

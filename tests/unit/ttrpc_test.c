@@ -15,9 +15,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../loop.h"
-#include "../../pb.h"
-#include "../../ttrpc.h"
+#include "base/loop.h"
+#include "wire/pb.h"
+#include "wire/ttrpc.h"
 
 static char path[64];
 static int fd;			/* the client's end */

@@ -16,10 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../child.h"
-#include "../../loop.h"
-#include "../../runsc.h"
-#include "../../urpc.h"
+#include "base/child.h"
+#include "base/loop.h"
+#include "runsc.h"
+#include "gvisor/urpc.h"
 
 #define OK(result) "{\"success\":true,\"err\":\"\",\"result\":" result "}"
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * child: processes of the shim's own, and orphans that it inherits.
+ *
+ * The shim is the subreaper: runsc's commands are its direct children; the
+ * sandbox, gofers and detached execs are re-parented to it.  All are reaped
+ * in one place, on SIGCHLD through signalfd, by waitpid(-1) until empty, since
+ * several SIGCHLD may have become one.  An orphan can end before anybody has
+ * read its pid from a pid file, so while a hold is taken (child_hold) the
+ * exits that nobody owns are kept for child_adopt.  Adopted processes are
+ * watched by pidfd too, so the end of one that was not re-parented to us is
+ * noticed all the same.  Uses loop, log, err.
+ */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+/* Status of a process whose end was seen but not its status. */
+#define CHILD_STATUS_UNKNOWN (-1)
+#define CHILD_INIT { .pidfd = -1, .watch = { .fd = -1 }, .exec_fd = -1 }
+
+struct child {
+	pid_t pid;		/* 0: none */
+	int pidfd;		/* adopted ones; -1 */
+	struct watch watch;	/* of pidfd */
+	struct child *next;
+	struct child **pprev;	/* NULL: not listed */
+	struct timer late;	/* tells an exit that was kept */
+	int status;		/* wait(2) status, or CHILD_STATUS_UNKNOWN */
+	int exec_fd;		/* carries errno if exec failed; -1 */
+	int exec_errno;		/* valid in exited(): 0, or why exec failed */
+	void (*exited)(struct child *c, int status);
+};
+
+struct child_spawn {
+	const char *const *argv;	/* argv[0]: searched on PATH if without '/' */
+	const char *const *envp;	/* NULL: ours */
+	const char *cwd;	/* NULL: stay */
+	int fds[3];		/* what becomes 0, 1, 2; -1: /dev/null */
+	int extra_fds[3];	/* what becomes 3, 4, 5; -1: not given */
+	bool die_with_us;	/* PDEATHSIG SIGKILL */
+};
+
+/* Become subreaper, block the signals, open signalfd.  on_signal gets SIGTERM,
+ * SIGINT, SIGUSR1 from the loop. */
+int child_init(void (*on_signal)(int sig), struct err *e);
+void child_close(void);
+/* Fork and exec; an exec that fails ends with status 127 and exec_errno set,
+ * seen in exited like any other end.  exited is called once from the loop, never before this
+ * returns.  *c is the caller's and must live until then or child_forget(). */
+int child_start(struct child *c, const struct child_spawn *s,
+	void (*exited)(struct child *c, int status), struct err *e);
+/* Own an orphan by pid: its exit, past or to come, goes to exited (from the
+ * loop).  A process that is not there and left no exit record ends at once
+ * with CHILD_STATUS_UNKNOWN. */
+int child_adopt(struct child *c, pid_t pid,
+	void (*exited)(struct child *c, int status), struct err *e);
+/* No callback any more; an exit of it is reaped and dropped. */
+void child_forget(struct child *c);
+bool child_running(const struct child *c);
+/* Signal it; ESRCH once it has been reaped.  Never hits a reused pid. */
+int child_kill(struct child *c, int sig);
+
+/* While the count is above 0 the exits of unknown orphans are kept. */
+void child_hold(void);
+void child_release(void);
+
+/* Exit status as a shell gives it: N, or 128 + signal; 255 for unknown. */
+unsigned child_exit_code(int status);
+/* Did a signal end it? */
+bool child_was_killed(int status);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec: see spec.h.  Uses json and err.
+ *
+ * A member that is null counts as absent, as it does for Go's readers of the
+ * same file.
+ */
+#include "conf/spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "json.h"
+
+char *
+spec_read_file(const char *path, size_t *len, struct err *e)
+{
+	char *text = NULL;
+	struct stat st;
+	size_t size;
+	ssize_t n;
+	int fd;
+
+	*len = 0;
+	/*
+	 * The bundle is containerd's, but a link in it would have us read
+	 * somewhere else as root.  O_NONBLOCK for a FIFO, which would keep
+	 * the shim waiting in open().
+	 */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
+	    O_NOCTTY);
+	if (fd < 0) {
+		err_sys(e, "open %s", path);
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0) {
+		err_sys(e, "stat %s", path);
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		err_set(e, ERR_INVALID, "%s: not a regular file", path);
+		goto out;
+	}
+	if (st.st_size > SPEC_FILE_MAX) {
+		err_set(e, ERR_INVALID, "%s: larger than %u bytes", path,
+		    SPEC_FILE_MAX);
+		goto out;
+	}
+	size = (size_t)st.st_size + 1;
+	text = malloc(size);
+	if (!text) {
+		err_set(e, ERR_EXHAUSTED, "read %s: out of memory", path);
+		goto out;
+	}
+	while (*len < size) {
+		n = read(fd, text + *len, size - *len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err_sys(e, "read %s", path);
+			free(text);
+			text = NULL;
+			goto out;
+		}
+		if (n == 0)
+			goto out;
+		*len += (size_t)n;
+	}
+	err_set(e, ERR_ABORTED, "%s: grew while it was read", path);
+	free(text);
+	text = NULL;
+out:
+	close(fd);
+	return text;
+}
+
+int
+spec_member(const struct json *j, int obj, const char *key)
+{
+	int tok = json_get(j, obj, key);
+
+	return tok >= 0 && j->toks[tok].type == JSON_NULL ? -1 : tok;
+}
+
+/* *tok gets the object that is the root's member key, or -1. */
+static int
+get_object(const struct json *j, const char *key, int *tok, struct err *e)
+{
+	*tok = spec_member(j, 0, key);
+	if (*tok >= 0 && j->toks[*tok].type != JSON_OBJECT)
+		return err_set(e, ERR_INVALID, "%s is not an object", key);
+	return 0;
+}
+
+/* *out gets a copy of the string that is obj's member key, NULL if empty. */
+static int
+get_string(const struct json *j, int obj, const char *key, char **out,
+	struct err *e)
+{
+	int tok = spec_member(j, obj, key);
+
+	if (tok < 0 || json_is(j, tok, ""))
+		return 0;
+	*out = json_strdup(j, tok);
+	if (*out)
+		return 0;
+	if (errno == ENOMEM)
+		return err_set(e, ERR_EXHAUSTED, "out of memory");
+	return err_set(e, ERR_INVALID, "%s is not a string", key);
+}
+
+static bool
+has_own_pids(const struct json *j, int linux_)
+{
+	int list = spec_member(j, linux_, "namespaces"), tok, path;
+	uint32_t i;
+
+	for (i = 0; (tok = json_at(j, list, i)) >= 0; i++) {
+		path = spec_member(j, tok, "path");
+		if (json_is(j, json_get(j, tok, "type"), "pid"))
+			return path < 0 || json_is(j, path, "");
+	}
+	return false;
+}
+
+static int
+from_json(struct spec *s, const struct json *j, struct err *e)
+{
+	int notes, process, linux_, tok;
+	char *type = NULL;
+
+	if (j->toks[0].type != JSON_OBJECT)
+		return err_set(e, ERR_INVALID, "not an object");
+	if (get_object(j, "annotations", &notes, e) < 0 ||
+	    get_object(j, "process", &process, e) < 0 ||
+	    get_object(j, "linux", &linux_, e) < 0)
+		return -1;
+	s->own_pids = has_own_pids(j, linux_);
+	tok = spec_member(j, process, "terminal");
+	if (tok >= 0 && !json_bool(j, tok, &s->terminal))
+		return err_set(e, ERR_INVALID,
+		    "process.terminal is not a boolean");
+	/* The order in which runsc looks: containerd's own keys win. */
+	if (get_string(j, notes, CRI "container-type", &type, e) < 0 ||
+	    (!type && get_string(j, notes, CRIO "ContainerType", &type,
+	    e) < 0))
+		return -1;
+	s->is_sub = type && strcmp(type, "container") == 0;
+	free(type);
+	if (get_string(j, notes, CRI "sandbox-id", &s->sandbox_id, e) < 0 ||
+	    (!s->sandbox_id && get_string(j, notes, CRIO "SandboxID",
+	    &s->sandbox_id, e) < 0) ||
+	    get_string(j, notes, CRI "sandbox-log-directory",
+	    &s->log_directory, e) < 0 ||
+	    get_string(j, linux_, "cgroupsPath", &s->cgroups_path, e) < 0)
+		return -1;
+	return 0;
+}
+
+int
+spec_read(struct spec *s, const char *bundle, struct err *e)
+{
+	static const char name[] = "/config.json";
+	size_t size = strlen(bundle) + sizeof(name), len;
+	struct json j = { 0 };
+	char *path, *text = NULL;
+	int rc = -1;
+
+	memset(s, 0, sizeof(*s));
+	path = malloc(size);
+	if (!path)
+		return err_set(e, ERR_EXHAUSTED, "out of memory");
+	fmt(path, size, "%s%s", bundle, name);
+	text = spec_read_file(path, &len, e);
+	if (!text)
+		goto out;
+	if (json_parse(&j, text, len, e) < 0 || from_json(s, &j, e) < 0) {
+		err_prefix(e, "%s", path);
+		spec_free(s);
+		goto out;
+	}
+	rc = 0;
+out:
+	json_free(&j);
+	free(text);
+	free(path);
+	return rc;
+}
+
+void
+spec_free(struct spec *s)
+{
+	free(s->sandbox_id);
+	free(s->log_directory);
+	free(s->cgroups_path);
+	memset(s, 0, sizeof(*s));
+}
+
+int
+spec_exec_process(const char *json, size_t len, bool terminal, char **out,
+	size_t *outlen, struct err *e)
+{
+	struct json_edits ed = { 0 };
+	struct json_out o = { 0 };
+	struct json j = { 0 };
+	int rc = -1;
+
+	if (json_parse(&j, json, len, e) < 0) {
+		err_prefix(e, "exec process spec");
+		goto out;
+	}
+	if (j.toks[0].type != JSON_OBJECT) {
+		err_set(e, ERR_INVALID, "exec process spec: not an object");
+		goto out;
+	}
+	json_edit_set(&ed, &j, 0, "terminal", terminal ? "true" : "false");
+	if (json_edit_apply(&ed, &j, &o, e) < 0) {
+		err_prefix(e, "exec process spec");
+		json_out_free(&o);
+		goto out;
+	}
+	*out = o.p;
+	*outlen = o.len;
+	rc = 0;
+out:
+	json_edits_free(&ed);
+	json_free(&j);
+	return rc;
+}

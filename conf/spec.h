@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec: what the shim reads in a bundle's config.json.
+ *
+ * Uses json and err.
+ */
+#ifndef SPEC_H
+#define SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define SPEC_FILE_MAX (16u << 20)
+
+struct spec {
+	/* io.kubernetes.cri.container-type or io.kubernetes.cri-o.ContainerType
+	 * says "container": joins a pod's sandbox, its stdio goes to `start`.
+	 * Everything else is a root container (runsc/specutils/cri.go). */
+	bool is_sub;
+	/* It has a PID namespace to itself, so when its init ends nothing of
+	 * it is left.  With the pod's, by path, or with none that is not so. */
+	bool own_pids;
+	/* io.kubernetes.cri.sandbox-id or io.kubernetes.cri-o.SandboxID; NULL,
+	 * as below, if absent or empty. */
+	char *sandbox_id;
+	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory */
+	char *cgroups_path;	/* linux.cgroupsPath */
+	bool terminal;		/* process.terminal */
+};
+
+/* Read bundle/config.json.  Errors: not found, a symbolic link, not JSON, wrong
+ * types.  After -1, *s is zeroed. */
+int spec_read(struct spec *s, const char *bundle, struct err *e);
+void spec_free(struct spec *s);
+
+/*
+ * An OCI process object (an exec's spec, JSON) with its member "terminal" set
+ * to the request's value, as runsc is to get it.  *out is malloc'd,
+ * NUL-terminated, *outlen its length.
+ */
+int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
+	size_t *outlen, struct err *e);
+
+/*
+ * Change bundle/config.json where runsc needs to be told what the kubelet and
+ * containerd say in other words; s is what spec_read() found there.  In order
+ * (gVisor shim/v1/utils/volumes.go, service.go setPodCgroup):
+ *
+ * - a volume annotated dev.gvisor.spec.mount.NAME.type gets its source, and
+ *   an emptyDir becomes a tmpfs that the pod shares, or a shared bind mount
+ *   if it holds something or is annotated dev.gvisor.empty-dir.NAME.force-shared;
+ * - a pod's bind-mounted /dev/shm becomes a tmpfs that the pod shares;
+ * - dev.gvisor.spec.cgroup-parent names the pod's cgroup;
+ * - with limits, a sandbox gets the CPU and memory limits that containerd
+ *   puts in its annotations only, where the spec has none of its own.
+ *
+ * What is not touched keeps its bytes; a file with nothing to change is left
+ * alone, else it is replaced at once (rename).  kubelet: the kubelet's
+ * directory, of which "pods" is read.  Errors: as of spec_read(), and a volume
+ * that is not there.
+ */
+int spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
+	bool limits, struct err *e);
+
+/* -- between spec.c and spec_rewrite.c ------------------------------------ */
+
+struct json;
+
+#define CRI "io.kubernetes.cri."
+#define CRIO "io.kubernetes.cri-o."
+
+/* The text of a file that is no link, to be freed; NULL on failure. */
+char *spec_read_file(const char *path, size_t *len, struct err *e);
+/* Member key of obj, or -1 if absent or null. */
+int spec_member(const struct json *j, int obj, const char *key);
+
+#endif

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec_rewrite: see spec.h.  Uses json, log and err.
+ *
+ * All of it is edits of one parsed text, collected and then applied at once,
+ * so a failure on the way leaves the file as it was.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "json.h"
+#include "base/log.h"
+#include "conf/spec.h"
+
+#define HINT "dev.gvisor.spec.mount."
+#define DEV_SHM "/dev/shm"
+#define EMPTY_DIR "kubernetes.io~empty-dir"
+/* What containerd writes where a sandbox has no CPU shares of its own
+ * (containerd pkg/cri DefaultSandboxCPUshares). */
+#define NO_SHARES "2"
+
+struct rewrite {
+	const struct spec *s;
+	const char *kubelet;
+	struct err *e;
+	struct json j;
+	struct json_edits ed;
+	int notes;			/* annotations, -1: none */
+	struct json_out new_notes;	/* members, if there are none */
+	int mounts;			/* -1: none */
+};
+
+/* s as JSON text, to be freed; NULL if out of memory. */
+static char *
+quoted(const char *s)
+{
+	struct json_out o = { 0 };
+
+	json_put_str(&o, s);
+	if (!o.bad)
+		return o.p;
+	json_out_free(&o);
+	return NULL;
+}
+
+/* Member key of obj shall be the string value. */
+static void
+set_string(struct rewrite *w, int obj, const char *key, const char *value)
+{
+	char *text;
+
+	if (json_is(&w->j, spec_member(&w->j, obj, key), value))
+		return;
+	text = quoted(value);
+	if (text)
+		json_edit_set(&w->ed, &w->j, obj, key, text);
+	else
+		w->ed.bad = true;
+	free(text);
+}
+
+static void
+set_note(struct rewrite *w, const char *prefix, const char *name,
+    const char *field, const char *value)
+{
+	char key[256];
+
+	if (fmt(key, sizeof(key), "%s%s%s", prefix, name, field) >=
+	    sizeof(key))
+		return;		/* no such name was ever a volume's */
+	if (w->notes >= 0) {
+		set_string(w, w->notes, key, value);
+		return;
+	}
+	json_put_raw(&w->new_notes, ",", w->new_notes.len > 0);
+	json_put_str(&w->new_notes, key);
+	json_put_raw(&w->new_notes, ":", 1);
+	json_put_str(&w->new_notes, value);
+}
+
+/* The annotation's value, to be freed; NULL if there is none. */
+static char *
+note(const struct rewrite *w, const char *prefix, const char *name,
+    const char *field)
+{
+	char key[256];
+
+	if (fmt(key, sizeof(key), "%s%s%s", prefix, name, field) >=
+	    sizeof(key))
+		return NULL;
+	return json_strdup(&w->j, spec_member(&w->j, w->notes, key));
+}
+
+/* Another type for a mount; what is no bind mount has no such option. */
+static void
+set_type(struct rewrite *w, int mount, const char *type)
+{
+	int options = spec_member(&w->j, mount, "options"), tok;
+	uint32_t i;
+
+	set_string(w, mount, "type", type);
+	if (strcmp(type, "bind") == 0)
+		return;
+	for (i = 0; (tok = json_at(&w->j, options, i)) >= 0; i++) {
+		if (json_is(&w->j, tok, "bind") ||
+		    json_is(&w->j, tok, "rbind"))
+			json_edit_remove(&w->ed, &w->j, options, tok);
+	}
+}
+
+/* -- volumes -------------------------------------------------------------- */
+
+/* May s be a directory's name in a path of ours? */
+static bool
+is_name(const char *s)
+{
+	return s[0] && !strchr(s, '/') && strcmp(s, ".") != 0 &&
+	    strcmp(s, "..") != 0;
+}
+
+/* The pod's uid from its log directory: NAMESPACE_NAME_UID, or only the uid
+ * (kubelet BuildPodLogsDirectory).  NULL: cannot be told. */
+static const char *
+pod_uid(const struct spec *s)
+{
+	const char *base, *one, *two;
+
+	base = s->log_directory ? strrchr(s->log_directory, '/') : NULL;
+	if (!base)
+		return NULL;
+	base++;
+	one = strchr(base, '_');
+	two = one ? strchr(one + 1, '_') : NULL;
+	if (one && (!two || strchr(two + 1, '_')))
+		return NULL;
+	if (two)
+		base = two + 1;
+	return is_name(base) ? base : NULL;
+}
+
+/* Nothing in it but, maybe, the file in which runsc keeps a tmpfs. */
+static bool
+is_empty(const char *path)
+{
+	static const char filestore[] = ".gvisor.filestore.";
+	DIR *dir = opendir(path);
+	struct dirent *d;
+	unsigned stores = 0, others = 0;
+
+	while (dir && (d = readdir(dir))) {
+		if (strncmp(d->d_name, filestore, sizeof(filestore) - 1) == 0)
+			stores++;
+		else if (strcmp(d->d_name, ".") != 0 &&
+		    strcmp(d->d_name, "..") != 0)
+			others++;
+	}
+	if (dir)
+		closedir(dir);
+	return others == 0 && stores <= 1;
+}
+
+/* Go's strconv.ParseBool; -1: neither. */
+static int
+truth(const char *s)
+{
+	static const char *const words[] = {
+		"0", "1", "f", "t", "F", "T", "false", "true", "False", "True",
+		"FALSE", "TRUE",
+	};
+	int i;
+
+	for (i = 0; i < (int)(sizeof(words) / sizeof(words[0])); i++) {
+		if (strcmp(s, words[i]) == 0)
+			return i & 1;
+	}
+	return -1;
+}
+
+/* Is the volume to stay a directory of the host that containers share? */
+static bool
+stays_bind(struct rewrite *w, const char *name, const char *path)
+{
+	char *forced = note(w, "dev.gvisor.empty-dir.", name, ".force-shared");
+	int yes = forced ? truth(forced) : 0;
+
+	if (yes < 0)
+		log_warn("annotation dev.gvisor.empty-dir.%s.force-shared: "
+		    "\"%s\" is neither true nor false", name, forced);
+	free(forced);
+	return yes > 0 || !is_empty(path);
+}
+
+/* The sidecar of a bucket mount talks to the host over a socket there. */
+static void
+open_host_uds(struct rewrite *w, const char *name)
+{
+	static const char key[] = "dev.gvisor.flag.host-uds";
+
+	if (strcmp(name, "gke-gcsfuse-tmp") == 0 &&
+	    spec_member(&w->j, w->notes, key) < 0)
+		set_note(w, key, "", "", "open");
+}
+
+/* KUBELET/pods/UID/volumes/PLUGIN/NAME, of which there has to be one. */
+static int
+find_volume(struct rewrite *w, const char *uid, const char *name,
+    char path[PATH_MAX])
+{
+	char dir[PATH_MAX], try[PATH_MAX];
+	struct dirent *d;
+	unsigned found = 0;
+	DIR *plugins;
+
+	if (fmt(dir, sizeof(dir), "%s/pods/%s/volumes", w->kubelet, uid) >=
+	    sizeof(dir))
+		return err_set(w->e, ERR_INVALID, "%s: path too long", dir);
+	plugins = opendir(dir);
+	while (plugins && (d = readdir(plugins))) {
+		if (is_name(d->d_name) && fmt(try, sizeof(try), "%s/%s/%s",
+		    dir, d->d_name, name) < sizeof(try) &&
+		    access(try, F_OK) == 0 && found++ == 0)
+			memcpy(path, try, sizeof(try));
+	}
+	if (plugins)
+		closedir(plugins);
+	return found == 1 ? 0 : err_set(w->e, ERR_NOT_FOUND, "volume %s of "
+	    "annotation " HINT "%s.type: %u directories %s/*/%s, one is "
+	    "expected", name, name, found, dir, name);
+}
+
+/* The sandbox tells runsc what the volume is for every container. */
+static int
+hint_volume(struct rewrite *w, const char *name)
+{
+	const char *uid = pod_uid(w->s);
+	char path[PATH_MAX];
+
+	if (!uid)
+		return 0;
+	if (find_volume(w, uid, name, path) < 0)
+		return -1;
+	set_note(w, HINT, name, ".source", path);
+	if (!fmt_find(path, EMPTY_DIR))
+		return 0;
+	if (!stays_bind(w, name, path)) {
+		set_note(w, HINT, name, ".type", "tmpfs");
+		return 0;
+	}
+	set_note(w, HINT, name, ".type", "bind");
+	set_note(w, HINT, name, ".share", "shared");
+	open_host_uds(w, name);
+	return 0;
+}
+
+/* Is source KUBELET/pods/UID/volumes/PLUGIN/NAME? */
+static bool
+is_volume(const struct rewrite *w, const char *source, const char *name)
+{
+	size_t n = strlen(w->kubelet);
+	unsigned part = 0;
+	const char *p;
+
+	if (strncmp(source, w->kubelet, n) != 0 ||
+	    strncmp(source + n, "/pods/", 6) != 0)
+		return false;
+	/* 0: UID, 1: "volumes", 2: PLUGIN, 3: NAME. */
+	for (p = source + n + 6; part < 3; part++, p++) {
+		n = strcspn(p, "/");
+		if (n == 0 || p[n] == '\0' ||
+		    (part == 1 && strncmp(p, "volumes/", 8) != 0))
+			return false;
+		p += n;
+	}
+	return strcmp(p, name) == 0;
+}
+
+/* A sub-container mounts it as the sandbox was told. */
+static void
+mount_volume(struct rewrite *w, const char *name, const char *type)
+{
+	char *source;
+	uint32_t i;
+	int m;
+
+	for (i = 0; (m = json_at(&w->j, w->mounts, i)) >= 0; i++) {
+		source = json_strdup(&w->j, spec_member(&w->j, m, "source"));
+		if (source && is_volume(w, source, name)) {
+			if (fmt_find(source, EMPTY_DIR) &&
+			    stays_bind(w, name, source))
+				open_host_uds(w, name);
+			else
+				set_type(w, m, type);
+		}
+		free(source);
+	}
+}
+
+/* The annotation of which tok is the key. */
+static int
+volume(struct rewrite *w, int tok)
+{
+	char *key = json_strdup(&w->j, tok), *name, *type = NULL;
+	size_t n = sizeof(HINT) - 1;
+	int rc = 0;
+
+	if (!key || strncmp(key, HINT, n) != 0 ||
+	    strcmp(strrchr(key, '.'), ".type") != 0)
+		goto out;
+	name = key + n;
+	n = strcspn(name, ".");
+	if (name[n] == '\0')
+		goto out;
+	name[n] = '\0';
+	type = json_strdup(&w->j, tok + 1);
+	if (!type || !is_name(name))
+		goto out;
+	if (w->s->is_sub)
+		mount_volume(w, name, type);
+	else
+		rc = hint_volume(w, name);
+out:
+	free(type);
+	free(key);
+	return rc;
+}
+
+static int
+volumes(struct rewrite *w)
+{
+	uint32_t i, n = w->notes < 0 ? 0 : w->j.toks[w->notes].size;
+	int tok = w->notes + 1;
+
+	for (i = 0; i < n; i++, tok = (int)w->j.toks[tok + 1].next) {
+		if (volume(w, tok) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* -- the rest ------------------------------------------------------------- */
+
+/* The first mount on /dev/shm of that type, or -1. */
+static int
+find_shm(const struct rewrite *w, const char *type)
+{
+	uint32_t i;
+	int m;
+
+	for (i = 0; (m = json_at(&w->j, w->mounts, i)) >= 0; i++) {
+		if (json_is(&w->j, spec_member(&w->j, m, "destination"),
+		    DEV_SHM) &&
+		    json_is(&w->j, spec_member(&w->j, m, "type"), type))
+			return m;
+	}
+	return -1;
+}
+
+/* containerd binds one directory of the host on each container's /dev/shm. */
+static void
+shared_memory(struct rewrite *w)
+{
+	static const char name[] = "gvisorinternaldevshm";
+	int bind = find_shm(w, "bind"), tmpfs = find_shm(w, "tmpfs");
+	char *source;
+
+	if (bind < 0 || !w->s->sandbox_id)
+		return;
+	source = json_strdup(&w->j, spec_member(&w->j, bind, "source"));
+	if (!source)
+		return;
+	if (!w->s->is_sub) {
+		set_note(w, HINT, name, ".source", source);
+		set_note(w, HINT, name, ".type", "tmpfs");
+		set_note(w, HINT, name, ".share", "pod");
+		set_note(w, HINT, name, ".options", "rw");
+	}
+	free(source);
+	set_type(w, bind, "tmpfs");
+	if (tmpfs >= 0)
+		json_edit_remove(&w->ed, &w->j, w->mounts, tmpfs);
+}
+
+/* The last part of the path that begins with "pod" ends the pod's cgroup. */
+static void
+pod_cgroup(struct rewrite *w)
+{
+	const char *path = w->s->cgroups_path, *p, *pod = NULL;
+	char *parent;
+	size_t n;
+
+	if (!path || w->s->is_sub)
+		return;
+	for (p = path; *p; p += strcspn(p, "/"), p += *p == '/') {
+		if (strncmp(p, "pod", 3) == 0)
+			pod = p;
+	}
+	if (!pod)
+		return;
+	n = (size_t)(pod - path) + strcspn(pod, "/");
+	if (path[n] == '\0')
+		return;
+	parent = strndup(path, n);
+	if (parent)
+		set_note(w, "dev.gvisor.spec.cgroup-parent", "", "", parent);
+	else
+		w->ed.bad = true;
+	free(parent);
+}
+
+enum { CPU, MEMORY, GROUPS };
+static const char *const groups[GROUPS] = { "cpu", "memory" };
+
+/* A number of more than zero without anything round it. */
+static bool
+is_limit(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n > 0 && n < 19 && s[n] == '\0' && s[0] != '0';
+}
+
+static void
+sandbox_limits(struct rewrite *w)
+{
+	static const struct {
+		const char *note, *key;
+		int group;
+	} list[] = {
+		{ "cpu-period", "period", CPU },
+		{ "cpu-quota", "quota", CPU },
+		{ "cpu-shares", "shares", CPU },
+		{ "memory", "limit", MEMORY },
+	};
+	struct json_out made[GROUPS + 1] = { 0 };
+	int linux_ = spec_member(&w->j, 0, "linux"), group, tok;
+	int res = spec_member(&w->j, linux_, "resources");
+	int64_t v;
+	char *text;
+	size_t i;
+
+	if (w->s->is_sub)
+		return;
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		text = note(w, CRI "sandbox-", list[i].note, "");
+		group = spec_member(&w->j, res, groups[list[i].group]);
+		tok = spec_member(&w->j, group, list[i].key);
+		if (text && is_limit(text) && (tok < 0 ||
+		    (strcmp(list[i].key, "shares") == 0 &&
+		    json_int(&w->j, tok, &v) && v == 2 &&
+		    strcmp(text, NO_SHARES) != 0))) {
+			if (group >= 0)
+				json_edit_set(&w->ed, &w->j, group,
+				    list[i].key, text);
+			else
+				json_put_fmt(&made[list[i].group],
+				    "%s\"%s\":%s",
+				    made[list[i].group].len ? "," : "{",
+				    list[i].key, text);
+		}
+		free(text);
+	}
+	for (i = 0; i < GROUPS; i++) {
+		if (made[i].len == 0)
+			continue;
+		json_put_raw(&made[i], "}", 1);
+		if (res >= 0)
+			json_edit_set(&w->ed, &w->j, res, groups[i],
+			    made[i].p);
+		else
+			json_put_fmt(&made[GROUPS], "%s\"%s\":%s",
+			    made[GROUPS].len ? "," : "{", groups[i],
+			    made[i].p);
+		w->ed.bad |= made[i].bad;
+	}
+	if (made[GROUPS].len > 0) {
+		json_put_raw(&made[GROUPS], "}", 1);
+		if (linux_ >= 0)
+			json_edit_set(&w->ed, &w->j, linux_, "resources",
+			    made[GROUPS].p);
+	}
+	for (i = 0; i <= GROUPS; i++) {
+		w->ed.bad |= made[i].bad;
+		json_out_free(&made[i]);
+	}
+}
+
+static void
+add_notes(struct rewrite *w)
+{
+	struct json_out o = { 0 };
+
+	if (w->new_notes.len == 0)
+		return;
+	json_put_fmt(&o, "{%s}", w->new_notes.p);
+	w->ed.bad |= o.bad || w->new_notes.bad;
+	if (!o.bad)
+		json_edit_set(&w->ed, &w->j, 0, "annotations", o.p);
+	json_out_free(&o);
+}
+
+/* path with o's text for its own, and its mode; complete or not at all. */
+static int
+replace_file(const char *path, const struct json_out *o, struct err *e)
+{
+	char tmp[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (fmt(tmp, sizeof(tmp), "%s.%d", path, (int)getpid()) >= sizeof(tmp))
+		return err_set(e, ERR_INVALID, "%s: path too long", path);
+	unlink(tmp);
+	fd = lstat(path, &st) < 0 ? -1 : open(tmp, O_WRONLY | O_CREAT |
+	    O_EXCL | O_CLOEXEC | O_NOFOLLOW, st.st_mode & 0777);
+	if (fd < 0)
+		return err_sys(e, "create %s", tmp);
+	if (write(fd, o->p, o->len) != (ssize_t)o->len) {
+		err_sys(e, "write %s", tmp);
+		close(fd);
+		goto fail;
+	}
+	close(fd);
+	if (rename(tmp, path) == 0)
+		return 0;
+	err_sys(e, "rename %s to %s", tmp, path);
+fail:
+	unlink(tmp);
+	return -1;
+}
+
+int
+spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
+    bool limits, struct err *e)
+{
+	struct rewrite w = { .s = s, .kubelet = kubelet, .e = e };
+	struct json_out o = { 0 };
+	char path[PATH_MAX], *text;
+	size_t len;
+	int rc = -1;
+
+	if (fmt(path, sizeof(path), "%s/config.json", bundle) >= sizeof(path))
+		return err_set(e, ERR_INVALID, "%s: path too long", bundle);
+	text = spec_read_file(path, &len, e);
+	if (!text)
+		return -1;
+	if (json_parse(&w.j, text, len, e) < 0)
+		goto out;
+	w.notes = spec_member(&w.j, 0, "annotations");
+	w.mounts = spec_member(&w.j, 0, "mounts");
+	if (volumes(&w) < 0)
+		goto out;
+	shared_memory(&w);
+	pod_cgroup(&w);
+	if (limits)
+		sandbox_limits(&w);
+	add_notes(&w);
+	rc = 0;
+	if (w.ed.n > 0 || w.ed.bad)
+		rc = json_edit_apply(&w.ed, &w.j, &o, e) < 0 ? -1 :
+		    replace_file(path, &o, e);
+out:
+	if (rc < 0)
+		err_prefix(e, "rewrite %s", path);
+	json_out_free(&o);
+	json_out_free(&w.new_notes);
+	json_edits_free(&w.ed);
+	json_free(&w.j);
+	free(text);
+	return rc;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runsc_left: what runsc keeps and leaves: the state files of its containers,
+ * and processes found by their command lines.  See runsc.h.
+ */
+#include "runsc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+
+#define CMDLINE_MAX 8192
+#define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
+
+static const char state_mark[] = "_sandbox:";
+
+char *
+runsc_root(const char *root, const char *ns, const char *sandbox_id)
+{
+	static const char hex[] = "0123456789abcdef";
+	bool fixed = strlen(sandbox_id) == FIXED_ID_BYTES &&
+	    strspn(sandbox_id, hex) == FIXED_ID_BYTES;
+
+	return fmt_new("%s/%s%s%s", root, ns, fixed ? "" : "/",
+	    fixed ? "" : sandbox_id);
+}
+
+/* Is name `<id>_sandbox:…`?  Of its files, that with the given end. */
+static bool
+is_state_of(const char *name, const char *id, const char *end)
+{
+	size_t idlen = strlen(id), len = strlen(name), endlen = strlen(end);
+
+	return len > idlen + sizeof(state_mark) - 1 + endlen &&
+	    memcmp(name, id, idlen) == 0 &&
+	    memcmp(name + idlen, state_mark, sizeof(state_mark) - 1) == 0 &&
+	    strcmp(name + len - endlen, end) == 0;
+}
+
+bool
+runsc_exists(const char *root, const char *id)
+{
+	struct dirent *d;
+	bool found = false;
+	DIR *dir = opendir(root);
+
+	/* Where that cannot be known, runsc is asked. */
+	if (!dir)
+		return errno != ENOENT;
+	while (!found && (d = readdir(dir)))
+		found = is_state_of(d->d_name, id, ".state");
+	closedir(dir);
+	return found;
+}
+
+bool
+runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
+{
+	size_t idlen = strlen(id), len;
+	const char *mark;
+	struct dirent *d;
+	bool found = false;
+	DIR *dir = opendir(root);
+
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir))) {
+		mark = fmt_find(d->d_name, state_mark);
+		if (!mark)
+			continue;
+		len = (size_t)(mark - d->d_name);
+		found = len != idlen && strncmp(d->d_name, id,
+		    len < idlen ? len : idlen) == 0;
+		if (found)
+			fmt(other, cap, "%.*s", (int)len, d->d_name);
+	}
+	closedir(dir);
+	return found;
+}
+
+void
+runsc_forget(const char *root, const char *ns, const char *id)
+{
+	char end[PATH_MAX];
+	size_t len = strlen(root), n;
+	bool own;
+	struct dirent *d;
+	DIR *dir = opendir(root);
+
+	if (!dir)
+		return;
+	/* Its own directory goes with all that is in it; where others are,
+	 * only what is named after it. */
+	n = fmt(end, sizeof(end), "/%s/%s", ns, id);
+	own = n < sizeof(end) && len > n && strcmp(root + len - n, end) == 0;
+	while ((d = readdir(dir))) {
+		if (own || is_state_of(d->d_name, id, ""))
+			unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	closedir(dir);
+	if (own)
+		rmdir(root);
+}
+
+/* Has the command line text (NUL-separated, the last NUL included) a flag of
+ * that value, as one word or as two? */
+static bool
+has_flag(const char *text, size_t len, const char *flag, const char *value)
+{
+	size_t n = strlen(flag);
+	const char *end = text + len, *arg;
+	bool next = false;
+
+	for (arg = text; arg < end; arg += strlen(arg) + 1) {
+		if (next && strcmp(arg, value) == 0)
+			return true;
+		next = strcmp(arg, flag) == 0;
+		if (strncmp(arg, flag, n) == 0 && arg[n] == '=' &&
+		    strcmp(arg + n + 1, value) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+process_has(const char *pid, const char *name, const char *flag,
+    const char *value)
+{
+	char path[32], text[CMDLINE_MAX];
+	ssize_t n;
+	int fd;
+
+	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n - 1] = '\0';
+	return strncmp(text, name, strlen(name)) == 0 &&
+	    has_flag(text, (size_t)n, flag, value);
+}
+
+unsigned
+runsc_kill_processes(const char *name, const char *flag, const char *value)
+{
+	unsigned killed = 0;
+	struct dirent *d;
+	DIR *dir = opendir("/proc");
+	int pidfd;
+
+	if (!dir)
+		return 0;
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] < '1' || d->d_name[0] > '9' ||
+		    !process_has(d->d_name, name, flag, value))
+			continue;
+		/* Look again once the pidfd holds the process: the pid may
+		 * have gone to another in between. */
+		pidfd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+		if (pidfd < 0)
+			continue;
+		if (process_has(d->d_name, name, flag, value) &&
+		    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL,
+		    0) == 0)
+			killed++;
+		close(pidfd);
+	}
+	closedir(dir);
+	return killed;
+}
+
+unsigned
+runsc_kill_leftovers(const char *bundle)
+{
+	return runsc_kill_processes("runsc", "--bundle", bundle);
+}

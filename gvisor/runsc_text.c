@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runsc_text: what runsc prints and logs; see runsc.h. */
+#include <string.h>
+
+#include "json.h"
+#include "base/fmt.h"
+#include "runsc.h"
+
+void
+runsc_trim(char *s)
+{
+	size_t n = strlen(s);
+
+	while (n && (s[n - 1] == '\n' || s[n - 1] == ' ' || s[n - 1] == '\t' ||
+	    s[n - 1] == '\r'))
+		s[--n] = '\0';
+}
+
+bool
+runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
+{
+	struct json j;
+	struct err e;
+	size_t used;
+	const char *end;
+	bool found = false;
+
+	for (; len; log += used, len -= used) {
+		/* A line that was cut off, or that Go's runtime wrote. */
+		if (json_parse_prefix(&j, log, len, &used, &e) != 1) {
+			end = memchr(log, '\n', len);
+			used = end ? (size_t)(end - log) + 1 : len;
+			continue;
+		}
+		if (json_is(&j, json_get(&j, 0, "level"), "error")) {
+			long n = json_str(&j, json_get(&j, 0, "msg"), msg, cap);
+
+			if (n < 0)	/* too long or no text: say so */
+				fmt(msg, cap, "an error of %zu bytes",
+				    used);
+			found = true;
+		}
+		json_free(&j);
+	}
+	if (found)
+		runsc_trim(msg);
+	return found && msg[0];
+}
+
+bool
+runsc_parse_wait(const char *out, size_t len, unsigned *status)
+{
+	struct json j;
+	struct err e;
+	size_t used;
+	int64_t v;
+	bool ok;
+
+	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
+		return false;
+	ok = json_int(&j, json_get(&j, 0, "exitStatus"), &v) && v >= 0 &&
+	    v <= 255;
+	if (ok)
+		*status = (unsigned)v;
+	json_free(&j);
+	return ok;
+}
+
+long
+runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
+{
+	struct json j;
+	struct err e;
+	size_t used;
+	uint64_t v;
+	uint32_t i;
+	long n = -1;
+
+	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
+		return -1;
+	if (j.toks[0].type != JSON_ARRAY)
+		goto out;
+	/* Numbers have nothing in them: the elements are the next tokens. */
+	for (i = 0; i < j.toks[0].size && i < max; i++) {
+		if (!json_uint(&j, (int)i + 1, &v) || v > UINT32_MAX)
+			goto out;
+		pids[i] = (uint32_t)v;
+	}
+	n = (long)i;
+out:
+	json_free(&j);
+	return n;
+}
+
+bool
+runsc_says_gone(const char *msg)
+{
+	static const char *const texts[] = {
+		"does not exist",
+		"sandbox is not running",
+		"no such process",
+		"sandbox no longer running",
+		"process already finished",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (fmt_find(msg, texts[i]))
+			return true;
+	}
+	return false;
+}

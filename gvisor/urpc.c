@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * urpc: see urpc.h.
+ *
+ * Each direction is a stream of JSON values without delimiters (gVisor
+ * pkg/urpc): {"method":"containerManager.Wait","arg":"ID"} there,
+ * {"success":true,"err":"","result":1792} back.  The end of the reply is found
+ * by counting brackets, each byte once, and only what is whole is parsed: a
+ * peer that sends a byte at a time costs no more than one that does not.
+ */
+#include "gvisor/urpc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "json.h"
+#include "base/loop.h"
+
+#define STATE_FILE_MAX (1 << 20)
+#define READ_MAX 65536		/* a turn */
+#define REPLY_FIRST 512		/* most replies are smaller */
+
+struct urpc {
+	struct watch watch;
+	struct timer deadline;
+	struct defer freed;
+	enum urpc_method method;
+	int64_t timeout_ns;
+	void (*done)(void *arg, const struct urpc_reply *r);
+	void *arg;
+	char *buf;		/* NULL until something comes */
+	size_t len, cap;
+	size_t seen;		/* bytes of buf that have been counted */
+	unsigned depth;		/* of brackets */
+	bool in_string, escaped;
+	bool absent;		/* there was nobody to call; why is in buf */
+};
+
+static const char *const names[URPC_METHODS] = {
+	[URPC_WAIT] = "Wait", [URPC_SIGNAL] = "Signal",
+	[URPC_PROCESSES] = "Processes",
+};
+
+/* -- the address ---------------------------------------------------------- */
+
+/* What runsc's state file says of the sandbox. */
+struct where {
+	pid_t pid;
+	char path[PATH_MAX];	/* "" in releases before 2023-09 */
+};
+
+static int
+parse_state(struct where *w, const char *text, size_t len, struct err *e)
+{
+	struct json j;
+	int64_t pid = 0;
+	int sandbox, path;
+	bool ok;
+
+	/* runsc rewrites the file in place: it may be cut short just now. */
+	if (json_parse(&j, text, len, e) < 0)
+		return -1;
+	sandbox = json_get(&j, 0, "sandbox");
+	ok = json_int(&j, json_get(&j, sandbox, "pid"), &pid) && pid > 0 &&
+	    pid <= INT_MAX;
+	w->pid = (pid_t)pid;
+	path = json_get(&j, sandbox, "controlSocketPath");
+	if (path < 0 || json_str(&j, path, w->path, sizeof(w->path)) < 0)
+		w->path[0] = '\0';
+	json_free(&j);
+	return ok ? 0 : err_set(e, ERR_INVALID, "no pid of the sandbox");
+}
+
+static int
+read_state(struct where *w, const struct urpc_request *r, struct err *e)
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	ssize_t n = -1;
+	struct stat st;
+	int fd, rc;
+
+	fmt(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root, r->id,
+	    r->sandbox_id);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size <= STATE_FILE_MAX)
+		text = malloc((size_t)st.st_size + 1);
+	if (text)
+		n = read(fd, text, (size_t)st.st_size);
+	close(fd);
+	rc = n < 0 ? err_set(e, ERR_INVALID, "%s cannot be read", path) :
+	    parse_state(w, text, (size_t)n, e);
+	free(text);
+	return rc;
+}
+
+/* Connect; the socket, or -1 and errno. */
+static int
+dial(const struct sockaddr_un *sa, size_t len, pid_t pid)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	struct ucred peer;
+	socklen_t peerlen = sizeof(peer);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)sa, (socklen_t)len) < 0)
+		goto fail;
+	/* Of whoever called listen(), which is the sandbox. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peerlen) == 0 &&
+	    peer.pid == pid)
+		return fd;
+	errno = ECONNREFUSED;
+fail:
+	close(fd);
+	return -1;
+}
+
+/* Through a descriptor of the file: its path may be longer than an address
+ * can be. */
+static int
+dial_path(const char *path, pid_t pid)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int file = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	int fd;
+
+	if (file < 0)
+		return -1;
+	fmt(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", file);
+	fd = dial(&sa, sizeof(sa), pid);
+	close(file);
+	return fd;
+}
+
+/* Until 2023-09: an abstract name with a NUL at its end too. */
+static int
+dial_abstract(const char *sandbox_id, pid_t pid)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t n = fmt(sa.sun_path + 1, sizeof(sa.sun_path) - 1,
+	    "runsc-sandbox.%s", sandbox_id) + 2;
+
+	if (n > sizeof(sa.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return dial(&sa, offsetof(struct sockaddr_un, sun_path) + n, pid);
+}
+
+/* Nobody there, so look elsewhere; any other failure is one. */
+static bool
+absent(int fd)
+{
+	return fd < 0 && (errno == ENOENT || errno == ECONNREFUSED);
+}
+
+static int
+find_and_dial(const struct urpc_request *r, struct err *e)
+{
+	/* Where runsc makes it when ROOT does not do, in its order. */
+	const char *dirs[] = { r->root, "/var/run", "/run", "/tmp" };
+	char path[PATH_MAX];
+	struct where w;
+	size_t i;
+	int fd = -1;
+
+	if (read_state(&w, r, e) < 0)
+		return -1;
+	errno = ENOENT;
+	if (w.path[0])
+		fd = dial_path(w.path, w.pid);
+	for (i = 0; absent(fd) && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		fmt(path, sizeof(path), "%s/runsc-%s.sock", dirs[i],
+		    r->sandbox_id);
+		fd = dial_path(path, w.pid);
+	}
+	if (absent(fd))
+		fd = dial_abstract(r->sandbox_id, w.pid);
+	if (fd < 0 && errno == ECONNREFUSED)
+		return err_set(e, ERR_NOT_FOUND,
+		    "sandbox %d serves no control socket", (int)w.pid);
+	if (fd < 0)
+		return err_sys(e, "connect to the control socket of sandbox "
+		    "%d", (int)w.pid);
+	return fd;
+}
+
+/* -- what is said --------------------------------------------------------- */
+
+static int
+send_request(int fd, const struct urpc_request *r, struct err *e)
+{
+	struct json_out o = { 0 };
+	ssize_t n;
+	int rc = 0;
+
+	json_put_fmt(&o, "{\"method\":\"containerManager.%s\",\"arg\":",
+	    names[r->method]);
+	if (r->method == URPC_SIGNAL)
+		json_put_fmt(&o, "{\"CID\":");
+	json_put_str(&o, r->id);
+	/* Mode 0: the process; 1: all of the container. */
+	if (r->method == URPC_SIGNAL)
+		json_put_fmt(&o, ",\"Signo\":%u,\"PID\":%d,\"Mode\":%d}",
+		    r->sig, (int)r->pid, r->all ? 1 : 0);
+	json_put_fmt(&o, "}");
+	/* A new connection takes a request whole, or something is wrong. */
+	n = o.bad ? -1 : send(fd, o.p, o.len, MSG_NOSIGNAL);
+	if (o.bad)
+		rc = err_set(e, ERR_EXHAUSTED, "out of memory");
+	else if (n != (ssize_t)o.len)
+		rc = err_sys(e, "send to the control socket");
+	json_out_free(&o);
+	return rc;
+}
+
+/* The result in runsc's words, added to out; false if it makes no sense. */
+static bool
+put_wait(struct json_out *out, const struct json *j, int result)
+{
+	uint64_t v;
+	int s;
+
+	if (!json_uint(j, result, &v) || v > 0xffff)
+		return false;
+	s = (int)v;
+	if (!WIFEXITED(s) && !WIFSIGNALED(s))
+		return false;
+	json_put_fmt(out, "{\"exitStatus\":%d}",
+	    WIFEXITED(s) ? WEXITSTATUS(s) : 128 + WTERMSIG(s));
+	return true;
+}
+
+static bool
+put_processes(struct json_out *out, const struct json *j, int result)
+{
+	const struct json_tok *a = &j->toks[result];
+	uint32_t i, at = (uint32_t)result + 1;
+	uint64_t pid;
+
+	json_put_fmt(out, "[");
+	if (a->type != JSON_ARRAY && a->type != JSON_NULL)
+		return false;
+	for (i = 0; i < a->size; i++, at = j->toks[at].next) {
+		if (!json_uint(j, json_get(j, (int)at, "pid"), &pid) ||
+		    pid > INT_MAX)
+			return false;
+		json_put_fmt(out, "%s%u", i ? "," : "", (unsigned)pid);
+	}
+	json_put_fmt(out, "]");
+	return true;
+}
+
+static void
+understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
+{
+	bool success, ok = false;
+	struct json j;
+	int result;
+
+	err_set(&r->err, ERR_INVALID, "a reply that makes no sense");
+	if (json_parse(&j, u->buf, u->seen, &r->err) < 0)
+		return;
+	result = json_get(&j, 0, "result");
+	if (!json_bool(&j, json_get(&j, 0, "success"), &success))
+		goto out;
+	if (!success) {
+		r->err.code = ERR_UNKNOWN;
+		if (json_str(&j, json_get(&j, 0, "err"), r->err.msg,
+		    sizeof(r->err.msg)) >= 0)
+			r->end = strcmp(r->err.msg, "unknown method") == 0 ?
+			    URPC_UNKNOWN : URPC_REFUSED;
+	} else if (result >= 0) {
+		if (u->method == URPC_WAIT)
+			ok = put_wait(out, &j, result);
+		else if (u->method == URPC_PROCESSES)
+			ok = put_processes(out, &j, result);
+		else	/* null or {}, by release */
+			ok = j.toks[result].type == JSON_NULL ||
+			    (j.toks[result].type == JSON_OBJECT &&
+			    j.toks[result].size == 0);
+		if (ok && !out->bad) {
+			r->end = URPC_OK;
+			r->err.code = ERR_OK;
+		}
+	}
+out:
+	json_free(&j);
+}
+
+/* -- the call ------------------------------------------------------------- */
+
+static void
+free_now(struct defer *d)
+{
+	free(container_of(d, struct urpc, freed));
+}
+
+static void
+release(struct urpc *u)
+{
+	int fd = u->watch.fd;
+
+	timer_stop(&u->deadline);
+	loop_del(&u->watch);
+	if (fd >= 0)
+		close(fd);
+	free(u->buf);
+	u->buf = NULL;
+	loop_defer(&u->freed, free_now);
+}
+
+static void
+finish(struct urpc *u, struct urpc_reply *r, const char *text)
+{
+	void (*done)(void *, const struct urpc_reply *) = u->done;
+	struct json_out out = { 0 };
+	void *arg = u->arg;
+
+	r->end = u->absent ? URPC_ABSENT : URPC_BROKEN;
+	if (text)
+		err_set(&r->err, ERR_UNAVAILABLE, "%s", text);
+	else
+		understand(u, r, &out);
+	if (r->end != URPC_OK)
+		err_prefix(&r->err, "control socket: %s", names[u->method]);
+	r->out = out.p ? out.p : "";
+	r->outlen = out.len;
+	release(u);
+	done(arg, r);
+	json_out_free(&out);
+}
+
+static void
+on_not_called(struct timer *t)
+{
+	struct urpc *u = container_of(t, struct urpc, deadline);
+	struct urpc_reply r = { .err.code = ERR_OK };
+
+	finish(u, &r, u->buf ? u->buf : "out of memory");
+}
+
+static void
+on_deadline(struct timer *t)
+{
+	struct urpc_reply r = { .err.code = ERR_OK };
+
+	finish(container_of(t, struct urpc, deadline), &r,
+	    "no reply in time");
+}
+
+enum scanned { PART, WHOLE, NONSENSE };
+
+/* Count on to the end of the value. */
+static enum scanned
+scan(struct urpc *u)
+{
+	for (; u->seen < u->len; u->seen++) {
+		char c = u->buf[u->seen];
+
+		if (u->in_string) {
+			if (u->escaped)
+				u->escaped = false;
+			else if (c == '\\')
+				u->escaped = true;
+			else if (c == '"')
+				u->in_string = false;
+		} else if (c == '{' || c == '[') {
+			u->depth++;
+		} else if (u->depth == 0) {
+			if (!strchr(" \t\r\n", c) || c == '\0')
+				return NONSENSE;
+		} else if (c == '"') {
+			u->in_string = true;
+		} else if ((c == '}' || c == ']') && --u->depth == 0) {
+			u->seen++;
+			return WHOLE;
+		}
+	}
+	return PART;
+}
+
+static bool
+make_room(struct urpc *u)
+{
+	size_t cap = u->cap ? 2 * u->cap : REPLY_FIRST;
+	char *p;
+
+	if (u->len < u->cap)
+		return true;
+	if (cap > URPC_REPLY_MAX || !(p = realloc(u->buf, cap)))
+		return false;
+	u->buf = p;
+	u->cap = cap;
+	return true;
+}
+
+static void
+on_readable(struct watch *w, uint32_t revents)
+{
+	struct urpc *u = container_of(w, struct urpc, watch);
+	struct urpc_reply r = { .err.code = ERR_OK };
+	size_t turn = 0;
+	ssize_t n;
+
+	(void)revents;
+	while (turn < READ_MAX) {
+		if (!make_room(u)) {
+			finish(u, &r, "the reply is too large");
+			return;
+		}
+		/* Descriptors that come along are dropped by read(). */
+		n = read(w->fd, u->buf + u->len, u->cap - u->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0) {
+			finish(u, &r, "closed without a reply");
+			return;
+		}
+		u->len += (size_t)n;
+		turn += (size_t)n;
+		switch (scan(u)) {
+		case WHOLE:
+			finish(u, &r, NULL);
+			return;
+		case NONSENSE:
+			finish(u, &r, "the reply is no JSON object");
+			return;
+		case PART:
+			break;
+		}
+	}
+	if (turn && !timer_running(&u->deadline))
+		timer_start(&u->deadline, u->timeout_ns, on_deadline);
+}
+
+struct urpc *
+urpc_call(const struct urpc_request *r,
+    void (*done)(void *arg, const struct urpc_reply *r), void *arg)
+{
+	struct urpc *u = calloc(1, sizeof(*u));
+	struct err e;
+	int fd;
+
+	if (!u)
+		return NULL;
+	u->watch.fd = -1;
+	u->method = r->method;
+	u->timeout_ns = r->timeout_ns;
+	u->done = done;
+	u->arg = arg;
+	fd = find_and_dial(r, &e);
+	if (fd >= 0 && send_request(fd, r, &e) == 0 && loop_add(&u->watch, fd,
+	    EPOLLIN, LOOP_CHILD, on_readable, &e) == 0) {
+		if (r->method != URPC_WAIT)
+			timer_start(&u->deadline, r->timeout_ns, on_deadline);
+		return u;
+	}
+	u->absent = fd < 0 && e.code == ERR_NOT_FOUND;
+	u->buf = strdup(e.msg);
+	if (fd >= 0)
+		close(fd);
+	timer_start(&u->deadline, 0, on_not_called);
+	return u;
+}
+
+void
+urpc_cancel(struct urpc *u)
+{
+	if (u)
+		release(u);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * urpc: calls to a sandbox over its control socket, in place of a runsc that
+ * would do nothing but make the same call.
+ *
+ * One connection per call, closed as soon as the reply is there: the sandbox
+ * waits for its clients before it ends (up to 15 s).  Found through runsc's
+ * state file, as runsc does, and used only if the process that listens is the
+ * sandbox that runsc started: an abstract name and /tmp are open to anybody.
+ * Never blocks; a reply is bounded in size and in time.  What comes back is
+ * in the form in which runsc prints it, checked to the last member, so nobody
+ * above sees which way was taken.
+ *
+ * Not here: pausing, since runsc keeps it in its state file: a container that
+ * was paused over the socket is "running" to runsc, which would not resume
+ * it; statistics, since runsc itself works them out from the host's cgroup
+ * and the sandbox's answer, whose shape changes with the release; and all
+ * that starts or ends a container.  Uses json, loop, err.
+ */
+#ifndef URPC_H
+#define URPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define URPC_REPLY_MAX (1u << 20)
+
+enum urpc_method { URPC_WAIT, URPC_SIGNAL, URPC_PROCESSES, URPC_METHODS };
+
+/* Strings need to live during urpc_call() only. */
+struct urpc_request {
+	enum urpc_method method;
+	const char *root;	/* runsc's --root, of this sandbox */
+	const char *id;		/* the container */
+	const char *sandbox_id;	/* its own id if it is the root container */
+	pid_t pid;		/* signal: inside the sandbox; 0: init */
+	bool all;		/* signal: all of the container */
+	unsigned sig;
+	/* For the whole call; a Wait's begins with the reply's first byte. */
+	int64_t timeout_ns;
+};
+
+enum urpc_end {
+	URPC_OK,
+	URPC_REFUSED,	/* the sandbox says no: err */
+	URPC_UNKNOWN,	/* it has no such method */
+	URPC_BROKEN,	/* no sensible reply, or none: err */
+	URPC_ABSENT,	/* nobody serves the socket of such a container: err */
+};
+
+struct urpc_reply {
+	enum urpc_end end;
+	const char *out;	/* as runsc prints it, NUL-terminated */
+	size_t outlen;
+	struct err err;
+};
+
+struct urpc;			/* one call under way; urpc.c frees it */
+
+/* done is called once, from the loop, unless cancelled.  NULL when out of
+ * memory. */
+struct urpc *urpc_call(const struct urpc_request *r,
+	void (*done)(void *arg, const struct urpc_reply *r), void *arg);
+/* NULL is nothing. */
+void urpc_cancel(struct urpc *u);
+
+#endif

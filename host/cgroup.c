@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cgroup: see cgroup.h. */
+#include "host/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+/* Version 1 has a hierarchy for each; version 2 one for all, the first. */
+enum { MEMORY, CPU, CPUSET, PIDS, CONTROLLERS };
+
+static const char *const controllers[CONTROLLERS] = {
+	[MEMORY] = "memory", [CPU] = "cpu", [CPUSET] = "cpuset",
+	[PIDS] = "pids",
+};
+
+struct cgroup {
+	struct cgroup *next;
+	unsigned refs;
+	bool unified;
+	char *dirs[CONTROLLERS];	/* NULL: none of its own */
+	uint64_t oom_kills;		/* seen */
+	struct watch watch;		/* eventfd, or inotify */
+};
+
+static struct cgroup *cgroups;
+static const char *proc = "/proc";
+
+void
+cgroup_set_proc(const char *dir)
+{
+	proc = dir;
+}
+
+/* -- where it is ---------------------------------------------------------- */
+
+static long
+read_file(const char *path, char *buf, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -1;
+	while (used < cap - 1 &&
+	    (n = read(fd, buf + used, cap - 1 - used)) > 0)
+		used += (size_t)n;
+	close(fd);
+	buf[used] = '\0';
+	return n < 0 ? -1 : (long)used;
+}
+
+/* Is word in the comma-separated list? */
+static bool
+in_list(const char *list, size_t len, const char *word)
+{
+	const char *p = list, *end = list + len, *comma;
+	size_t n = strlen(word);
+
+	for (; p < end; p = comma + 1) {
+		comma = memchr(p, ',', (size_t)(end - p));
+		if (!comma)
+			comma = end;
+		if ((size_t)(comma - p) == n && memcmp(p, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The path in the line "N:controllers:path" of the controller, for NULL in
+ * version 2's "0::path", up to its newline; *len 0 if there is none.
+ */
+static const char *
+path_of(const char *text, const char *controller, size_t *len)
+{
+	const char *list, *path, *line, *end;
+
+	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+		list = memchr(line, ':', (size_t)(end - line));
+		path = list ? memchr(list + 1, ':', (size_t)(end - list - 1)) :
+		    NULL;
+		if (!path)
+			continue;
+		list++;
+		if (controller ? in_list(list, (size_t)(path - list),
+		    controller) : list == path) {
+			*len = (size_t)(end - path - 1);
+			return path + 1;
+		}
+	}
+	*len = 0;
+	return text;
+}
+
+static bool
+is_unified(const char *text)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < CONTROLLERS && len == 0; i++)
+		path_of(text, controllers[i], &len);
+	return len == 0;
+}
+
+/* /proc/PID/cgroup, of our own for pid 0. */
+static int
+read_paths(pid_t pid, char *text, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (pid)
+		fmt(path, sizeof(path), "%s/%d/cgroup", proc, (int)pid);
+	else
+		fmt(path, sizeof(path), "%s/self/cgroup", proc);
+	return read_file(path, text, CGROUP_TEXT_MAX) < 0 ?
+	    err_sys(e, "read %s", path) : 0;
+}
+
+bool
+cgroup_host_unified(void)
+{
+	char text[CGROUP_TEXT_MAX];
+	struct err e;
+
+	return read_paths(0, text, &e) == 0 && is_unified(text);
+}
+
+bool
+cgroup_is_unified(const struct cgroup *cg)
+{
+	return cg->unified;
+}
+
+/* The parts of a line of mountinfo that matter here, NUL-terminated. */
+struct mount_line {
+	const char *root, *point, *type, *options;
+};
+
+/* Cut up a line: "id parent dev root point options [tags] - type source
+ * options"; the line is the caller's to lose. */
+static bool
+cut_mount_line(char *line, struct mount_line *m)
+{
+	char *word, *rest = line;
+	unsigned n = 0, after = 0;
+
+	memset(m, 0, sizeof(*m));
+	while ((word = strsep(&rest, " "))) {
+		n++;
+		if (n == 4)
+			m->root = word;
+		else if (n == 5)
+			m->point = word;
+		else if (n > 6 && !after && strcmp(word, "-") == 0)
+			after = n;
+		else if (after && n == after + 1)
+			m->type = word;
+		else if (after && n == after + 3)
+			m->options = word;
+	}
+	return m->options != NULL;
+}
+
+/* A cgroup whose directories are looked for, by a process's paths. */
+struct search {
+	struct cgroup *cg;
+	const char *text;	/* /proc/PID/cgroup */
+};
+
+/* Fill those that are on this mount. */
+static void
+use_mount(void *arg, const struct mount_line *m)
+{
+	struct cgroup *cg = ((struct search *)arg)->cg;
+	const char *path, *text = ((struct search *)arg)->text;
+	size_t i, len, root = strcmp(m->root, "/") == 0 ? 0 :
+	    strlen(m->root);
+
+	if (strcmp(m->type, cg->unified ? "cgroup2" : "cgroup") != 0)
+		return;
+	for (i = 0; i < (cg->unified ? 1 : CONTROLLERS); i++) {
+		if (!cg->unified && !in_list(m->options, strlen(m->options),
+		    controllers[i]))
+			continue;
+		path = path_of(text, cg->unified ? NULL : controllers[i],
+		    &len);
+		if (cg->dirs[i] || len < root || memcmp(path, m->root,
+		    root) != 0 || (len > root && path[root] != '/'))
+			continue;
+		cg->dirs[i] = fmt_new("%s%.*s", m->point, (int)(len - root),
+		    path + root);
+	}
+}
+
+/* Go through the mounts.  A line longer than the buffer is not one of ours. */
+static int
+each_mount(void (*use)(void *arg, const struct mount_line *m), void *arg,
+    struct err *e)
+{
+	char path[PATH_MAX], buf[CGROUP_TEXT_MAX], *line, *end;
+	struct mount_line m;
+	size_t used = 0;
+	ssize_t n;
+	int fd;
+
+	fmt(path, sizeof(path), "%s/self/mountinfo", proc);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	while ((n = read(fd, buf + used, sizeof(buf) - used)) > 0) {
+		used += (size_t)n;
+		for (line = buf; (end = memchr(line, '\n',
+		    (size_t)(buf + used - line))); line = end + 1) {
+			*end = '\0';
+			if (cut_mount_line(line, &m))
+				use(arg, &m);
+		}
+		used = (size_t)(buf + used - line);
+		if (used == sizeof(buf))
+			used = 0;
+		memmove(buf, line, used);
+	}
+	close(fd);
+	return 0;
+}
+
+/* Forget where the shim is too, or everybody. */
+static bool
+keep_own(struct cgroup *cg, const char *theirs, const char *ours)
+{
+	const char *a, *b, *name;
+	size_t i, alen, blen;
+	bool any = false;
+
+	for (i = 0; i < CONTROLLERS; i++) {
+		name = cg->unified ? NULL : controllers[i];
+		a = path_of(theirs, name, &alen);
+		b = path_of(ours, name, &blen);
+		if (alen <= 1 || (alen == blen && memcmp(a, b, alen) == 0)) {
+			free(cg->dirs[i]);
+			cg->dirs[i] = NULL;
+		}
+		any |= cg->dirs[i] != NULL;
+	}
+	return any;
+}
+
+static void
+cgroup_free(struct cgroup *cg)
+{
+	size_t i;
+
+	for (i = 0; i < CONTROLLERS; i++)
+		free(cg->dirs[i]);
+	free(cg);
+}
+
+static bool
+same(const struct cgroup *a, const struct cgroup *b)
+{
+	size_t i;
+
+	for (i = 0; i < CONTROLLERS; i++) {
+		if (!a->dirs[i] != !b->dirs[i] || (a->dirs[i] &&
+		    strcmp(a->dirs[i], b->dirs[i]) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* -- what is left of one -------------------------------------------------- */
+
+struct removal {
+	const char *path;
+	bool busy;
+};
+
+/* runsc makes an absolute path below the mount point, in each hierarchy. */
+static void
+remove_on_mount(void *arg, const struct mount_line *m)
+{
+	struct removal *r = arg;
+	char dir[PATH_MAX];
+
+	if (strncmp(m->type, "cgroup", 6) == 0 && fmt(dir, sizeof(dir),
+	    "%s%s", m->point, r->path) < sizeof(dir) && rmdir(dir) < 0 &&
+	    errno == EBUSY)
+		r->busy = true;
+}
+
+bool
+cgroup_remove(const char *path, const char *id)
+{
+	struct removal r = { .path = path };
+	const char *name = path ? strrchr(path, '/') : NULL;
+	struct err e;
+
+	if (!name || path[0] != '/' || strcmp(name + 1, id) != 0 ||
+	    fmt_find(path, "/../"))
+		return true;
+	if (each_mount(remove_on_mount, &r, &e) < 0)
+		log_warn("%s: remove cgroup %s: %s", id, path, e.msg);
+	return !r.busy;
+}
+
+/* -- its files ------------------------------------------------------------ */
+
+static int
+path_in(const struct cgroup *cg, const char *file, char *path)
+{
+	size_t i = 0, n = strcspn(file, ".");
+
+	while (!cg->unified && i < CONTROLLERS &&
+	    (strlen(controllers[i]) != n ||
+	    strncmp(controllers[i], file, n) != 0))
+		i++;
+	if (i == CONTROLLERS || !cg->dirs[i])
+		return -1;
+	return fmt(path, PATH_MAX, "%s/%s", cg->dirs[i], file) < PATH_MAX ?
+	    0 : -1;
+}
+
+long
+cgroup_read(const struct cgroup *cg, const char *file, char *buf, size_t cap)
+{
+	char path[PATH_MAX];
+
+	if (!cg || path_in(cg, file, path) < 0)
+		return -1;
+	return read_file(path, buf, cap);
+}
+
+static bool
+parse_uint(const char *p, uint64_t *v)
+{
+	unsigned digit;
+
+	if (strncmp(p, "max", 3) == 0) {
+		*v = UINT64_MAX;
+		return true;
+	}
+	if (*p < '0' || *p > '9')
+		return false;
+	for (*v = 0; *p >= '0' && *p <= '9'; p++) {
+		digit = (unsigned)(*p - '0');
+		if (*v > (UINT64_MAX - digit) / 10)
+			return false;
+		*v = 10 * *v + digit;
+	}
+	return true;
+}
+
+bool
+cgroup_uint(const struct cgroup *cg, const char *file, uint64_t *v)
+{
+	char text[32];
+
+	return cgroup_read(cg, file, text, sizeof(text)) > 0 &&
+	    parse_uint(text, v);
+}
+
+bool
+cgroup_field(const char *text, const char *key, uint64_t *v)
+{
+	size_t n = strlen(key);
+	const char *line;
+
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, n) == 0 && line[n] == ' ')
+			return parse_uint(line + n + 1, v);
+	}
+	return false;
+}
+
+int
+cgroup_write(const struct cgroup *cg, const char *file, const char *text,
+    struct err *e)
+{
+	char path[PATH_MAX];
+	size_t n = strlen(text);
+	int fd, ret = 0;
+
+	if (!cg || path_in(cg, file, path) < 0)
+		return err_set(e, ERR_PRECONDITION, "set %s to %s: the "
+		    "sandbox has no cgroup of its own for it", file, text);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, n) != (ssize_t)n)
+		ret = err_sys(e, "write %s to %s", text, path);
+	/* NotFound would say that there is no container. */
+	if (ret < 0 && e->code == ERR_NOT_FOUND)
+		e->code = ERR_PRECONDITION;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* -- OOM kills ------------------------------------------------------------ */
+
+static bool
+look(struct cgroup *cg)
+{
+	char text[CGROUP_TEXT_MAX];
+	uint64_t n;
+
+	if (cgroup_read(cg, cg->unified ? "memory.events" :
+	    "memory.oom_control", text, sizeof(text)) < 0)
+		return false;
+	if (cgroup_field(text, "oom_kill", &n) && n > cg->oom_kills) {
+		log_info("%s: %llu processes killed for want of memory",
+		    cg->dirs[MEMORY], (unsigned long long)n);
+		cg->oom_kills = n;
+	}
+	return true;
+}
+
+uint64_t
+cgroup_oom_kills(struct cgroup *cg)
+{
+	if (!cg)
+		return 0;
+	look(cg);
+	return cg->oom_kills;
+}
+
+static void
+unwatch(struct cgroup *cg)
+{
+	int fd = cg->watch.fd;
+
+	loop_del(&cg->watch);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+on_event(struct watch *w, uint32_t revents)
+{
+	struct cgroup *cg = container_of(w, struct cgroup, watch);
+	char buf[1024];		/* an event, or a count: what it is matters not */
+
+	(void)revents;
+	/* Version 1 tells of the removal of a cgroup too. */
+	if ((read(w->fd, buf, sizeof(buf)) < 0 && errno != EAGAIN &&
+	    errno != EINTR) || !look(cg))
+		unwatch(cg);
+}
+
+/* An eventfd that the kernel signals when version 1's cgroup is out of memory.
+ * It needs no other descriptor once that is agreed. */
+static int
+oom_eventfd(const struct cgroup *cg, struct err *e)
+{
+	char path[PATH_MAX], text[32];
+	int efd, oom, control;
+	bool ok;
+
+	fmt(path, sizeof(path), "%s/memory.oom_control", cg->dirs[MEMORY]);
+	oom = open(path, O_RDONLY | O_CLOEXEC);
+	fmt(path, sizeof(path), "%s/cgroup.event_control", cg->dirs[MEMORY]);
+	control = open(path, O_WRONLY | O_CLOEXEC);
+	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fmt(text, sizeof(text), "%d %d ", efd, oom);
+	ok = write(control, text, strlen(text)) > 0;
+	if (!ok)
+		err_sys(e, "write to %s", path);
+	close(control);
+	close(oom);
+	if (ok)
+		return efd;
+	close(efd);
+	return -1;
+}
+
+static int
+oom_inotify(const struct cgroup *cg, struct err *e)
+{
+	char path[PATH_MAX];
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	fmt(path, sizeof(path), "%s/memory.events", cg->dirs[MEMORY]);
+	if (inotify_add_watch(fd, path, IN_MODIFY) >= 0)
+		return fd;
+	err_sys(e, "watch %s", path);
+	close(fd);
+	return -1;
+}
+
+/* Without it the look at a container's end does, as long as the cgroup is
+ * still there. */
+static void
+watch_oom(struct cgroup *cg)
+{
+	struct err e;
+	int fd;
+
+	if (!cg->dirs[MEMORY])
+		return;
+	fd = cg->unified ? oom_inotify(cg, &e) : oom_eventfd(cg, &e);
+	if (fd >= 0 && loop_add(&cg->watch, fd, EPOLLIN, LOOP_IO,
+	    on_event, &e) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		log_info("no word of OOM kills before a container's end: %s",
+		    e.msg);
+}
+
+/* -- one for all containers of a sandbox ---------------------------------- */
+
+struct cgroup *
+cgroup_get(pid_t pid, struct err *e)
+{
+	char theirs[CGROUP_TEXT_MAX], ours[CGROUP_TEXT_MAX];
+	struct cgroup *cg = calloc(1, sizeof(*cg)), *other;
+	struct search search = { cg, theirs };
+
+	if (!cg) {
+		err_set(e, ERR_EXHAUSTED, "out of memory");
+		return NULL;
+	}
+	cg->watch.fd = -1;
+	if (read_paths(pid, theirs, e) < 0 || read_paths(0, ours, e) < 0)
+		goto fail;
+	cg->unified = is_unified(theirs);
+	if (each_mount(use_mount, &search, e) < 0)
+		goto fail;
+	if (!keep_own(cg, theirs, ours)) {
+		err_set(e, ERR_PRECONDITION, "process %d is in no cgroup of "
+		    "its own", (int)pid);
+		goto fail;
+	}
+	for (other = cgroups; other; other = other->next) {
+		if (same(cg, other)) {
+			cgroup_free(cg);
+			other->refs++;
+			return other;
+		}
+	}
+	cg->refs = 1;
+	cg->next = cgroups;
+	cgroups = cg;
+	look(cg);
+	watch_oom(cg);
+	return cg;
+fail:
+	cgroup_free(cg);
+	return NULL;
+}
+
+void
+cgroup_put(struct cgroup *cg)
+{
+	struct cgroup **pp = &cgroups;
+
+	if (!cg || --cg->refs)
+		return;
+	while (*pp != cg)
+		pp = &(*pp)->next;
+	*pp = cg->next;
+	unwatch(cg);
+	cgroup_free(cg);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroup: the cgroup that a sandbox is in: where it is, its files, the OOM
+ * kills in it; what Stats says and Update writes.
+ *
+ * All containers of a pod run in the sandbox's cgroup and share one struct.  A
+ * cgroup that the shim itself is in is never a sandbox's: runsc was told to do
+ * without, and the figures and limits there are somebody else's.  The files
+ * are of the kernel's memory, so reading them waits for nothing.  cgroup.c
+ * finds, reads and watches, metrics.c is Stats, limits.c is Update.
+ */
+#ifndef CGROUP_H
+#define CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "wire/pb.h"
+
+#define CGROUP_TEXT_MAX 8192	/* of one file */
+
+struct cgroup;
+
+/* The cgroup of the sandbox with that pid, or NULL with *e filled. */
+struct cgroup *cgroup_get(pid_t pid, struct err *e);
+/* Not needed any more; NULL is nothing. */
+void cgroup_put(struct cgroup *cg);
+/*
+ * Remove what a runsc that was killed has left of the cgroup that it made for
+ * container id: the empty directories of the spec's cgroupsPath (NULL is
+ * nothing), if that ends with the id and so is nobody else's.  False where
+ * there are processes in it still.
+ */
+bool cgroup_remove(const char *path, const char *id);
+/* OOM kills in it up to now; 0 for NULL. */
+uint64_t cgroup_oom_kills(struct cgroup *cg);
+/* Is it one of version 2? */
+bool cgroup_is_unified(const struct cgroup *cg);
+/* Has this host one hierarchy, version 2, for all that is needed here? */
+bool cgroup_host_unified(void);
+
+/*
+ * A file is named as the kernel does, "memory.stat"; its first part says in
+ * which hierarchy of version 1 it is.
+ */
+/* Its text into buf, NUL-terminated; its length, or -1. */
+long cgroup_read(const struct cgroup *cg, const char *file, char *buf,
+	size_t cap);
+/* Its number; "max" is UINT64_MAX. */
+bool cgroup_uint(const struct cgroup *cg, const char *file, uint64_t *v);
+int cgroup_write(const struct cgroup *cg, const char *file, const char *text,
+	struct err *e);
+/* The number behind key in a text of lines "key number". */
+bool cgroup_field(const char *text, const char *key, uint64_t *v);
+
+/*
+ * What `runsc events --stats` printed and what the cgroup (may be NULL) says,
+ * as the metrics of this host's version, into o.  alone: the container is the
+ * only one in the sandbox, so the cgroup's memory is its own.  The message's
+ * type, or NULL with *e filled.
+ */
+const char *metrics_encode(struct pb_out *o, const char *out, size_t len,
+	const struct cgroup *cg, bool alone, struct err *e);
+/* Set the limits in the LinuxResources (JSON).  What cannot be set is an
+ * error, before anything is written. */
+int limits_apply(const struct cgroup *cg, const char *json, size_t len,
+	struct err *e);
+
+/* Where to find what is normally in /proc (tests). */
+void cgroup_set_proc(const char *dir);
+
+#endif

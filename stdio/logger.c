@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* logger: see logger.h. */
+#include "stdio/logger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/fmt.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "stdio/target.h"
+
+#define ARGS_MAX 64
+#define URI_MAX 4096
+#define READY_NS (10 * NS_PER_S)
+#define TERM_NS (10 * NS_PER_S)
+#define KILL_NS (2 * NS_PER_S)
+#define DISCARD_BYTES 65536
+
+struct logger {
+	struct logger *next;
+	struct logger **pprev;
+	struct child child;
+	struct watch ready;
+	struct timer timer;		/* readiness, then the end */
+	struct watch discard[2];
+	int read_fd[2];
+	uint64_t dropped;
+	bool v2;
+	bool freed;			/* the container is done with it */
+	struct defer gone;
+	char label[];
+};
+
+static struct logger *loggers;
+static int64_t ready_ns = READY_NS;
+static int64_t term_ns = TERM_NS;
+static int64_t kill_ns = KILL_NS;
+
+void
+logger_set_bounds(int64_t ready, int64_t term, int64_t kill)
+{
+	ready_ns = ready;
+	term_ns = term;
+	kill_ns = kill;
+}
+
+static void
+close_watch(struct watch *w)
+{
+	int fd = w->fd;
+
+	if (fd < 0)
+		return;
+	loop_del(w);
+	close(fd);
+}
+
+static void
+close_end(struct logger *l, int i)
+{
+	loop_del(&l->discard[i]);
+	if (l->read_fd[i] >= 0)
+		close(l->read_fd[i]);
+	l->read_fd[i] = -1;
+}
+
+static void
+free_now(struct defer *d)
+{
+	free(container_of(d, struct logger, gone));
+}
+
+static void
+release(struct logger *l)
+{
+	timer_stop(&l->timer);
+	close_watch(&l->ready);
+	if (l->dropped)
+		log_warn("%s: logging binary: %llu bytes dropped after its "
+		    "end", l->label, (unsigned long long)l->dropped);
+	*l->pprev = l->next;
+	if (l->next)
+		l->next->pprev = l->pprev;
+	loop_defer(&l->gone, free_now);
+}
+
+/* -- readiness ------------------------------------------------------------ */
+
+static void
+on_ready(struct watch *w, uint32_t revents)
+{
+	struct logger *l = container_of(w, struct logger, ready);
+	ssize_t n;
+	char c;
+
+	(void)revents;
+	n = read(w->fd, &c, 1);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == 0 && l->v2)
+		log_err("%s: logging binary: says that it is not ready",
+		    l->label);
+	close_watch(w);
+	if (!l->freed)
+		timer_stop(&l->timer);
+}
+
+static void
+on_not_ready(struct timer *t)
+{
+	struct logger *l = container_of(t, struct logger, timer);
+
+	log_warn("%s: logging binary: not ready after %lld ms", l->label,
+	    (long long)(ready_ns / NS_PER_MS));
+}
+
+/* -- its end -------------------------------------------------------------- */
+
+/* Nobody waits for it, and nobody writes to it? */
+static void
+release_if_over(struct logger *l)
+{
+	if (l->freed && !child_running(&l->child) && l->read_fd[0] < 0 &&
+	    l->read_fd[1] < 0)
+		release(l);
+}
+
+static void
+discard(struct logger *l, int i)
+{
+	static uint8_t buf[DISCARD_BYTES];
+	ssize_t n = read(l->read_fd[i], buf, sizeof(buf));
+
+	if (n > 0)
+		l->dropped += (uint64_t)n;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	close_end(l, i);
+	release_if_over(l);
+}
+
+static void
+on_discard_out(struct watch *w, uint32_t revents)
+{
+	(void)revents;
+	discard(container_of(w, struct logger, discard[0]), 0);
+}
+
+static void
+on_discard_err(struct watch *w, uint32_t revents)
+{
+	(void)revents;
+	discard(container_of(w, struct logger, discard[1]), 1);
+}
+
+static void
+on_exit_status(struct child *child, int status)
+{
+	struct logger *l = container_of(child, struct logger, child);
+	struct err e;
+	int i;
+
+	if (child->exec_errno)
+		log_err("%s: logging binary cannot be run: %s; the output is "
+		    "dropped", l->label, strerror(child->exec_errno));
+	else if (!l->freed)
+		log_err("%s: logging binary ended with status %u; the output "
+		    "is dropped", l->label, child_exit_code(status));
+	timer_stop(&l->timer);
+	close_watch(&l->ready);
+	for (i = 0; i < 2; i++) {
+		if (fcntl(l->read_fd[i], F_SETFL, O_NONBLOCK) == 0 &&
+		    loop_add(&l->discard[i], l->read_fd[i], EPOLLIN, LOOP_IO,
+		    i ? on_discard_err : on_discard_out, &e) == 0)
+			continue;
+		log_err("%s: logging binary: its pipes cannot be watched",
+		    l->label);
+		close_end(l, i);
+	}
+	release_if_over(l);
+}
+
+static void
+on_late(struct timer *t)
+{
+	struct logger *l = container_of(t, struct logger, timer);
+
+	log_warn("%s: logging binary does not end: SIGKILL", l->label);
+	child_kill(&l->child, SIGKILL);
+}
+
+static void
+on_end(struct timer *t)
+{
+	struct logger *l = container_of(t, struct logger, timer);
+
+	child_kill(&l->child, SIGTERM);
+	timer_start(&l->timer, kill_ns, on_late);
+}
+
+void
+logger_free(struct logger *l)
+{
+	if (!l)
+		return;
+	l->freed = true;
+	if (child_running(&l->child))
+		timer_start(&l->timer, term_ns, on_end);
+	else
+		release_if_over(l);
+}
+
+void
+logger_end_all(void)
+{
+	struct logger *l;
+
+	for (l = loggers; l; l = l->next)
+		child_kill(&l->child, SIGTERM);
+}
+
+/* -- starting ------------------------------------------------------------- */
+
+/* Is key among the n arguments, of which every other one is a value? */
+static bool
+has_key(const char *const *argv, int n, const char *key)
+{
+	int i;
+
+	for (i = 0; i < n; i += 2) {
+		if (strcmp(argv[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The arguments of the URI's query, decoded in place: key and value of each
+ * pair, the first of each key.  Returns how many, or -1.
+ */
+static int
+split_query(char *query, const char **argv, int max)
+{
+	char *key, *value, *rest = NULL;
+	int n = 0;
+
+	for (key = strtok_r(query, "&", &rest); key;
+	    key = strtok_r(NULL, "&", &rest)) {
+		value = key + strcspn(key, "=");
+		if (*value)
+			*value++ = '\0';
+		if (n + 2 > max || target_decode(key, true) < 0 ||
+		    target_decode(value, true) < 0)
+			return -1;
+		if (has_key(argv, n, key))
+			continue;
+		argv[n++] = key;
+		argv[n++] = value;
+	}
+	return n;
+}
+
+static int
+spawn(struct logger *l, const char *uri, const char *const *envp,
+    const int fds[3], struct err *e)
+{
+	char text[URI_MAX];
+	const char *argv[ARGS_MAX + 2];
+	struct child_spawn s = {
+		.argv = argv, .envp = envp, .fds = { -1, -1, -1 },
+	};
+	char *path, *query;
+	int n = 0;
+
+	if (strlen(uri) >= sizeof(text))
+		return err_set(e, ERR_INVALID, "logging binary: the URI is "
+		    "too long");
+	strcpy(text, uri);
+	text[strcspn(text, "#")] = '\0';
+	path = fmt_find(text, "://") + 3;
+	query = strchr(path, '?');
+	if (query)
+		*query++ = '\0';
+	if (target_decode(path, false) < 0 || path[0] != '/')
+		return err_set(e, ERR_INVALID,
+		    "logging binary %s: not an absolute path", uri);
+	argv[0] = path;
+	if (query)
+		n = split_query(query, argv + 1, ARGS_MAX);
+	if (n < 0)
+		return err_set(e, ERR_INVALID, "logging binary %s: bad query",
+		    uri);
+	argv[n + 1] = NULL;
+	memcpy(s.extra_fds, fds, sizeof(s.extra_fds));
+	return child_start(&l->child, &s, on_exit_status, e);
+}
+
+struct logger *
+logger_new(const char *uri, const char *id, const char *ns,
+    const char *label, int fds[2], struct err *e)
+{
+	struct logger *l = calloc(1, sizeof(*l) + strlen(label) + 1);
+	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, ready[2] = { -1, -1 };
+	char env_id[160], env_ns[160];
+	const char *const envp[] = { env_id, env_ns, NULL };
+	int i, ret = -1;
+
+	if (!l) {
+		err_set(e, ERR_EXHAUSTED, "logging binary: out of memory");
+		return NULL;
+	}
+	strcpy(l->label, label);
+	l->v2 = target_is(uri, "binary-v2");
+	l->child = (struct child)CHILD_INIT;
+	l->ready.fd = l->discard[0].fd = l->discard[1].fd = -1;
+	fmt(env_id, sizeof(env_id), "CONTAINER_ID=%s", id);
+	fmt(env_ns, sizeof(env_ns), "CONTAINER_NAMESPACE=%s", ns);
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 ||
+	    pipe2(ready, O_CLOEXEC) < 0 ||
+	    fcntl(ready[0], F_SETFL, O_NONBLOCK) < 0) {
+		err_sys(e, "logging binary: create pipes");
+		goto out;
+	}
+	if (spawn(l, uri, envp, (int[3]){ out[0], err[0], ready[1] }, e) < 0)
+		goto out;
+	close(ready[1]);
+	ready[1] = -1;
+	if (loop_add(&l->ready, ready[0], EPOLLIN, LOOP_IO, on_ready, e) < 0) {
+		child_kill(&l->child, SIGKILL);
+		child_forget(&l->child);
+		goto out;
+	}
+	timer_start(&l->timer, ready_ns, on_not_ready);
+	l->read_fd[0] = out[0];
+	l->read_fd[1] = err[0];
+	fds[0] = out[1];
+	fds[1] = err[1];
+	l->next = loggers;
+	l->pprev = &loggers;
+	if (l->next)
+		l->next->pprev = &l->next;
+	loggers = l;
+	ret = 0;
+out:
+	if (ret == 0)
+		return l;
+	for (i = 0; i < 2; i++) {
+		if (out[i] >= 0)
+			close(out[i]);
+		if (err[i] >= 0)
+			close(err[i]);
+		if (ready[i] >= 0)
+			close(ready[i]);
+	}
+	free(l);
+	return NULL;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tail: what is left in a client's FIFO when the last byte has been written.
+ *
+ * A client expects the end of file behind the data, so our writer has to go;
+ * but with the last descriptor the kernel throws away what is unread.  So:
+ * while a client has the FIFO open, the writer is closed and a reader of ours
+ * keeps the data, in case the client dies before it has read them; while no
+ * client has it open, the writer is kept, since without one a client that
+ * comes would wait in open(2) for ever.  inotify tells of clients that come
+ * and go.
+ */
+#ifndef TAIL_H
+#define TAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+
+struct tail {
+	int writer;		/* one of the two is -1, or both */
+	int reader;
+	struct watch watch;	/* of the inotify descriptor */
+	struct timer timer;	/* instead, where there is none to be had */
+	void (*changed)(struct tail *t);
+};
+
+void tail_init(struct tail *t);
+/*
+ * Everything is in the FIFO; both descriptors are taken over.  True: it has
+ * been read, all is closed.  False: changed(t) will be called from the loop
+ * when a client has come or left, or has read it all.
+ */
+bool tail_start(struct tail *t, int writer, int reader,
+	void (*changed)(struct tail *t));
+/* Has everything been read, and all been closed? */
+bool tail_is_over(const struct tail *t);
+/* Has a client the FIFO open that has not read everything yet? */
+bool tail_is_being_read(const struct tail *t);
+/* How much is unread? */
+size_t tail_unread(const struct tail *t);
+/* Let it go.  Returns how many bytes no client can read any more. */
+size_t tail_stop(struct tail *t);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pb: see pb.h.  https://protobuf.dev/programming-guides/encoding/ */
+#include "wire/pb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VARINT_BYTES 10
+#define FIELD_NUMBER_MAX 0x1fffffffu	/* 2^29 - 1 */
+#define NS_PER_SECOND 1000000000LL
+/* A length written before it is known: five bytes of varint. */
+#define LENGTH_BYTES 5
+#define GROW_FROM 256
+
+void
+pb_in_init(struct pb_in *in, const void *p, size_t n)
+{
+	in->p = p;
+	in->end = n ? in->p + n : in->p;	/* NULL + 0 is undefined */
+	in->bad = false;
+}
+
+static bool
+get_varint(struct pb_in *in, uint64_t *v)
+{
+	unsigned shift;
+	uint8_t byte;
+
+	*v = 0;
+	for (shift = 0; shift < 7 * VARINT_BYTES && in->p < in->end;
+	    shift += 7) {
+		byte = *in->p++;
+		if (shift == 63 && byte > 1)
+			break;
+		*v |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			return true;
+	}
+	in->bad = true;
+	return false;
+}
+
+static bool
+get_fixed(struct pb_in *in, size_t n, uint64_t *v)
+{
+	size_t i;
+
+	if ((size_t)(in->end - in->p) < n) {
+		in->bad = true;
+		return false;
+	}
+	*v = 0;
+	for (i = 0; i < n; i++)
+		*v |= (uint64_t)*in->p++ << 8 * i;
+	return true;
+}
+
+bool
+pb_next(struct pb_in *in, struct pb_field *f)
+{
+	uint64_t tag, len;
+
+	if (in->bad || in->p == in->end || !get_varint(in, &tag))
+		return false;
+	if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
+		goto bad;
+	f->num = (uint32_t)(tag >> 3);
+	f->wire = (enum pb_wire)(tag & 7);
+	f->v = 0;
+	f->b.p = NULL;
+	f->b.n = 0;
+	switch (tag & 7) {
+	case PB_VARINT:
+		return get_varint(in, &f->v);
+	case PB_FIXED64:
+		return get_fixed(in, 8, &f->v);
+	case PB_FIXED32:
+		return get_fixed(in, 4, &f->v);
+	case PB_BYTES:
+		if (!get_varint(in, &len))
+			return false;
+		if (len > (uint64_t)(in->end - in->p))
+			goto bad;
+		f->b.p = in->p;
+		f->b.n = (size_t)len;
+		in->p += len;
+		return true;
+	default:	/* groups, and what does not exist */
+		goto bad;
+	}
+bad:
+	in->bad = true;
+	return false;
+}
+
+/* Bytes of the UTF-8 sequence at p, at most n; 0 if it is none (overlong,
+ * surrogate, past U+10FFFF, cut short). */
+static size_t
+utf8_sequence(const uint8_t *p, size_t n)
+{
+	uint8_t low = 0x80, high = 0xbf;
+	size_t len, i;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		len = 2;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		len = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	if (len > n)
+		return 0;
+	for (i = 1; i < len; i++) {
+		if (p[i] < low || p[i] > high)
+			return 0;
+		low = 0x80;
+		high = 0xbf;
+	}
+	return len;
+}
+
+bool
+pb_is(struct pb_bytes b, const char *s)
+{
+	/* What was not given has no address to compare. */
+	return b.n == strlen(s) && (b.n == 0 || memcmp(b.p, s, b.n) == 0);
+}
+
+bool
+pb_is_utf8(struct pb_bytes b)
+{
+	size_t len;
+
+	while (b.n) {
+		len = utf8_sequence(b.p, b.n);
+		if (len == 0)
+			return false;
+		b.p += len;
+		b.n -= len;
+	}
+	return true;
+}
+
+/* -- writing -------------------------------------------------------------- */
+
+void
+pb_out_init(struct pb_out *o, void *buf, size_t cap)
+{
+	o->p = buf;
+	o->len = 0;
+	o->cap = cap;
+	o->bad = false;
+	o->heap = false;
+}
+
+void
+pb_out_free(struct pb_out *o)
+{
+	if (o->heap)
+		free(o->p);
+	pb_out_init(o, NULL, 0);
+}
+
+static bool
+reserve(struct pb_out *o, size_t n)
+{
+	size_t cap = o->cap ? o->cap : GROW_FROM;
+	uint8_t *p;
+
+	if (o->bad)
+		return false;
+	if (n <= o->cap - o->len)
+		return true;
+	if (n > PB_OUT_MAX || o->len + n > PB_OUT_MAX)
+		goto bad;
+	while (cap < o->len + n)
+		cap *= 2;
+	p = o->heap ? realloc(o->p, cap) : malloc(cap);
+	if (!p)
+		goto bad;
+	if (!o->heap && o->len)
+		memcpy(p, o->p, o->len);
+	o->p = p;
+	o->cap = cap;
+	o->heap = true;
+	return true;
+bad:
+	o->bad = true;
+	return false;
+}
+
+static void
+put_raw(struct pb_out *o, const void *p, size_t n)
+{
+	if (n == 0 || !reserve(o, n))
+		return;
+	memcpy(o->p + o->len, p, n);
+	o->len += n;
+}
+
+static void
+put_varint(struct pb_out *o, uint64_t v)
+{
+	uint8_t buf[VARINT_BYTES];
+	size_t n = 0;
+
+	for (; v >= 0x80; v >>= 7)
+		buf[n++] = (uint8_t)(v | 0x80);
+	buf[n++] = (uint8_t)v;
+	put_raw(o, buf, n);
+}
+
+static void
+put_tag(struct pb_out *o, uint32_t num, enum pb_wire wire)
+{
+	put_varint(o, (uint64_t)num << 3 | wire);
+}
+
+void
+pb_put_uint(struct pb_out *o, uint32_t num, uint64_t v)
+{
+	if (v == 0)
+		return;
+	put_tag(o, num, PB_VARINT);
+	put_varint(o, v);
+}
+
+void
+pb_put_int(struct pb_out *o, uint32_t num, int64_t v)
+{
+	pb_put_uint(o, num, (uint64_t)v);
+}
+
+void
+pb_put_bool(struct pb_out *o, uint32_t num, bool v)
+{
+	pb_put_uint(o, num, v);
+}
+
+void
+pb_put_bytes(struct pb_out *o, uint32_t num, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	put_tag(o, num, PB_BYTES);
+	put_varint(o, n);
+	put_raw(o, p, n);
+}
+
+void
+pb_put_str(struct pb_out *o, uint32_t num, const char *s)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	struct pb_bytes b;
+	size_t mark, len;
+
+	if (!s || !*s)
+		return;
+	b.p = (const uint8_t *)s;
+	b.n = strlen(s);
+	if (pb_is_utf8(b)) {
+		pb_put_bytes(o, num, s, b.n);
+		return;
+	}
+	mark = pb_begin(o, num);
+	while (b.n) {
+		len = utf8_sequence(b.p, b.n);
+		if (len)
+			put_raw(o, b.p, len);
+		else
+			put_raw(o, replacement, sizeof(replacement) - 1);
+		b.p += len ? len : 1;
+		b.n -= len ? len : 1;
+	}
+	pb_end(o, mark);
+}
+
+size_t
+pb_begin(struct pb_out *o, uint32_t num)
+{
+	static const uint8_t room[LENGTH_BYTES];
+
+	put_tag(o, num, PB_BYTES);
+	put_raw(o, room, sizeof(room));
+	return o->len;
+}
+
+void
+pb_end(struct pb_out *o, size_t mark)
+{
+	uint8_t len[LENGTH_BYTES];
+	size_t n = o->len - mark, used = 0, v = n;
+
+	if (o->bad)
+		return;
+	for (; v >= 0x80; v >>= 7)
+		len[used++] = (uint8_t)(v | 0x80);
+	len[used++] = (uint8_t)v;
+	/* Shortest form, as every other encoder writes it. */
+	memcpy(o->p + mark - LENGTH_BYTES, len, used);
+	memmove(o->p + mark - LENGTH_BYTES + used, o->p + mark, n);
+	o->len -= LENGTH_BYTES - used;
+}
+
+void
+pb_put_time(struct pb_out *o, uint32_t num, int64_t unix_ns)
+{
+	int64_t s = unix_ns / NS_PER_SECOND, ns = unix_ns % NS_PER_SECOND;
+	size_t mark;
+
+	if (unix_ns == 0)
+		return;
+	if (ns < 0) {
+		s--;
+		ns += NS_PER_SECOND;
+	}
+	mark = pb_begin(o, num);
+	pb_put_int(o, 1, s);
+	pb_put_int(o, 2, ns);
+	pb_end(o, mark);
+}
+
+void
+pb_put_any(struct pb_out *o, uint32_t num, const char *type_url,
+    const void *p, size_t n)
+{
+	size_t mark = pb_begin(o, num);
+
+	pb_put_str(o, 1, type_url);
+	pb_put_bytes(o, 2, p, n);
+	pb_end(o, mark);
+}

@@ -1,0 +1,771 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ttrpc: see ttrpc.h.  The server; the client is ttrpc_client.c.
+ *
+ * A connection that broke is only marked and taken off the loop where that
+ * was noticed; what hangs on it is told and freed at the end of the turn, so
+ * that no reply can pull the ground from under its caller.
+ */
+#include "wire/ttrpc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+#define TURN_BYTES 16384	/* read from one connection in one turn */
+#define ACCEPTS_A_TURN 16
+#define UNSENT_MAX (1u << 20)	/* past this a connection is not read */
+#define ACCEPT_AGAIN_NS (100 * NS_PER_MS)
+#define RESPONSE_PAYLOAD_TAG 0x12	/* field 2, bytes */
+
+struct out {
+	struct out *next;
+	size_t len;
+	size_t off;
+	uint8_t p[];
+};
+
+struct conn {
+	struct watch watch;
+	struct conn *next;
+	struct conn **pprev;
+	struct defer ended;
+	bool broken;
+	/* The frame that is coming in. */
+	uint8_t head[TTRPC_HEADER];
+	size_t head_len;
+	uint32_t length;	/* of the payload */
+	uint32_t stream;
+	uint8_t type;
+	size_t got;		/* of the payload */
+	uint8_t *body;		/* NULL: discarded, or not begun */
+	bool discard;
+	uint32_t last_stream;
+	/* What is going out. */
+	struct out *out;
+	struct out **out_tail;
+	size_t unsent;
+	struct ttrpc_call *calls;
+};
+
+struct ttrpc_call {
+	struct conn *conn;
+	struct ttrpc_call *next;
+	struct ttrpc_call **pprev;
+	uint32_t stream;
+	const char *service;
+	const char *method;
+	struct timer deadline;
+	void (*gone)(void *arg);
+	void *arg;
+};
+
+static struct watch listener = { .fd = -1 };
+static struct timer accept_again;
+static const struct ttrpc_service *services;
+static void (*on_idle)(bool no_connection);
+static struct conn *conns;
+static unsigned nconns;
+static unsigned ncalls;
+static size_t unsent;
+
+void
+ttrpc_put_header(uint8_t h[TTRPC_HEADER], size_t len, uint32_t stream,
+    uint8_t type)
+{
+	h[0] = (uint8_t)(len >> 24);
+	h[1] = (uint8_t)(len >> 16);
+	h[2] = (uint8_t)(len >> 8);
+	h[3] = (uint8_t)len;
+	h[4] = (uint8_t)(stream >> 24);
+	h[5] = (uint8_t)(stream >> 16);
+	h[6] = (uint8_t)(stream >> 8);
+	h[7] = (uint8_t)stream;
+	h[8] = type;
+	h[9] = 0;
+}
+
+uint32_t
+ttrpc_get_u32(const uint8_t p[4])
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+/* -- connections ---------------------------------------------------------- */
+
+static void
+listen_more(void)
+{
+	if (listener.fd >= 0 && nconns < TTRPC_CONN_MAX &&
+	    !timer_running(&accept_again))
+		loop_mod(&listener, EPOLLIN);
+}
+
+static void
+call_free(struct ttrpc_call *call)
+{
+	timer_stop(&call->deadline);
+	*call->pprev = call->next;
+	if (call->next)
+		call->next->pprev = call->pprev;
+	ncalls--;
+	free(call);
+}
+
+/* Tell the owner that nobody waits; the call is released. */
+static void
+call_gone(struct ttrpc_call *call)
+{
+	void (*gone)(void *) = call->gone;
+	void *arg = call->arg;
+
+	call_free(call);
+	if (gone)
+		gone(arg);
+}
+
+static void
+conn_end(struct conn *c)
+{
+	struct out *o;
+
+	/* Each takes itself out of the list, through pprev. */
+	while (c->calls)
+		call_gone(c->calls);	/* NOLINT(clang-analyzer-unix.Malloc) */
+	while ((o = c->out)) {
+		c->out = o->next;
+		free(o);
+	}
+	unsent -= c->unsent;
+	*c->pprev = c->next;
+	if (c->next)
+		c->next->pprev = c->pprev;
+	nconns--;
+	free(c->body);
+	free(c);
+	listen_more();
+	if (nconns == 0 && on_idle)
+		on_idle(true);
+}
+
+static void
+conn_end_deferred(struct defer *d)
+{
+	conn_end(container_of(d, struct conn, ended));
+}
+
+static void
+conn_break(struct conn *c)
+{
+	int fd = c->watch.fd;
+
+	if (c->broken)
+		return;
+	c->broken = true;
+	loop_del(&c->watch);
+	close(fd);
+	loop_defer(&c->ended, conn_end_deferred);
+}
+
+static void
+conn_watch(struct conn *c)
+{
+	uint32_t events = 0;
+
+	if (c->unsent <= UNSENT_MAX)
+		events |= EPOLLIN;
+	if (c->out)
+		events |= EPOLLOUT;
+	loop_mod(&c->watch, events);
+}
+
+static void
+conn_flush(struct conn *c)
+{
+	struct out *o;
+	ssize_t n;
+
+	while ((o = c->out)) {
+		n = send(c->watch.fd, o->p + o->off, o->len - o->off,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n < 0) {
+			conn_break(c);
+			return;
+		}
+		o->off += (size_t)n;
+		c->unsent -= (size_t)n;
+		unsent -= (size_t)n;
+		if (o->off < o->len)
+			break;
+		c->out = o->next;
+		if (!c->out)
+			c->out_tail = &c->out;
+		free(o);
+	}
+	conn_watch(c);
+}
+
+/* Send a frame of two parts, or queue what does not go out at once. */
+static void
+conn_send(struct conn *c, const void *a, size_t alen, const void *b,
+    size_t blen)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = (void *)(uintptr_t)a, .iov_len = alen },
+		{ .iov_base = (void *)(uintptr_t)b, .iov_len = blen },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	size_t len = alen + blen, sent = 0;
+	struct out *o;
+	ssize_t n;
+
+	if (c->broken)
+		return;
+	if (!c->out) {
+		n = sendmsg(c->watch.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			conn_break(c);
+			return;
+		}
+		sent = n > 0 ? (size_t)n : 0;
+		if (sent == len)
+			return;
+	}
+	o = malloc(sizeof(*o) + len);
+	if (!o) {
+		/* A reply that cannot be kept leaves the client waiting for
+		 * ever; a connection that ends does not. */
+		log_err("ttrpc: out of memory for a reply of %zu bytes", len);
+		conn_break(c);
+		return;
+	}
+	memcpy(o->p, a, alen);
+	if (blen)
+		memcpy(o->p + alen, b, blen);
+	o->len = len;
+	o->off = sent;
+	o->next = NULL;
+	*c->out_tail = o;
+	c->out_tail = &o->next;
+	c->unsent += len - sent;
+	unsent += len - sent;
+	conn_watch(c);
+}
+
+static void
+send_status(struct conn *c, uint32_t stream, int code, const char *msg)
+{
+	uint8_t head[TTRPC_HEADER], buf[ERR_MSG_MAX + 64];
+	struct pb_out o;
+	size_t mark;
+
+	pb_out_init(&o, buf, sizeof(buf));
+	mark = pb_begin(&o, 1);
+	pb_put_int(&o, 1, code);
+	pb_put_str(&o, 2, msg);
+	pb_end(&o, mark);
+	ttrpc_put_header(head, o.len, stream, TTRPC_RESPONSE);
+	conn_send(c, head, sizeof(head), o.p, o.len);
+	pb_out_free(&o);
+}
+
+/* -- replies -------------------------------------------------------------- */
+
+void
+ttrpc_reply(struct ttrpc_call *call, const void *p, size_t n)
+{
+	/* Header, tag, and at most five bytes of length. */
+	uint8_t head[TTRPC_HEADER + 1 + 5];
+	size_t used = TTRPC_HEADER, v;
+
+	if (n) {
+		head[used++] = RESPONSE_PAYLOAD_TAG;
+		for (v = n; v >= 0x80; v >>= 7)
+			head[used++] = (uint8_t)(v | 0x80);
+		head[used++] = (uint8_t)v;
+	}
+	if (used - TTRPC_HEADER + n > TTRPC_MESSAGE_MAX) {
+		send_status(call->conn, call->stream, ERR_EXHAUSTED,
+		    "the reply exceeds the maximum message size");
+	} else {
+		ttrpc_put_header(head, used - TTRPC_HEADER + n, call->stream,
+		    TTRPC_RESPONSE);
+		conn_send(call->conn, head, used, p, n);
+	}
+	call_free(call);
+}
+
+void
+ttrpc_reply_pb(struct ttrpc_call *call, struct pb_out *o)
+{
+	struct err e;
+
+	if (o->bad) {
+		err_set(&e, ERR_EXHAUSTED, "%s: out of memory for the reply",
+		    ttrpc_call_name(call));
+		ttrpc_fail(call, &e);
+	} else {
+		ttrpc_reply(call, o->p, o->len);
+	}
+	pb_out_free(o);
+}
+
+/*
+ * containerd's clients know an error by its code, but people and scripts by
+ * the end of its text (containerd errdefs), which some releases add and some
+ * expect.
+ */
+static const char *
+suffix_of(int code)
+{
+	switch (code) {
+	case ERR_INVALID:
+		return "invalid argument";
+	case ERR_NOT_FOUND:
+		return "not found";
+	case ERR_EXISTS:
+		return "already exists";
+	case ERR_EXHAUSTED:
+		return "resource exhausted";
+	case ERR_PRECONDITION:
+		return "failed precondition";
+	case ERR_UNIMPLEMENTED:
+		return "not implemented";
+	case ERR_UNAVAILABLE:
+		return "unavailable";
+	default:
+		return NULL;
+	}
+}
+
+void
+ttrpc_fail(struct ttrpc_call *call, const struct err *e)
+{
+	const char *suffix = suffix_of(e->code);
+	size_t n = strlen(e->msg), len = suffix ? strlen(suffix) : 0;
+	struct err named;
+
+	if (suffix && (n < len || strcmp(e->msg + n - len, suffix) != 0)) {
+		err_set(&named, e->code, "%.*s: %s",
+		    (int)(ERR_MSG_MAX - len - 3), e->msg, suffix);
+		e = &named;
+	}
+	send_status(call->conn, call->stream, e->code, e->msg);
+	call_free(call);
+}
+
+void
+ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg)
+{
+	call->gone = gone;
+	call->arg = arg;
+}
+
+const char *
+ttrpc_call_name(const struct ttrpc_call *call)
+{
+	static char text[128];
+
+	fmt(text, sizeof(text), "%s/%s", call->service, call->method);
+	return text;
+}
+
+static void
+on_call_deadline(struct timer *t)
+{
+	struct ttrpc_call *call = container_of(t, struct ttrpc_call, deadline);
+
+	send_status(call->conn, call->stream, ERR_DEADLINE,
+	    "context deadline exceeded");
+	call_gone(call);
+}
+
+/* -- requests ------------------------------------------------------------- */
+
+struct request_fields {
+	struct pb_bytes service;
+	struct pb_bytes method;
+	struct pb_bytes payload;
+	int64_t timeout_ns;
+};
+
+static bool
+decode_request(struct request_fields *r, const uint8_t *p, size_t n)
+{
+	struct pb_in in;
+	struct pb_field f;
+
+	memset(r, 0, sizeof(*r));
+	pb_in_init(&in, p, n);
+	while (pb_next(&in, &f)) {
+		if (f.num < 1 || f.num > 5)
+			continue;
+		if ((f.num == 4) != (f.wire == PB_VARINT) ||
+		    (f.num != 4 && f.wire != PB_BYTES))
+			return false;
+		if (f.num <= 2 && !pb_is_utf8(f.b))
+			return false;
+		if (f.num == 1)
+			r->service = f.b;
+		else if (f.num == 2)
+			r->method = f.b;
+		else if (f.num == 3)
+			r->payload = f.b;
+		else if (f.num == 4)
+			r->timeout_ns = (int64_t)f.v;
+	}
+	return !in.bad;
+}
+
+static void
+send_unknown(struct conn *c, uint32_t stream, const char *what,
+    struct pb_bytes name)
+{
+	char text[256];
+
+	fmt(text, sizeof(text), "%s %.*s", what,
+	    name.n > 200 ? 200 : (int)name.n, (const char *)name.p);
+	send_status(c, stream, ERR_UNIMPLEMENTED, text);
+}
+
+static void
+run_method(struct conn *c, uint32_t stream, const struct request_fields *r,
+    const struct ttrpc_service *s, const struct ttrpc_method *m)
+{
+	struct ttrpc_call *call;
+
+	if (r->timeout_ns < 0) {
+		send_status(c, stream, ERR_DEADLINE,
+		    "context deadline exceeded");
+		return;
+	}
+	call = ncalls < TTRPC_CALLS_MAX ? calloc(1, sizeof(*call)) : NULL;
+	if (!call) {
+		send_status(c, stream, ERR_EXHAUSTED,
+		    "too many requests under way");
+		return;
+	}
+	call->conn = c;
+	call->stream = stream;
+	call->service = s->name;
+	call->method = m->name;
+	call->next = c->calls;
+	call->pprev = &c->calls;
+	if (call->next)
+		call->next->pprev = &call->next;
+	c->calls = call;
+	ncalls++;
+	if (r->timeout_ns && r->timeout_ns < INT64_MAX / 2)
+		timer_start(&call->deadline, r->timeout_ns, on_call_deadline);
+	m->fn(call, r->payload);
+}
+
+static void
+on_request(struct conn *c, uint32_t stream, const uint8_t *p, size_t n)
+{
+	const struct ttrpc_service *s;
+	const struct ttrpc_method *m;
+	struct request_fields r;
+
+	if (!decode_request(&r, p, n)) {
+		send_status(c, stream, ERR_INVALID, "unmarshal request error: "
+		    "proto: cannot parse invalid wire-format data");
+		return;
+	}
+	for (s = services; s->name && !pb_is(r.service, s->name); s++)
+		;
+	if (!s->name) {
+		send_unknown(c, stream, "service", r.service);
+		return;
+	}
+	for (m = s->methods; m->name && !pb_is(r.method, m->name); m++)
+		;
+	if (!m->name) {
+		send_unknown(c, stream, "method", r.method);
+		return;
+	}
+	run_method(c, stream, &r, s, m);
+}
+
+/* -- frames --------------------------------------------------------------- */
+
+/* A whole frame; the rules of ttrpc v1.2.8 server.go. */
+static void
+on_frame(struct conn *c, const uint8_t *p, size_t n)
+{
+	char text[128];
+
+	if (c->discard) {
+		fmt(text, sizeof(text), "message length %u exceed maximum "
+		    "message size of %u", c->length, TTRPC_MESSAGE_MAX);
+		send_status(c, c->stream, ERR_EXHAUSTED, text);
+		return;
+	}
+	if (c->type != TTRPC_REQUEST && c->type != TTRPC_DATA)
+		return;
+	if (c->stream % 2 == 0) {
+		send_status(c, c->stream, ERR_INVALID,
+		    "StreamID must be odd for client initiated streams");
+		return;
+	}
+	if (c->type == TTRPC_DATA) {
+		/* No method here streams, so no stream takes data. */
+		send_status(c, c->stream, ERR_INVALID,
+		    "StreamID is no longer active");
+		return;
+	}
+	if (c->stream <= c->last_stream) {
+		send_status(c, c->stream, ERR_INVALID,
+		    "StreamID cannot be re-used and must increment");
+		return;
+	}
+	c->last_stream = c->stream;
+	on_request(c, c->stream, p, n);
+}
+
+/* Begin the payload whose header is complete. */
+static void
+begin_payload(struct conn *c)
+{
+	c->length = ttrpc_get_u32(c->head);
+	c->stream = ttrpc_get_u32(c->head + 4);
+	c->type = c->head[8];
+	c->got = 0;
+	c->discard = c->length > TTRPC_MESSAGE_MAX;
+}
+
+static void
+end_payload(struct conn *c, const uint8_t *p)
+{
+	on_frame(c, p, c->length);
+	free(c->body);
+	c->body = NULL;
+	c->head_len = 0;
+}
+
+/*
+ * Take the next piece of what was read; returns the bytes used.  A payload
+ * that is whole in the read buffer is used where it is.
+ */
+static size_t
+take(struct conn *c, const uint8_t *p, size_t n)
+{
+	size_t want;
+
+	if (c->head_len < TTRPC_HEADER) {
+		want = TTRPC_HEADER - c->head_len;
+		if (want > n)
+			want = n;
+		memcpy(c->head + c->head_len, p, want);
+		c->head_len += want;
+		if (c->head_len == TTRPC_HEADER) {
+			begin_payload(c);
+			if (c->length == 0)
+				end_payload(c, p);
+		}
+		return want;
+	}
+	want = c->length - c->got;
+	if (want > n)
+		want = n;
+	if (c->got == 0 && want == c->length) {
+		end_payload(c, p);
+		return want;
+	}
+	if (!c->discard) {
+		if (!c->body)
+			c->body = malloc(c->length);
+		if (!c->body) {
+			log_err("ttrpc: out of memory for a request of %u "
+			    "bytes", c->length);
+			conn_break(c);
+			return n;
+		}
+		memcpy(c->body + c->got, p, want);
+	}
+	c->got += want;
+	if (c->got == c->length)
+		end_payload(c, c->body);
+	return want;
+}
+
+static void
+on_conn(struct watch *w, uint32_t revents)
+{
+	/* One for all: what is read is used up or copied before the next. */
+	static uint8_t buf[TURN_BYTES];
+	struct conn *c = container_of(w, struct conn, watch);
+	size_t used = 0;
+	ssize_t n;
+
+	if (revents & EPOLLOUT) {
+		conn_flush(c);
+		if (c->broken)
+			return;
+	}
+	if (!(revents & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	/* Not read because of its unsent replies: still notice its end. */
+	if (!(c->watch.events & EPOLLIN)) {
+		if (revents & (EPOLLHUP | EPOLLERR))
+			conn_break(c);
+		return;
+	}
+	n = recv(w->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_break(c);
+		return;
+	}
+	while (used < (size_t)n && !c->broken)
+		used += take(c, buf + used, (size_t)n - used);
+}
+
+static bool
+peer_is_us(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return false;
+	if (cred.uid == geteuid() && cred.gid == getegid())
+		return true;
+	log_warn("ttrpc: connection of uid %u gid %u refused",
+	    (unsigned)cred.uid, (unsigned)cred.gid);
+	return false;
+}
+
+static void
+conn_new(int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	struct err e;
+
+	if (!c) {
+		log_err("ttrpc: out of memory for a connection");
+		close(fd);
+		return;
+	}
+	c->out_tail = &c->out;
+	c->watch.fd = -1;
+	if (loop_add(&c->watch, fd, EPOLLIN, LOOP_RPC, on_conn, &e) < 0) {
+		log_err("ttrpc: %s", e.msg);
+		close(fd);
+		free(c);
+		return;
+	}
+	c->next = conns;
+	c->pprev = &conns;
+	if (c->next)
+		c->next->pprev = &c->next;
+	conns = c;
+	if (nconns++ == 0 && on_idle)
+		on_idle(false);
+}
+
+static void
+on_accept_again(struct timer *t)
+{
+	(void)t;
+	listen_more();
+}
+
+static void
+on_listener(struct watch *w, uint32_t revents)
+{
+	int fd, i;
+
+	(void)revents;
+	for (i = 0; i < ACCEPTS_A_TURN && nconns < TTRPC_CONN_MAX; i++) {
+		fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && (errno == EAGAIN || errno == EINTR ||
+		    errno == ECONNABORTED))
+			return;
+		if (fd < 0) {
+			/* No descriptor or memory left: the connection stays
+			 * in the backlog, and the loop must not spin on it. */
+			log_err("ttrpc: accept: %s", strerror(errno));
+			loop_mod(w, 0);
+			timer_start(&accept_again, ACCEPT_AGAIN_NS,
+			    on_accept_again);
+			return;
+		}
+		if (peer_is_us(fd))
+			conn_new(fd);
+		else
+			close(fd);
+	}
+	if (nconns >= TTRPC_CONN_MAX)
+		loop_mod(w, 0);
+}
+
+int
+ttrpc_serve(int listenfd, const struct ttrpc_service *table,
+    void (*idle)(bool no_connection), struct err *e)
+{
+	int flags = fcntl(listenfd, F_GETFL);
+
+	if (flags < 0 || fcntl(listenfd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_sys(e, "make the listening socket non-blocking");
+	services = table;
+	on_idle = idle;
+	return loop_add(&listener, listenfd, EPOLLIN, LOOP_RPC, on_listener,
+	    e);
+}
+
+void
+ttrpc_stop_accepting(void)
+{
+	int fd = listener.fd;
+
+	timer_stop(&accept_again);
+	if (fd < 0)
+		return;
+	loop_del(&listener);
+	close(fd);
+}
+
+void
+ttrpc_close_all(void)
+{
+	struct conn *c, *next;
+
+	ttrpc_stop_accepting();
+	on_idle = NULL;
+	for (c = conns; c; c = next) {
+		next = c->next;
+		conn_break(c);
+	}
+}
+
+size_t
+ttrpc_unsent(void)
+{
+	return unsent;
+}
+
+unsigned
+ttrpc_connections(void)
+{
+	return nconns;
+}
+
+unsigned
+ttrpc_calls(void)
+{
+	return ncalls;
+}
