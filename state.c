@@ -25,13 +25,18 @@
 #define RUNSC_FAILED 128
 #define SANDBOX_SEEN_NS (100 * NS_PER_MS)
 
-struct cell {
-	void (*fn)(struct process *p, struct request *r);
-	int code;		/* without fn: the refusal */
-	const char *text;
+/* A cell of the table: what an operation does in a state. */
+enum cell {
+	XX,		/* nobody asks */
+	PR, NF,		/* refused: failed precondition, not found */
+	GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, SIZE, SHUT, ASK, KNOW, STAT,
+	UPD, SAVE, DEL, DNEW, DING, DELX, END,
+	CELLS
 };
 
-static const struct cell table[PROC_KINDS][STATES][OPS];
+static void (*const cell_does[CELLS])(struct process *, struct request *);
+static enum cell cell_of(enum proc_kind kind, enum proc_state s, enum op op);
+static void refuse(struct process *p, struct request *r);
 
 /* Operations that change the state: one at a time. The others run beside. */
 static const bool serial[OPS] = {
@@ -153,7 +158,7 @@ static void
 begin(struct request *r)
 {
 	struct process *p = r->p;
-	const struct cell *c = &table[p->kind][p->state][r->op];
+	enum cell c = cell_of(p->kind, p->state, r->op);
 
 	if (serial[r->op]) {
 		p->current = r;
@@ -162,10 +167,10 @@ begin(struct request *r)
 		p->side = r;
 	}
 	r->began = loop_now();
-	if (c->fn)
-		c->fn(p, r);
+	if (cell_does[c])
+		cell_does[c](p, r);
 	else
-		request_refuse(r, c->code, c->text);
+		refuse(p, r);
 }
 
 /* Start what waits, unless something serial is under way. */
@@ -371,11 +376,11 @@ end_requests(struct process *p)
 void
 process_gone(struct process *p, unsigned status)
 {
-	const struct cell *c = &table[p->kind][p->state][OP_EXITED];
+	enum cell c = cell_of(p->kind, p->state, OP_EXITED);
 
 	if (p->gone)
 		return;
-	if (!c->fn) {
+	if (c == XX) {
 		log_err("%s: an exit in state %s", process_name(p),
 		    state_name(p->state));
 		return;
@@ -383,7 +388,7 @@ process_gone(struct process *p, unsigned status)
 	p->gone = true;
 	p->exit_status = status;
 	p->exited_at = unix_now();
-	c->fn(p, NULL);
+	cell_does[c](p, NULL);
 }
 
 static void
@@ -720,161 +725,96 @@ state_created(struct container *ct, pid_t pid, struct err *e)
 
 /* -- the table ------------------------------------------------------------ */
 
-#define NO(c, t) { .code = ERR_##c, .text = (t) }
-#define DO(f) { .fn = (f) }
-#define GONE NO(NOT_FOUND, "deleted")
+/* What a cell of the table does; PR, NF and XX do nothing but refuse. */
+static void (*const cell_does[CELLS])(struct process *, struct request *) = {
+	[GO] = op_start, [GOX] = op_exec_start, [EXEC] = op_exec,
+	[HALT] = op_pause, [KILL] = op_kill, [KNEW] = op_kill_created,
+	[KHLT] = op_kill_paused, [SIZE] = op_resize, [SHUT] = op_close_io,
+	[ASK] = op_pids, [KNOW] = op_pids_known, [STAT] = op_stats,
+	[UPD] = op_update, [SAVE] = op_checkpoint, [DEL] = op_delete,
+	[DNEW] = op_delete_created, [DING] = op_delete_creating,
+	[DELX] = op_delete_exec, [END] = op_exited,
+};
 
-#define NOT_CREATED "it is still being created"
-
-static const struct cell table[PROC_KINDS][STATES][OPS] = {
+/*
+ * Execs begin in STATE_CREATED; what is for containers only never reaches them
+ * (task.c).  Columns as enum op: start, exec, pause, resume, kill, resize,
+ * close stdin; pids, stats, update, checkpoint, delete, exited.
+ */
+static const unsigned char table[PROC_KINDS][STATES][OPS] = {
 	[PROC_INIT] = {
-		[STATE_CREATING] = {
-			[OP_START] = NO(PRECONDITION, NOT_CREATED),
-			[OP_EXEC] = NO(PRECONDITION, NOT_CREATED),
-			[OP_PAUSE] = NO(PRECONDITION, NOT_CREATED),
-			[OP_RESUME] = NO(PRECONDITION, NOT_CREATED),
-			[OP_KILL] = NO(PRECONDITION, NOT_CREATED),
-			[OP_RESIZE] = DO(op_resize),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_PIDS] = NO(PRECONDITION, NOT_CREATED),
-			[OP_STATS] = NO(PRECONDITION, NOT_CREATED),
-			[OP_UPDATE] = NO(PRECONDITION, NOT_CREATED),
-			[OP_CHECKPOINT] = NO(PRECONDITION, NOT_CREATED),
-			[OP_DELETE] = DO(op_delete_creating),
-		},
-		[STATE_CREATED] = {
-			[OP_START] = DO(op_start),
-			[OP_EXEC] = DO(op_exec),
-			[OP_PAUSE] = NO(PRECONDITION,
-			    "cannot pause a container that is not running"),
-			[OP_RESUME] = NO(PRECONDITION,
-			    "cannot resume a container that is not paused"),
-			[OP_KILL] = DO(op_kill_created),
-			[OP_RESIZE] = DO(op_resize),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_PIDS] = DO(op_pids_known),
-			[OP_STATS] = DO(op_stats),
-			[OP_UPDATE] = DO(op_update),
-			[OP_CHECKPOINT] = NO(PRECONDITION,
-			    "cannot checkpoint a container that is not running"),
-			[OP_DELETE] = DO(op_delete_created),
-			[OP_EXITED] = DO(op_exited),
-		},
-		[STATE_RUNNING] = {
-			[OP_START] = NO(PRECONDITION,
-			    "cannot start a running container"),
-			[OP_EXEC] = DO(op_exec),
-			[OP_PAUSE] = DO(op_pause),
-			[OP_RESUME] = NO(PRECONDITION,
-			    "cannot resume a container that is not paused"),
-			[OP_KILL] = DO(op_kill),
-			[OP_RESIZE] = DO(op_resize),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_PIDS] = DO(op_pids),
-			[OP_STATS] = DO(op_stats),
-			[OP_UPDATE] = DO(op_update),
-			[OP_CHECKPOINT] = DO(op_checkpoint),
-			[OP_DELETE] = NO(PRECONDITION,
-			    "cannot delete a running container"),
-			[OP_EXITED] = DO(op_exited),
-		},
-		[STATE_PAUSED] = {
-			[OP_START] = NO(PRECONDITION,
-			    "cannot start a paused container"),
-			[OP_EXEC] = NO(PRECONDITION,
-			    "cannot exec in a paused container"),
-			[OP_PAUSE] = NO(PRECONDITION,
-			    "cannot pause a paused container"),
-			[OP_RESUME] = DO(op_pause),
-			[OP_KILL] = DO(op_kill_paused),
-			[OP_RESIZE] = DO(op_resize),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_PIDS] = DO(op_pids),
-			[OP_STATS] = DO(op_stats),
-			[OP_UPDATE] = DO(op_update),
-			[OP_CHECKPOINT] = DO(op_checkpoint),
-			[OP_DELETE] = NO(PRECONDITION,
-			    "cannot delete a paused container"),
-			[OP_EXITED] = DO(op_exited),
-		},
-		[STATE_STOPPED] = {
-			[OP_START] = NO(PRECONDITION,
-			    "cannot start a stopped container"),
-			[OP_EXEC] = NO(PRECONDITION,
-			    "cannot exec in a stopped container"),
-			[OP_PAUSE] = NO(PRECONDITION,
-			    "cannot pause a stopped container"),
-			[OP_RESUME] = NO(PRECONDITION,
-			    "cannot resume a stopped container"),
-			[OP_KILL] = NO(NOT_FOUND, "process already finished"),
-			[OP_RESIZE] = NO(PRECONDITION,
-			    "cannot resize a stopped container"),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_PIDS] = DO(op_pids_known),
-			[OP_STATS] = NO(NOT_FOUND,
-			    "cannot stat a stopped container"),
-			[OP_UPDATE] = NO(PRECONDITION,
-			    "cannot update a stopped container"),
-			[OP_CHECKPOINT] = NO(PRECONDITION,
-			    "cannot checkpoint a stopped container"),
-			[OP_DELETE] = DO(op_delete),
-		},
-		[STATE_DELETED] = {
-			[OP_START] = GONE, [OP_EXEC] = GONE,
-			[OP_PAUSE] = GONE, [OP_RESUME] = GONE,
-			[OP_KILL] = GONE, [OP_RESIZE] = GONE,
-			[OP_CLOSE_IO] = GONE, [OP_PIDS] = GONE,
-			[OP_STATS] = GONE, [OP_UPDATE] = GONE,
-			[OP_CHECKPOINT] = GONE, [OP_DELETE] = GONE,
-		},
+	[STATE_CREATING] = {
+	PR,  PR,  PR,  PR,  PR,  SIZE,SHUT,PR,  PR,  PR,  PR,  DING,XX },
+	[STATE_CREATED] = {
+	GO,  EXEC,PR,  PR,  KNEW,SIZE,SHUT,KNOW,STAT,UPD, PR,  DNEW,END },
+	[STATE_RUNNING] = {
+	PR,  EXEC,HALT,PR,  KILL,SIZE,SHUT,ASK, STAT,UPD, SAVE,PR,  END },
+	[STATE_PAUSED] = {
+	PR,  PR,  PR,  HALT,KHLT,SIZE,SHUT,ASK, STAT,UPD, SAVE,PR,  END },
+	[STATE_STOPPED] = {
+	PR,  PR,  PR,  PR,  NF,  PR,  SHUT,KNOW,NF,  PR,  PR,  DEL, XX },
+	[STATE_DELETED] = {
+	NF,  NF,  NF,  NF,  NF,  NF,  NF,  NF,  NF,  NF,  NF,  NF,  XX },
 	},
-	/* Execs begin in STATE_CREATED; what is for containers only never
-	 * reaches them (task.c). */
 	[PROC_EXEC] = {
-		[STATE_CREATED] = {
-			[OP_START] = DO(op_exec_start),
-			[OP_KILL] = NO(PRECONDITION, "process not started"),
-			[OP_RESIZE] = DO(op_resize),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_DELETE] = DO(op_delete_exec),
-			[OP_EXITED] = DO(op_exited),
-		},
-		[STATE_RUNNING] = {
-			[OP_START] = NO(PRECONDITION,
-			    "cannot start a running process"),
-			[OP_KILL] = DO(op_kill),
-			[OP_RESIZE] = DO(op_resize),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_DELETE] = NO(PRECONDITION,
-			    "cannot delete a running process"),
-			[OP_EXITED] = DO(op_exited),
-		},
-		[STATE_STOPPED] = {
-			[OP_START] = NO(PRECONDITION,
-			    "cannot start a stopped process"),
-			[OP_KILL] = NO(NOT_FOUND, "process already finished"),
-			[OP_RESIZE] = NO(PRECONDITION,
-			    "cannot resize a stopped process"),
-			[OP_CLOSE_IO] = DO(op_close_io),
-			[OP_DELETE] = DO(op_delete_exec),
-		},
-		[STATE_DELETED] = {
-			[OP_START] = GONE, [OP_KILL] = GONE,
-			[OP_RESIZE] = GONE, [OP_CLOSE_IO] = GONE,
-			[OP_DELETE] = GONE,
-		},
+	[STATE_CREATING] = {
+	XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX },
+	[STATE_CREATED] = {
+	GOX, XX,  XX,  XX,  PR,  SIZE,SHUT,XX,  XX,  XX,  XX,  DELX,END },
+	[STATE_RUNNING] = {
+	PR,  XX,  XX,  XX,  KILL,SIZE,SHUT,XX,  XX,  XX,  XX,  PR,  END },
+	[STATE_PAUSED] = {
+	XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX },
+	[STATE_STOPPED] = {
+	PR,  XX,  XX,  XX,  NF,  PR,  SHUT,XX,  XX,  XX,  XX,  DELX,XX },
+	[STATE_DELETED] = {
+	NF,  XX,  XX,  XX,  NF,  NF,  NF,  XX,  XX,  XX,  XX,  NF,  XX },
 	},
 };
 
-bool
-state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code,
-    const char **text)
-{
-	const struct cell *c = &table[kind][s][op];
+static const char *const op_names[OPS] = {
+	[OP_START] = "start", [OP_EXEC] = "exec in", [OP_PAUSE] = "pause",
+	[OP_RESUME] = "resume", [OP_KILL] = "kill", [OP_RESIZE] = "resize",
+	[OP_CLOSE_IO] = "close stdin of", [OP_PIDS] = "list processes of",
+	[OP_STATS] = "stat", [OP_UPDATE] = "update",
+	[OP_CHECKPOINT] = "checkpoint", [OP_DELETE] = "delete",
+	[OP_EXITED] = "exit",
+};
 
-	*code = c->code;
-	*text = c->text;
-	return c->fn != NULL;
+static enum cell
+cell_of(enum proc_kind kind, enum proc_state s, enum op op)
+{
+	return (enum cell)table[kind][s][op];
+}
+
+bool
+state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code)
+{
+	enum cell c = cell_of(kind, s, op);
+
+	*code = c == PR ? ERR_PRECONDITION : c == NF ? ERR_NOT_FOUND : ERR_OK;
+	return cell_does[c] != NULL;
+}
+
+/* Answer r, which the table refuses. */
+static void
+refuse(struct process *p, struct request *r)
+{
+	struct err e;
+	int code;
+
+	state_allows(p->kind, p->state, r->op, &code);
+	if (p->state == STATE_STOPPED && r->op == OP_KILL)
+		err_set(&e, code, "%s: process already finished",
+		    process_name(p));
+	else if (p->state == STATE_CREATING)
+		err_set(&e, code, "%s: cannot %s a container that is still "
+		    "being created", process_name(p), op_names[r->op]);
+	else
+		err_set(&e, code, "%s: cannot %s a %s %s", process_name(p),
+		    op_names[r->op], state_name(p->state),
+		    p->kind == PROC_INIT ? "container" : "process");
+	request_finish(r, &e);
 }
 
 /* -- look-ups and diagnosis ----------------------------------------------- */
@@ -896,19 +836,9 @@ static void
 dump_requests(const struct process *p, const struct request *r,
     const char *what)
 {
-	static const char *const names[OPS] = {
-		[OP_START] = "start", [OP_EXEC] = "exec",
-		[OP_PAUSE] = "pause", [OP_RESUME] = "resume",
-		[OP_KILL] = "kill", [OP_RESIZE] = "resize",
-		[OP_CLOSE_IO] = "close stdin", [OP_PIDS] = "pids",
-		[OP_STATS] = "stats", [OP_UPDATE] = "update",
-		[OP_CHECKPOINT] = "checkpoint", [OP_DELETE] = "delete",
-		[OP_EXITED] = "exited",
-	};
-
 	for (; r; r = r->next)
 		log_info("dump: %s: %s %s for %lld ms", process_name(p),
-		    names[r->op], what,
+		    op_names[r->op], what,
 		    (long long)((loop_now() - r->began) / NS_PER_MS));
 }
 

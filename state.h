@@ -215,10 +215,10 @@ int state_wait(struct process *p, struct waiter *w, struct err *e);
 /* Do not wait any more; not waiting is nothing. */
 void state_unwait(struct process *p, struct waiter *w);
 const char *state_name(enum proc_state s);
-/* What the table says: true if op is done in that state, else the code and
- * the text of the refusal (0 and NULL where it cannot be asked). */
+/* What the table says: true if op is done in that state, else the code of the
+ * refusal. */
 bool state_allows(enum proc_kind kind, enum proc_state s, enum op op,
-	int *code, const char **text);
+	int *code);
 /* The exec of ct with that pid inside the sandbox, or NULL. */
 const struct process *state_exec_of_pid(const struct container *ct,
 	uint32_t internal_pid);

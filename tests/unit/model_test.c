@@ -747,9 +747,8 @@ delete_worked(struct asked *a)
 static void
 count(const struct asked *a, bool worked)
 {
-	const char *text;
 	int code;
-	bool may = state_allows(a->kind, a->state, a->r.op, &code, &text);
+	bool may = state_allows(a->kind, a->state, a->r.op, &code);
 
 	MUST(may || !worked);
 	hits[a->kind][a->state][a->r.op][worked ? WORKED : may ? FAILED :
@@ -1153,7 +1152,6 @@ all_outcomes_seen(void)
 {
 	int k, s, op, code, wrong = 0;
 	const unsigned long *h;
-	const char *text;
 	bool may, ok;
 
 	for (k = 0; k < PROC_KINDS; k++)
@@ -1161,7 +1159,7 @@ all_outcomes_seen(void)
 	for (op = 0; op < OPS; op++) {
 		h = hits[k][s][op];
 		may = state_allows((enum proc_kind)k, (enum proc_state)s,
-		    (enum op)op, &code, &text);
+		    (enum op)op, &code);
 		if (!may && !code)	/* nobody can ask */
 			ok = !h[WORKED] && !h[FAILED] && !h[REFUSED];
 		else if (!may)
