@@ -19,7 +19,6 @@
 #define SHARES_MIN 2
 #define SHARES_SPAN 262142
 #define WEIGHT_SPAN 9999
-#define PERIOD_US 100000	/* the kernel's own */
 
 enum member {
 	MEMORY_LIMIT, MEMORY_SWAP, MEMORY_RESERVATION, CPU_SHARES, CPU_QUOTA,
@@ -44,6 +43,7 @@ static const struct {
 
 struct write {
 	const char *file;
+	bool pair;		/* of two of which either may have to be first */
 	char value[VALUE_BYTES];
 };
 
@@ -92,11 +92,13 @@ take(struct plan *p, enum member m, int tok, struct err *e)
 		return 0;
 	if (m == CPU_CPUS || m == CPU_MEMS)
 		ok = json_str(&p->j, tok, p->text[m], VALUE_BYTES) > 0;
-	else
-		ok = json_int(&p->j, tok, &p->num[m]);
+	else	/* -1, where there may be none, is the only one below 0. */
+		ok = json_int(&p->j, tok, &p->num[m]) && p->num[m] >=
+		    (m == CPU_SHARES || m == CPU_PERIOD ? 0 : -1);
 	if (!ok)
 		return err_set(e, ERR_INVALID, "resources: %s.%s is of a "
-		    "wrong type", members[m].group, members[m].name);
+		    "wrong type or out of range", members[m].group,
+		    members[m].name);
 	p->tok[m] = tok;
 	return 0;
 }
@@ -190,6 +192,8 @@ plan_v1(struct plan *p)
 	for (m = 0; m < MEMBERS; m++) {
 		if (p->tok[m] < 0)
 			continue;
+		p->writes[p->n].pair = (m == MEMORY_LIMIT ||
+		    m == CPU_QUOTA) && p->tok[m + 1] >= 0;
 		if (m == CPU_CPUS || m == CPU_MEMS)
 			memcpy(add(p, members[m].file), p->text[m],
 			    VALUE_BYTES);
@@ -212,55 +216,110 @@ weight(int64_t shares)
 	return 1 + (shares - SHARES_MIN) * WEIGHT_SPAN / SHARES_SPAN;
 }
 
-/* As runc converts them (OCI runtime specification, config-linux.md). */
-static void
-plan_v2(struct plan *p)
+/*
+ * Version 1 counts memory and swap together, version 2 swap alone: what of a
+ * total is swap depends on the memory's limit, the one that is named or else
+ * the one in force.  A limit without a total leaves the swap as it is.
+ */
+static int
+plan_memory_v2(struct plan *p, const struct cgroup *cg, struct err *e)
 {
-	const int64_t *num = p->num;
-	int64_t period = p->tok[CPU_PERIOD] < 0 ? PERIOD_US : num[CPU_PERIOD];
-	int64_t swap = num[MEMORY_SWAP];
+	int64_t limit = p->num[MEMORY_LIMIT], swap = p->num[MEMORY_SWAP];
+	uint64_t now;
 
 	if (p->tok[MEMORY_LIMIT] >= 0)
-		add_limit(p, "memory.max", num[MEMORY_LIMIT]);
-	if (p->tok[MEMORY_SWAP] >= 0)
-		/* Version 1 counts memory in. */
-		add_limit(p, "memory.swap.max", swap < 0 ? -1 :
-		    swap > num[MEMORY_LIMIT] ? swap - num[MEMORY_LIMIT] : 0);
+		add_limit(p, "memory.max", limit);
+	else
+		limit = cgroup_uint(cg, "memory.max", &now) &&
+		    now <= INT64_MAX ? (int64_t)now : -1;
+	if (p->tok[MEMORY_SWAP] < 0)
+		return 0;
+	if (swap >= 0 && limit >= 0 && swap < limit)
+		return err_set(e, ERR_INVALID, "resources: memory.swap of "
+		    "%lld is less than the memory limit of %lld, which it "
+		    "includes", (long long)swap, (long long)limit);
+	add_limit(p, "memory.swap.max", swap >= 0 && limit >= 0 ?
+	    swap - limit : swap);
+	return 0;
+}
+
+/* Version 2 has quota and period in one file: what is not named stays. */
+static void
+plan_cpu_max(struct plan *p, const struct cgroup *cg)
+{
+	char now[64], *value;
+	size_t n;
+
+	if (p->tok[CPU_QUOTA] < 0 && p->tok[CPU_PERIOD] < 0)
+		return;
+	if (cgroup_read(cg, "cpu.max", now, sizeof(now)) <= 0)
+		strcpy(now, "max");
+	now[strcspn(now, "\n")] = '\0';
+	n = strcspn(now, " ");
+	value = p->writes[p->n].value;
+	if (p->tok[CPU_QUOTA] >= 0)
+		add_limit(p, "cpu.max", p->num[CPU_QUOTA]);
+	else
+		fmt(add(p, "cpu.max"), VALUE_BYTES, "%.*s", (int)n, now);
+	if (p->tok[CPU_PERIOD] >= 0)
+		fmt(value + strlen(value), 32, " %lld",
+		    (long long)p->num[CPU_PERIOD]);
+	else
+		strcat(value, now + n);
+}
+
+/* As runc converts them (OCI runtime specification, config-linux.md). */
+static int
+plan_v2(struct plan *p, const struct cgroup *cg, struct err *e)
+{
+	const int64_t *num = p->num;
+
+	if (plan_memory_v2(p, cg, e) < 0)
+		return -1;
 	if (p->tok[MEMORY_RESERVATION] >= 0)
 		add_limit(p, "memory.low", num[MEMORY_RESERVATION]);
 	if (p->tok[CPU_SHARES] >= 0)
 		add_limit(p, "cpu.weight", weight(num[CPU_SHARES]));
-	if (p->tok[CPU_QUOTA] > 0 && num[CPU_QUOTA] > 0)
-		fmt(add(p, "cpu.max"), VALUE_BYTES, "%lld %lld",
-		    (long long)num[CPU_QUOTA], (long long)period);
-	else if (p->tok[CPU_QUOTA] >= 0 || p->tok[CPU_PERIOD] >= 0)
-		fmt(add(p, "cpu.max"), VALUE_BYTES, "max %lld",
-		    (long long)period);
+	plan_cpu_max(p, cg);
 	if (p->tok[CPU_CPUS] >= 0)
 		memcpy(add(p, "cpuset.cpus"), p->text[CPU_CPUS], VALUE_BYTES);
 	if (p->tok[CPU_MEMS] >= 0)
 		memcpy(add(p, "cpuset.mems"), p->text[CPU_MEMS], VALUE_BYTES);
 	if (p->tok[PIDS_LIMIT] >= 0)
 		add_limit(p, "pids.max", num[PIDS_LIMIT]);
+	return 0;
 }
 
-/* Version 1 wants memory no higher than memory and swap at every moment, so
- * where a write is refused the one behind it may have to come first. */
+/* Memory without a limit, and not a word of swap: neither has one, as runc
+ * has it, where the kernel counts swap. */
+static void
+free_swap(struct plan *p, const struct cgroup *cg)
+{
+	char text[32];
+
+	if (p->tok[MEMORY_LIMIT] < 0 || p->num[MEMORY_LIMIT] >= 0 ||
+	    p->tok[MEMORY_SWAP] >= 0 ||
+	    cgroup_read(cg, cgroup_is_unified(cg) ? "memory.swap.max" :
+	    members[MEMORY_SWAP].file, text, sizeof(text)) < 0)
+		return;
+	p->tok[MEMORY_SWAP] = p->tok[MEMORY_LIMIT];
+	p->num[MEMORY_SWAP] = -1;
+}
+
+/* Version 1 wants memory no higher than memory and swap at every moment, and
+ * a quota's share of its period no higher than the parent's; so where the
+ * first of two is refused, the second may have to come before it. */
 static int
 write_all(const struct cgroup *cg, const struct plan *p, struct err *e)
 {
-	size_t i;
+	const struct write *w;
 
-	for (i = 0; i < p->n; i++) {
-		if (cgroup_write(cg, p->writes[i].file, p->writes[i].value,
-		    e) == 0)
+	for (w = p->writes; w < p->writes + p->n; w++) {
+		if (cgroup_write(cg, w->file, w->value, e) == 0)
 			continue;
-		if (i + 1 == p->n || p->tok[MEMORY_LIMIT] < 0 ||
-		    p->tok[MEMORY_SWAP] < 0 || i != 0)
-			return -1;
-		if (cgroup_write(cg, p->writes[1].file, p->writes[1].value,
-		    e) < 0 || cgroup_write(cg, p->writes[0].file,
-		    p->writes[0].value, e) < 0)
+		if (!w->pair ||
+		    cgroup_write(cg, w[1].file, w[1].value, e) < 0 ||
+		    cgroup_write(cg, w->file, w->value, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -281,9 +340,14 @@ limits_apply(const struct cgroup *cg, const char *json, size_t len,
 	if (json_parse(&p->j, json, len, e) < 0) {
 		err_prefix(e, "resources");
 	} else if (take_all(p, e) == 0) {
-		(cgroup_is_unified(cg) ? plan_v2 : plan_v1)(p);
+		free_swap(p, cg);
+		if (!cgroup_is_unified(cg))
+			plan_v1(p);
+		else if (plan_v2(p, cg, e) < 0)
+			goto out;
 		ret = write_all(cg, p, e);
 	}
+out:
 	json_free(&p->j);
 	free(p);
 	return ret;

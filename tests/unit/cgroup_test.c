@@ -38,6 +38,15 @@ put(const char *name, const char *text)
 	fclose(f);
 }
 
+static void
+unlink_below(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
 static const char *
 get(const char *name)
 {
@@ -102,6 +111,7 @@ host_v2(void)
 	put("u/pod/x/cpu.weight", "");
 	put("u/pod/x/cpu.max", "");
 	put("u/pod/x/cpuset.cpus", "");
+	put("u/pod/x/cpuset.mems", "");
 	put("u/pod/x/pids.max", "");
 }
 
@@ -371,8 +381,9 @@ START_TEST(limits_v2)
 	ck_assert_str_eq(get("u/pod/x/cpu.max"), "20000 5000");
 	ck_assert_str_eq(get("u/pod/x/cpuset.cpus"), "0-1");
 	ck_assert_str_eq(get("u/pod/x/pids.max"), "max");
+	put("u/pod/x/cpu.max", "1 5000");
 	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"quota\":-1}}"), ERR_OK);
-	ck_assert_str_eq(get("u/pod/x/cpu.max"), "max 100000");
+	ck_assert_str_eq(get("u/pod/x/cpu.max"), "max 5000");
 	/* Beyond what the kernel takes is its least or most, as of cpu.shares. */
 	put("u/pod/x/cpu.weight", "");
 	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"shares\":1}}"), ERR_OK);
@@ -380,6 +391,156 @@ START_TEST(limits_v2)
 	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"shares\":"
 	    "9223372036854775807}}"), ERR_OK);
 	ck_assert_str_eq(get("u/pod/x/cpu.weight"), "10000");
+	cgroup_put(cg);
+}
+END_TEST
+
+/*
+ * 13.32: every value that version 2 counts otherwise than version 1, also where
+ * a request names one of two that belong together.  The right ones are what
+ * runc writes, but for a quota or a period that is not named: version 1 leaves
+ * it alone, and so must version 2.
+ */
+START_TEST(limits_v2_convert)
+{
+	static const struct {
+		const char *file, *before, *json, *after;
+		const char *limit;	/* of memory, in force; NULL: none */
+	} cases[] = {
+		/* A total of memory and swap, and the limit in force. */
+		{ "memory.max", "268435456\n",
+		    "{\"memory\":{\"swap\":536870912}}", "268435456\n",
+		    NULL },
+		{ "memory.swap.max", "max\n",
+		    "{\"memory\":{\"swap\":536870912}}", "268435456",
+		    "268435456\n" },
+		{ "memory.swap.max", "max\n",
+		    "{\"memory\":{\"swap\":268435456}}", "0",
+		    "268435456\n" },
+		{ "memory.swap.max", "0\n",
+		    "{\"memory\":{\"swap\":-1}}", "max",
+		    "268435456\n" },
+		{ "memory.swap.max", "7\n",
+		    "{\"memory\":{\"limit\":4096,\"swap\":8192}}", "4096", NULL },
+		{ "memory.swap.max", "7\n",
+		    "{\"memory\":{\"limit\":4096}}", "7\n", NULL },
+		{ "memory.swap.max", "7\n",
+		    "{\"memory\":{\"limit\":4096,\"swap\":-1}}", "max", NULL },
+		{ "memory.swap.max", "7\n",
+		    "{\"memory\":{\"limit\":-1}}", "max", NULL },
+		{ "memory.swap.max", "7\n",
+		    "{\"memory\":{\"limit\":-1,\"swap\":8192}}", "8192", NULL },
+		/* No limit in force: all of the total may be swap. */
+		{ "memory.max", "max\n", "{\"memory\":{\"limit\":0}}",
+		    "max\n", NULL },
+		{ "memory.swap.max", "7\n",
+		    "{\"memory\":{\"swap\":536870912}}", "536870912", NULL },
+		{ "memory.max", "1\n", "{\"memory\":{\"limit\":-1}}", "max", NULL },
+		{ "memory.low", "1", "{\"memory\":{\"reservation\":-1}}",
+		    "max", NULL },
+		{ "memory.low", "1", "{\"memory\":{\"reservation\":4096}}",
+		    "4096", NULL },
+		/* Shares of 2 to 262144 are weights of 1 to 10000. */
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":0}}", "7", NULL },
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":1}}", "1", NULL },
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":2}}", "1", NULL },
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":1024}}", "39", NULL },
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":262144}}",
+		    "10000", NULL },
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":262145}}",
+		    "10000", NULL },
+		/* Quota and period. */
+		{ "cpu.max", "max 100000\n",
+		    "{\"cpu\":{\"quota\":20000,\"period\":50000}}",
+		    "20000 50000", NULL },
+		{ "cpu.max", "max 50000\n", "{\"cpu\":{\"quota\":20000}}",
+		    "20000 50000", NULL },
+		{ "cpu.max", "20000 50000\n",
+		    "{\"cpu\":{\"period\":100000}}", "20000 100000", NULL },
+		{ "cpu.max", "max 50000\n",
+		    "{\"cpu\":{\"period\":100000}}", "max 100000", NULL },
+		{ "cpu.max", "20000 50000\n", "{\"cpu\":{\"quota\":-1}}",
+		    "max 50000", NULL },
+		{ "cpu.max", "20000 50000\n",
+		    "{\"cpu\":{\"quota\":0,\"period\":0}}",
+		    "20000 50000\n", NULL },
+		/* The same in both versions. */
+		{ "cpuset.cpus", "0", "{\"cpu\":{\"cpus\":\"0,2-3\"}}",
+		    "0,2-3", NULL },
+		{ "cpuset.mems", "0", "{\"cpu\":{\"mems\":\"1\"}}", "1", NULL },
+		{ "cpuset.cpus", "0", "{\"cpu\":{\"cpus\":\"\"}}", "0", NULL },
+		{ "pids.max", "7", "{\"pids\":{\"limit\":100}}", "100", NULL },
+		{ "pids.max", "7", "{\"pids\":{\"limit\":-1}}", "max", NULL },
+		{ "pids.max", "7", "{\"pids\":{\"limit\":0}}", "7", NULL },
+	};
+	struct cgroup *cg;
+	char path[64], expected[64];
+	size_t i;
+
+	host_v2();
+	cg = find();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(path, sizeof(path), "u/pod/x/%s", cases[i].file);
+		put("u/pod/x/memory.max", cases[i].limit ? cases[i].limit :
+		    "max\n");
+		put(path, cases[i].before);
+		/* A plain file keeps what is behind the bytes written. */
+		snprintf(expected, sizeof(expected), "%s%s", cases[i].after,
+		    strlen(cases[i].before) > strlen(cases[i].after) ?
+		    cases[i].before + strlen(cases[i].after) : "");
+		ck_assert_msg(apply(cg, cases[i].json) == ERR_OK, "%s",
+		    cases[i].json);
+		ck_assert_msg(strcmp(get(path), expected) == 0,
+		    "%s, was \"%s\", after %s: \"%s\"", cases[i].file,
+		    cases[i].before, cases[i].json, get(path));
+	}
+	cgroup_put(cg);
+}
+END_TEST
+
+/* 13.32: less than the limit that it includes, in the request or in force,
+ * and nothing is written. */
+START_TEST(limits_v2_total_below_limit)
+{
+	struct cgroup *cg;
+
+	host_v2();
+	cg = find();
+	put("u/pod/x/memory.max", "8192\n");
+	put("u/pod/x/memory.swap.max", "7\n");
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"swap\":4096}}"),
+	    ERR_INVALID);
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"limit\":16384,"
+	    "\"swap\":12288}}"), ERR_INVALID);
+	ck_assert_str_eq(get("u/pod/x/memory.max"), "8192\n");
+	ck_assert_str_eq(get("u/pod/x/memory.swap.max"), "7\n");
+	/* Without the kernel's counting of swap, no limit of memory is one. */
+	unlink_below("u/pod/x/memory.swap.max");
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"limit\":-1}}"), ERR_OK);
+	ck_assert(strncmp(get("u/pod/x/memory.max"), "max", 3) == 0);
+	cgroup_put(cg);
+}
+END_TEST
+
+/* 13.32: version 1 takes the values as they are; no limit of memory means
+ * none of memory and swap. */
+START_TEST(limits_v1_one_of_two)
+{
+	struct cgroup *cg;
+
+	host_v1();
+	cg = find();
+	put("c/x/cpu.cfs_period_us", "25000");
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"swap\":8192}}"), ERR_OK);
+	ck_assert_str_eq(get("m/pod/x/memory.memsw.limit_in_bytes"), "8192\n");
+	ck_assert_str_eq(get("m/pod/x/memory.limit_in_bytes"), "1000\n");
+	ck_assert_int_eq(apply(cg, "{\"memory\":{\"limit\":-1}}"), ERR_OK);
+	ck_assert(strncmp(get("m/pod/x/memory.limit_in_bytes"), "-1", 2) == 0);
+	ck_assert(strncmp(get("m/pod/x/memory.memsw.limit_in_bytes"), "-1",
+	    2) == 0);
+	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"period\":50000}}"), ERR_OK);
+	ck_assert_str_eq(get("c/x/cpu.cfs_period_us"), "50000");
+	ck_assert_str_eq(get("c/x/cpu.cfs_quota_us"), "");
 	cgroup_put(cg);
 }
 END_TEST
@@ -402,6 +563,13 @@ START_TEST(limits_refused)
 		    ERR_UNIMPLEMENTED },
 		{ "{\"memory\":{\"limit\":1},\"unified\":{\"a\":\"b\"}}",
 		    ERR_UNIMPLEMENTED },
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\","
+		    "\"limit\":1}]}", ERR_UNIMPLEMENTED },
+		/* 13.32: below 0 there is -1 for none, where there may be. */
+		{ "{\"memory\":{\"limit\":-2}}", ERR_INVALID },
+		{ "{\"pids\":{\"limit\":-2}}", ERR_INVALID },
+		{ "{\"cpu\":{\"shares\":-1}}", ERR_INVALID },
+		{ "{\"cpu\":{\"period\":-1}}", ERR_INVALID },
 	};
 	struct cgroup *cg;
 	size_t i;
@@ -457,6 +625,8 @@ main(void)
 	const TTest *const tests[] = {
 		what_is_left_is_removed, v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
 		metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
+		limits_v2_convert, limits_v2_total_below_limit,
+		limits_v1_one_of_two,
 	};
 	Suite *s = suite_create("cgroup");
 	TCase *tc = tcase_create("cgroup");
