@@ -2,27 +2,19 @@
 /*
  * io: see io.h.
  *
- * A stream is one direction of one of the three: a source, a sink, and the
- * loop watching whichever of the two holds it up, never both.  pump() moves
- * what it can and then decides what to watch; everything else only opens,
- * closes, or asks whether it is over.
+ * The three streams (stream.c) are opened here, and waited for at the end.
  *
  * An output FIFO is opened twice: a reader of our own first, so that opening
  * the writer needs no client and a client that dies makes no EPIPE, then the
  * writer.  What becomes of the two at the end is tail.c's.
- *
- * An output without a sink (it failed, or io_free() has closed it) is read on
- * and dropped, so that whoever still writes gets neither EPIPE nor stuck.
  */
 #include "io.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,56 +24,18 @@
 #include "base/log.h"
 #include "stdio/logger.h"
 #include "base/loop.h"
-#include "stdio/tail.h"
+#include "stdio/stream.h"
 #include "stdio/target.h"
 
-#define SPLICE_TURN (1u << 20)	/* bytes of one stream in one turn */
-#define COPY_TURN (64u << 10)
-#define COPY_BYTES 4096		/* kept for a sink that takes part of it */
-#define FILE_BYTES (64u << 10)	/* a file takes all of it */
-#define PIPE_DEFAULT (64 << 10)
-/* Wished for the container's pipes: its writer and the shim then take turns
- * less often.  The client's FIFO stays as the client made it. */
-#define PIPE_BYTES (256 << 10)
-#define FULLS_MAX 16		/* times that the client was the slower one */
-#define WATCH_AGAIN_NS (100 * NS_PER_MS)
 #define LEFT_MAX 256		/* whose background processes may write on */
 
 enum { IN, OUT, ERR, STREAMS };
-
-struct stream {
-	struct io *io;
-	const char *name;
-	int src;
-	int dst;
-	int keep;		/* our other end of the client's FIFO, or -1 */
-	struct watch src_watch;
-	struct watch dst_watch;
-	struct timer watch_again;	/* there was no room for a watch */
-	struct tail tail;
-	bool open;
-	bool ended;		/* source at its end, tail waits for a client */
-	bool fifo;		/* the client's end is a FIFO */
-	bool file;		/* sink is always writable, takes everything */
-	bool copy;		/* not spliced */
-	bool tty;		/* source is a terminal's master */
-	bool discard;		/* there is no sink */
-	bool wide;		/* the container's pipe has been widened */
-	unsigned fulls;
-	bool told_error;
-	uint8_t *buf;		/* COPY_BYTES, only if copy and not file */
-	size_t buf_off;
-	size_t buf_len;
-	uint64_t dropped;
-	uint64_t bytes;		/* taken from the source */
-};
 
 struct io {
 	struct stream s[STREAMS];
 	int child[STREAMS];	/* the container's ends */
 	int null;		/* for those that it has not got */
 	bool terminal;
-	bool one_fifo;		/* stdout and stderr go to the same */
 	bool left;		/* io_free() has been called */
 	struct io *next;	/* that was left before it */
 	struct logger *logger;	/* both outputs go there; or NULL */
@@ -116,102 +70,7 @@ io_set_bounds(int64_t stall, int64_t limit, int64_t reading)
 	read_ns = reading;
 }
 
-static void pump(struct stream *s);
-
-/* -- watching ------------------------------------------------------------- */
-
-static void
-on_src(struct watch *w, uint32_t revents)
-{
-	(void)revents;
-	pump(container_of(w, struct stream, src_watch));
-}
-
-/*
- * A pipe whose writer was seen to wait belongs to somebody with much to say.
- * Not all of them from the start: pages of pipes are counted for the user,
- * and beyond a limit (pipe(7), pipe-user-pages-soft: 64 MiB) new pipes of
- * containers that run as the same user shrink to a page or two.
- */
-static void
-widen(struct stream *s)
-{
-	if (s->wide || s->copy)
-		return;
-	s->wide = true;
-	/* Refused where a limit is reached: then it stays as it is. */
-	fcntl(s == &s->io->s[IN] ? s->dst : s->src, F_SETPIPE_SZ, PIPE_BYTES);
-}
-
-static void
-on_dst(struct watch *w, uint32_t revents)
-{
-	struct stream *s = container_of(w, struct stream, dst_watch);
-
-	(void)revents;
-	if (++s->fulls == FULLS_MAX)
-		widen(s);
-	pump(s);
-}
-
-static void
-watch_nothing(struct stream *s)
-{
-	loop_del(&s->src_watch);
-	loop_del(&s->dst_watch);
-	timer_stop(&s->watch_again);
-}
-
-static void
-on_watch_again(struct timer *t)
-{
-	pump(container_of(t, struct stream, watch_again));
-}
-
-/* A stream that nothing wakes up would stand still for ever. */
-static void
-watch(struct stream *s, struct watch *w, int fd, uint32_t events,
-    void (*cb)(struct watch *w, uint32_t revents))
-{
-	struct err e;
-
-	if (w->fd >= 0 || loop_add(w, fd, events, LOOP_IO, cb, &e) == 0)
-		return;
-	log_err("%s: %s: %s", s->io->label, s->name, e.msg);
-	timer_start(&s->watch_again, WATCH_AGAIN_NS, on_watch_again);
-}
-
-static bool
-is_watched(const struct stream *s)
-{
-	return s->src_watch.fd >= 0 || s->dst_watch.fd >= 0;
-}
-
-static void
-watch_src(struct stream *s)
-{
-	loop_del(&s->dst_watch);
-	watch(s, &s->src_watch, s->src, EPOLLIN, on_src);
-}
-
-/* A sink that cannot be watched (a file) is never waited for. */
-static void
-watch_dst(struct stream *s)
-{
-	loop_del(&s->src_watch);
-	watch(s, &s->dst_watch, s->dst, EPOLLOUT, on_dst);
-}
-
 /* -- draining ------------------------------------------------------------- */
-
-/* Handed to the client, or nobody to hand it to? */
-static bool
-stream_drained(const struct stream *s)
-{
-	if (!s->open || s->ended)
-		return true;
-	return s->buf_len == 0 && !fd_events(s->src, POLLIN);
-}
 
 static void
 tell_drained(struct defer *d)
@@ -250,8 +109,7 @@ check_drained(struct io *io)
 	if (!io->draining || io->drained || !stream_drained(out) ||
 	    !stream_drained(err))
 		return;
-	if (!(out->open && tail_is_being_read(&out->tail)) &&
-	    !(err->open && tail_is_being_read(&err->tail))) {
+	if (!stream_is_being_read(out) && !stream_is_being_read(err)) {
 		end_drain(io);
 	} else if (!io->reading) {
 		io->reading = true;
@@ -267,8 +125,7 @@ drain_late(struct io *io, const char *why)
 	for (i = OUT; i <= ERR; i++) {
 		if (!stream_drained(&io->s[i]))
 			log_warn("%s: %s: %s, %zu bytes wait", io->label,
-			    io->s[i].name, why,
-			    fd_unread(io->s[i].src) + io->s[i].buf_len);
+			    io->s[i].name, why, stream_waits(&io->s[i]));
 	}
 	end_drain(io);
 }
@@ -284,7 +141,7 @@ on_stall(struct timer *t)
 	io->moved = false;
 	for (i = OUT; i <= ERR; i++) {
 		if (io->s[i].open && !io->drained)
-			pump(&io->s[i]);
+			stream_pump(&io->s[i]);
 	}
 	if (io->drained)
 		return;
@@ -299,79 +156,6 @@ on_limit(struct timer *t)
 {
 	drain_late(container_of(t, struct io, limit),
 	    "the client takes it too slowly");
-}
-
-/* -- the end of a stream -------------------------------------------------- */
-
-static void
-stream_close(struct stream *s)
-{
-	watch_nothing(s);
-	s->dropped += tail_stop(&s->tail);
-	if (s->dropped)
-		log_warn("%s: %s: %llu bytes dropped", s->io->label, s->name,
-		    (unsigned long long)s->dropped);
-	s->dropped = 0;
-	fd_close(&s->src);
-	fd_close(&s->dst);
-	fd_close(&s->keep);
-	free(s->buf);
-	s->buf = NULL;
-	s->buf_len = 0;
-	s->open = false;
-}
-
-static void
-on_tail_changed(struct tail *t)
-{
-	struct stream *s = container_of(t, struct stream, tail);
-
-	if (tail_is_over(t))
-		stream_close(s);
-	check_drained(s->io);
-}
-
-/* Of two streams in one FIFO only the last to end has a tail. */
-static bool
-has_tail(const struct stream *s)
-{
-	const struct io *io = s->io;
-	const struct stream *other = s == &io->s[OUT] ? &io->s[ERR] :
-	    &io->s[OUT];
-
-	if (s == &io->s[IN] || !s->fifo)
-		return false;
-	return !io->one_fifo || !other->open || other->ended;
-}
-
-/* The source is at its end and everything is in the sink. */
-static void
-stream_end(struct stream *s)
-{
-	int writer = s->dst, reader = s->keep;
-
-	watch_nothing(s);
-	fd_close(&s->src);
-	if (has_tail(s)) {
-		s->ended = true;
-		s->dst = s->keep = -1;
-		if (!tail_start(&s->tail, writer, reader, on_tail_changed))
-			return;
-	}
-	stream_close(s);
-}
-
-/* Go on without a sink. */
-static void
-stream_discard(struct stream *s)
-{
-	watch_nothing(s);
-	fd_close(&s->dst);
-	fd_close(&s->keep);
-	s->dropped += s->buf_len;
-	s->buf_len = 0;
-	s->fifo = false;
-	s->discard = s->file = s->copy = true;
 }
 
 static void
@@ -398,188 +182,16 @@ release(struct io *io)
 	loop_defer(&io->freed, free_now);
 }
 
-/* -- moving --------------------------------------------------------------- */
-
 static void
-drop(struct stream *s, size_t n, int err)
+on_changed(struct stream *s, bool moved)
 {
-	if (!s->told_error)
-		log_err("%s: %s: write: %s; what follows is dropped",
-		    s->io->label, s->name, strerror(err));
-	s->told_error = true;
-	s->dropped += n;
-}
+	struct io *io = s->io;
 
-/* All of p into a file; what it does not take (no space) is dropped. */
-static void
-write_file(struct stream *s, const uint8_t *p, size_t n)
-{
-	ssize_t r;
-
-	while (n) {
-		r = write(s->dst, p, n);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			drop(s, n, r ? errno : ENOSPC);
-			return;
-		}
-		p += r;
-		n -= (size_t)r;
-	}
-}
-
-static void
-sink_failed(struct stream *s, int err)
-{
-	drop(s, 0, err);
-	stream_discard(s);
-}
-
-static bool
-make_buf(struct stream *s)
-{
-	if (!s->buf)
-		s->buf = malloc(COPY_BYTES);
-	return s->buf != NULL;
-}
-
-/* Give the sink what is in buf.  False: it takes no more now, or is gone. */
-static bool
-flush_buf(struct stream *s)
-{
-	ssize_t n = write(s->dst, s->buf + s->buf_off, s->buf_len);
-
-	if (n >= 0) {
-		s->buf_off += (size_t)n;
-		s->buf_len -= (size_t)n;
-		return true;
-	}
-	if (errno == EINTR)
-		return true;
-	if (errno == EAGAIN) {
-		watch_dst(s);
-		return false;
-	}
-	if (s != &s->io->s[IN]) {
-		sink_failed(s, errno);
-		return true;
-	}
-	s->buf_len = 0;
-	stream_end(s);
-	return false;
-}
-
-/* Read once and hand on; returns as read(2). */
-static ssize_t
-copy_once(struct stream *s)
-{
-	/* One for all: a file takes it whole before the next read. */
-	static uint8_t big[FILE_BYTES];
-	ssize_t n;
-
-	if (!s->file) {
-		n = read(s->src, s->buf, COPY_BYTES);
-		s->buf_off = 0;
-		s->buf_len = n > 0 ? (size_t)n : 0;
-		return n;
-	}
-	n = read(s->src, big, sizeof(big));
-	if (n > 0 && s->discard)
-		s->dropped += (uint64_t)n;
-	else if (n > 0)
-		write_file(s, big, (size_t)n);
-	return n;
-}
-
-/* Nothing moved: is it the source that is empty, or the sink that is full? */
-static void
-watch_what_stalls(struct stream *s)
-{
-	if (s->copy || s->file || !fd_events(s->src, POLLIN))
-		watch_src(s);
-	else
-		watch_dst(s);
-}
-
-/* Move one piece.  Returns the bytes moved; 0 when there is no more to do. */
-static size_t
-move(struct stream *s, size_t max)
-{
-	ssize_t n;
-
-	if (s->copy)
-		n = copy_once(s);
-	else
-		n = splice(s->src, NULL, s->dst, NULL, max,
-		    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	if (n >= PIPE_DEFAULT)
-		widen(s);
-	if (n > 0) {
-		s->bytes += (uint64_t)n;
-		return (size_t)n;
-	}
-	if (n < 0 && errno == EINTR)
-		return 1;
-	if (n < 0 && errno == EAGAIN) {
-		watch_what_stalls(s);
-		return 0;
-	}
-	if (n < 0 && errno == EIO && s->tty && !s->io->draining) {
-		/* No slave is open and none could be held: not the end, and
-		 * watching a terminal that has hung up would spin. */
-		watch_nothing(s);
-		return 0;
-	}
-	/* Whatever a read says but EAGAIN is the end; a splice speaks of
-	 * the sink. */
-	if (n == 0 || s->copy || s == &s->io->s[IN]) {
-		stream_end(s);
-		return 0;
-	}
-	if (errno == EINVAL && (s->file || make_buf(s)))
-		s->copy = true;
-	else
-		sink_failed(s, errno);
-	return 1;
-}
-
-static void
-pump(struct stream *s)
-{
-	size_t left = SPLICE_TURN, n;
-	bool progress = false;
-
-	while (s->open && !s->ended) {
-		if (s->copy && left > COPY_TURN)
-			left = COPY_TURN;
-		if (left == 0) {	/* others' turn; more is known to be there */
-			watch_src(s);
-			break;
-		}
-		if (s->buf_len) {
-			if (!flush_buf(s))
-				break;
-			progress = true;
-			continue;
-		}
-		n = move(s, left);
-		if (n == 0)
-			break;
-		progress = true;
-		/* Less than there was room for: the source is empty now, or
-		 * the sink full.  The watch that is on tells when that has
-		 * changed, or at once that it was the other one. */
-		if (n < left && n > 1 && is_watched(s) && !s->copy)
-			break;
-		left -= n < left ? n : left;
-	}
-	s->io->moved |= progress;
-	if (s->io->draining && progress && timer_running(&s->io->stall) &&
-	    !s->io->reading)
-		timer_start(&s->io->stall, stall_ns, on_stall);
-	check_drained(s->io);
-	release(s->io);
+	io->moved |= moved;
+	if (io->draining && moved && timer_running(&io->stall) && !io->reading)
+		timer_start(&io->stall, stall_ns, on_stall);
+	check_drained(io);
+	release(io);
 }
 
 /* -- opening -------------------------------------------------------------- */
@@ -598,16 +210,6 @@ open_sink(struct stream *s, const char *name, struct err *e)
 	s->file = t.file;
 	s->copy = t.copy;
 	return 0;
-}
-
-/* This one is not spliced. */
-static int
-copied(struct stream *s, struct err *e)
-{
-	s->copy = true;
-	if (s->file || make_buf(s))
-		return 0;
-	return err_set(e, ERR_EXHAUSTED, "%s: out of memory", s->name);
 }
 
 static bool
@@ -663,7 +265,7 @@ open_stdin(struct io *io, const struct io_config *c, struct err *e)
 		return err_set(e, ERR_INVALID, "open %s: the input of a "
 		    "terminal must be a FIFO", c->in);
 	s->open = true;
-	return c->terminal ? copied(s, e) : open_pipe(io, IN, c, e);
+	return c->terminal ? stream_copy(s, e) : open_pipe(io, IN, c, e);
 }
 
 static int
@@ -685,12 +287,14 @@ open_output(struct io *io, int i, const char *target,
 	} else if (open_sink(s, target, e) < 0) {
 		return -1;
 	}
-	if (i == ERR)
-		io->one_fifo = s->fifo && same_file(out->dst, s->dst);
+	if (i == ERR && s->fifo && same_file(out->dst, s->dst)) {
+		s->same = out;
+		out->same = s;
+	}
 	s->open = true;
 	/* A terminal is read in small pieces, and spliced each would take a
 	 * page of the FIFO. */
-	if ((c->terminal || s->copy) && copied(s, e) < 0)
+	if ((c->terminal || s->copy) && stream_copy(s, e) < 0)
 		return -1;
 	return c->terminal ? 0 : open_pipe(io, i, c, e);
 }
@@ -714,7 +318,7 @@ open_logger(struct io *io, const struct io_config *c, struct err *e)
 	close(fds[1]);
 	out->dst = fds[0];
 	out->open = true;
-	if (copied(out, e) < 0)
+	if (stream_copy(out, e) < 0)
 		return -1;
 	if (fcntl(out->dst, F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, "make the pipe for %s non-blocking",
@@ -740,19 +344,6 @@ open_outputs(struct io *io, const struct io_config *c, struct err *e)
 	return open_output(io, ERR, err, c, e);
 }
 
-static void
-stream_init(struct io *io, int i, const char *name)
-{
-	struct stream *s = &io->s[i];
-
-	s->io = io;
-	s->name = name;
-	s->src = s->dst = s->keep = -1;
-	s->src_watch.fd = s->dst_watch.fd = -1;
-	tail_init(&s->tail);
-	io->child[i] = -1;
-}
-
 struct io *
 io_new(const struct io_config *c, struct err *e)
 {
@@ -765,8 +356,12 @@ io_new(const struct io_config *c, struct err *e)
 		err_set(e, ERR_EXHAUSTED, "stdio: out of memory");
 		return NULL;
 	}
-	for (i = 0; i < STREAMS; i++)
-		stream_init(io, i, names[i]);
+	for (i = 0; i < STREAMS; i++) {
+		stream_init(&io->s[i], names[i], on_changed);
+		io->s[i].io = io;
+		io->child[i] = -1;
+	}
+	io->s[IN].input = true;
 	io->null = io->slave = io->master = -1;
 	io->terminal = c->terminal;
 	io->label = fmt_new("%s%s%s", c->id, c->exec_id[0] ? " " : "",
@@ -775,6 +370,8 @@ io_new(const struct io_config *c, struct err *e)
 		err_set(e, ERR_EXHAUSTED, "stdio: out of memory");
 		goto fail;
 	}
+	for (i = 0; i < STREAMS; i++)
+		io->s[i].label = io->label;
 	io->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (io->null < 0) {
 		err_sys(e, "open /dev/null");
@@ -785,7 +382,7 @@ io_new(const struct io_config *c, struct err *e)
 	if (io->terminal)
 		return io;
 	for (i = 0; i < STREAMS; i++)
-		pump(&io->s[i]);
+		stream_pump(&io->s[i]);
 	return io;
 fail:
 	io_free(io);
@@ -853,18 +450,18 @@ io_attach_master(struct io *io, int master, struct err *e)
 	io->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (io->width && io_resize(io, io->width, io->height, e) < 0)
 		return -1;
-	if (in->open) {
+	if (in->open && !in->ended) {
 		in->dst = fcntl(master, F_DUPFD_CLOEXEC, 0);
 		if (in->dst < 0)
 			return err_sys(e, "duplicate the terminal");
-		pump(in);
+		stream_pump(in);
 	}
-	if (out->open) {
+	if (out->open && !out->ended) {
 		out->src = fcntl(master, F_DUPFD_CLOEXEC, 0);
 		if (out->src < 0)
 			return err_sys(e, "duplicate the terminal");
 		out->tty = true;
-		pump(out);
+		stream_pump(out);
 	}
 	return 0;
 }
@@ -877,7 +474,7 @@ io_close_stdin(struct io *io)
 	fd_close(&s->keep);
 	/* The FIFO may be at its end now, which nothing will announce. */
 	if (s->open && s->dst >= 0)
-		pump(s);
+		stream_pump(s);
 }
 
 void
@@ -887,10 +484,10 @@ io_drain(struct io *io, void (*done)(void *arg), void *arg)
 
 	io->done = done;
 	io->arg = arg;
-	io->draining = true;
+	io->draining = out->last = true;
 	io_child_done(io);
-	if (io->s[IN].open)
-		stream_close(&io->s[IN]);
+	if (io->s[IN].open && !io->s[IN].ended)
+		stream_end(&io->s[IN]);
 	/* Without our slave the master ends when the last other has gone. */
 	fd_close(&io->slave);
 	if (io->terminal && out->open && out->src < 0)
@@ -898,63 +495,40 @@ io_drain(struct io *io, void (*done)(void *arg), void *arg)
 	timer_start(&io->stall, stall_ns, on_stall);
 	timer_start(&io->limit, limit_ns, on_limit);
 	if (out->open)
-		pump(out);
+		stream_pump(out);
 	if (io->s[ERR].open)
-		pump(&io->s[ERR]);
+		stream_pump(&io->s[ERR]);
 	check_drained(io);
+}
+
+void
+io_drain_end(struct io *io)
+{
+	int i;
+
+	if (!io->draining || io->drained)
+		return;
+	for (i = OUT; i <= ERR; i++) {
+		if (io->s[i].open)
+			stream_pump(&io->s[i]);
+	}
+	end_drain(io);
 }
 
 bool
 io_finished(const struct io *io)
 {
-	int i;
-
-	for (i = 0; i < STREAMS; i++) {
-		if (io->s[i].open && (!io->s[i].ended ||
-		    tail_unread(&io->s[i].tail)))
-			return false;
-	}
-	return true;
-}
-
-/* The client has no more interest. */
-static void
-stream_leave(struct stream *s)
-{
-	/* A terminal is hung up on. */
-	if (s->ended || s->tty || s->src < 0) {
-		s->dropped += fd_unread(s->src) + s->buf_len;
-		stream_close(s);
-		return;
-	}
-	fd_close(&s->keep);
-	if (s->fifo && (fd_events(s->dst, POLLOUT) & POLLERR))
-		s->dropped += fd_unread(s->dst);
-	stream_discard(s);
-	pump(s);
-	if (s->open)
-		log_info("%s: %s: still held by another process; what it "
-		    "writes is dropped", s->io->label, s->name);
+	return stream_finished(&io->s[IN]) && stream_finished(&io->s[OUT]) &&
+	    stream_finished(&io->s[ERR]);
 }
 
 void
 io_dump(const struct io *io)
 {
-	const struct stream *s;
 	int i;
 
-	for (i = 0; io && i < STREAMS; i++) {
-		s = &io->s[i];
-		if (!s->open)
-			continue;
-		log_info("dump: %s: %s: %llu bytes taken, %zu wait, %llu "
-		    "dropped, %s", io->label, s->name,
-		    (unsigned long long)s->bytes, s->ended ?
-		    tail_unread(&s->tail) : fd_unread(s->src) + s->buf_len,
-		    (unsigned long long)s->dropped, s->ended ? "at its end" :
-		    s->dst_watch.fd >= 0 ? "its reader takes no more" :
-		    "nothing to take");
-	}
+	for (i = 0; io && i < STREAMS; i++)
+		stream_dump(&io->s[i]);
 }
 
 void

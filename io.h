@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * io: stdio of one process: pipes on the container's side, FIFOs, files or a
- * logging binary on the client's, bytes moved between them by splice(2).
+ * logging binary on the client's, bytes moved between them by splice(2), but
+ * for what would leave the pages of a FIFO half empty.
  *
  * Invariants.  Nothing here blocks: every descriptor is non-blocking, a FIFO
  * without a reader or writer is waited for by notification.  Back-pressure
  * stalls exactly the stream whose client stalls.  The container never sees
  * EPIPE because a client went away: the shim keeps a reader of its own on
  * each output FIFO.  An output FIFO is closed as soon as everything has been
- * delivered, not only at Delete, since clients wait for its end before they
- * call Delete.  Buffers are fixed; a stalled stream costs no memory.
+ * delivered and a client has it open, not only at Delete, since clients wait
+ * for its end before they call Delete; a client that opens its FIFO late, but
+ * before io_free(), never waits in open(2) and gets what there is and the end.
+ * Buffers are fixed; a stalled stream costs a page at most.
  */
 #ifndef IO_H
 #define IO_H
@@ -70,6 +73,9 @@ void io_close_stdin(struct io *io);
 #define IO_DRAIN_NS (10 * 1000000000LL)
 #define IO_READ_NS (1 * 1000000000LL)
 void io_drain(struct io *io, void (*done)(void *arg), void *arg);
+/* Do not wait for that any longer: done() is called when this turn of the loop
+ * is over.  Not draining, or done already: nothing. */
+void io_drain_end(struct io *io);
 /* Everything delivered and read, or never opened? */
 bool io_finished(const struct io *io);
 /* A line in the log for each open stream (SIGUSR1).  NULL is nothing. */

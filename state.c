@@ -341,10 +341,13 @@ static void
 drain(struct process *p)
 {
 	console_collect(p->console);
-	if (p->io)
-		io_drain(p->io, tell_exit, p);
-	else
+	if (!p->io) {
 		tell_exit(p);
+		return;
+	}
+	io_drain(p->io, tell_exit, p);
+	if (p->kind == PROC_EXEC && p->ct->init.gone)
+		io_drain_end(p->io);
 }
 
 /* Operations under way make no sense any more once the process has gone. */
@@ -407,8 +410,12 @@ op_exited(struct process *p, struct request *r)
 static void
 end_exec(struct process *p)
 {
-	if (p->gone || p->state == STATE_STOPPED)
+	if (p->gone || p->state == STATE_STOPPED) {
+		/* A client that reads slowly must not delay init's exit. */
+		if (p->io)
+			io_drain_end(p->io);
 		return;
+	}
 	/* See process_exec_exited() for both. */
 	if (timer_running(&p->end_timer) || p->end_cmd) {
 		timer_stop(&p->end_timer);

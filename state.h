@@ -8,7 +8,9 @@
  * a capped queue behind it; kill, pids and the like run beside it, so a runsc
  * that hangs delays nobody else.  Of an exit: operations under way are ended,
  * execs are ended (init), output is drained, then TaskExit is published, then
- * Wait is answered.  Who may call: task.c, through the functions below.
+ * Wait is answered.  Execs' exits are told before init's, and once init has
+ * ended they do not wait for their output: it is copied on until they or the
+ * container are deleted.  Who may call: task.c, through the functions below.
  */
 #ifndef STATE_H
 #define STATE_H

@@ -2,9 +2,21 @@
 /* fd: see fd.h. */
 #include "base/fd.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "base/fmt.h"
+
+int
+fd_reopen(int fd, int flags)
+{
+	char path[32];
+
+	fmt(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
 
 void
 fd_close(int *fd)

@@ -9,6 +9,9 @@
 void fd_close(int *fd);
 /* Bytes that can be read of a pipe or socket; 0 where that cannot be known. */
 size_t fd_unread(int fd);
+/* Open what fd has open once more, with an offset and flags of its own; never
+ * blocks, and needs /proc. */
+int fd_reopen(int fd, int flags);
 /* Which of the events of poll(2) are there now. */
 short fd_events(int fd, short events);
 

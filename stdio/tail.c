@@ -30,15 +30,6 @@ has_client(const struct tail *t)
 	return !(fd_events(t->writer, POLLOUT) & POLLERR);
 }
 
-static int
-reopen(int fd, int flags)
-{
-	char path[32];
-
-	fmt(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, flags | O_NONBLOCK | O_CLOEXEC);
-}
-
 static void
 unwatch(struct tail *t)
 {
@@ -116,14 +107,15 @@ look(struct tail *t)
 	bool watched;
 
 	unwatch(t);
-	if (t->writer < 0)	/* the client has gone */
-		t->writer = reopen(t->reader, O_WRONLY);
-	if (t->writer < 0 || tail_unread(t) == 0) {
-		fd_close(&t->writer);
-		fd_close(&t->reader);
+	if (t->writer < 0)	/* the client has gone, or read it all */
+		t->writer = fd_reopen(t->reader, O_WRONLY);
+	fd_close(&t->reader);
+	if (t->writer < 0)
+		return;
+	if (tail_unread(t) == 0 && has_client(t)) {
+		fd_close(&t->writer);	/* there it is, the end of file */
 		return;
 	}
-	fd_close(&t->reader);
 	watched = watch_for(t, IN_CLOSE_NOWRITE | IN_ACCESS);
 	if (!has_client(t)) {
 		watched = watched && watch_for(t, IN_OPEN);
@@ -136,7 +128,7 @@ look(struct tail *t)
 	}
 	/* Not told when the client leaves: it may have it all for itself. */
 	if (watched)
-		t->reader = reopen(t->writer, O_RDONLY);
+		t->reader = fd_reopen(t->writer, O_RDONLY);
 	if (t->reader < 0)
 		unwatch(t);
 	fd_close(&t->writer);
@@ -145,7 +137,7 @@ look(struct tail *t)
 bool
 tail_is_over(const struct tail *t)
 {
-	return t->writer < 0 && t->reader < 0;
+	return t->writer < 0 && t->reader < 0 && t->watch.fd < 0;
 }
 
 /* The writer is kept while there is no client, the reader while there is. */
@@ -169,6 +161,32 @@ tail_start(struct tail *t, int writer, int reader,
 	t->reader = reader;
 	t->changed = changed;
 	look(t);
+	return tail_is_over(t);
+}
+
+static void
+on_input(struct watch *w, uint32_t revents)
+{
+	struct tail *t = container_of(w, struct tail, watch);
+
+	(void)revents;
+	unwatch(t);
+	t->changed(t);
+}
+
+bool
+tail_start_input(struct tail *t, int reader, void (*changed)(struct tail *t))
+{
+	struct err e;
+	int fd = -1;
+
+	t->changed = changed;
+	if (fd_events(reader, POLLIN) & POLLHUP)
+		fd = fd_reopen(reader, O_RDONLY);	/* has seen no writer */
+	close(reader);
+	if (fd >= 0 && loop_add(&t->watch, fd, EPOLLIN, LOOP_IO, on_input,
+	    &e) < 0)
+		close(fd);
 	return tail_is_over(t);
 }
 

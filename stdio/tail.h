@@ -7,8 +7,10 @@
  * while a client has the FIFO open, the writer is closed and a reader of ours
  * keeps the data, in case the client dies before it has read them; while no
  * client has it open, the writer is kept, since without one a client that
- * comes would wait in open(2) for ever.  inotify tells of clients that come
- * and go.
+ * comes would wait in open(2) for ever, also where there is nothing to read.
+ * It is over when everything has been read and a client has the FIFO open:
+ * one that opens it before tail_stop() gets the data or the end of file.
+ * inotify tells of clients that come and go.
  */
 #ifndef TAIL_H
 #define TAIL_H
@@ -21,20 +23,28 @@
 struct tail {
 	int writer;		/* one of the two is -1, or both */
 	int reader;
-	struct watch watch;	/* of the inotify descriptor */
+	struct watch watch;	/* of the inotify descriptor; the input */
 	struct timer timer;	/* instead, where there is none to be had */
 	void (*changed)(struct tail *t);
 };
 
 void tail_init(struct tail *t);
 /*
- * Everything is in the FIFO; both descriptors are taken over.  True: it has
- * been read, all is closed.  False: changed(t) will be called from the loop
- * when a client has come or left, or has read it all.
+ * Everything is in the FIFO; both descriptors are taken over.  True: a client
+ * has read it and got its end, all is closed.  False: changed(t) will be
+ * called from the loop when a client has come or left, or has read it all.
  */
 bool tail_start(struct tail *t, int writer, int reader,
 	void (*changed)(struct tail *t));
-/* Has everything been read, and all been closed? */
+/*
+ * Nobody reads the FIFO any more; reader is taken over.  A client that has it
+ * open gets EPIPE, now that it is closed.  One that opens it later would wait
+ * in open(2) for a reader: one stays until a client has written or left.
+ * Returns as tail_start() does.
+ */
+bool tail_start_input(struct tail *t, int reader,
+	void (*changed)(struct tail *t));
+/* Has a client read everything, and all been closed? */
 bool tail_is_over(const struct tail *t);
 /* Has a client the FIFO open that has not read everything yet? */
 bool tail_is_being_read(const struct tail *t);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/fmt.h"
 
 #define MEM_MAJOR 1	/* /dev/null and its like */
@@ -81,15 +82,6 @@ uri_path(const char *uri, char *out, size_t cap, struct err *e)
 }
 
 /* -- opening -------------------------------------------------------------- */
-
-static int
-open_fd_path(int path_fd, int flags)
-{
-	char path[32];
-
-	fmt(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-	return open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-}
 
 /*
  * Look at what path names without following a link or opening it, so that
@@ -177,9 +169,9 @@ target_open_output(struct target *t, const char *name, struct err *e)
 	classify(t, &st);
 	/* The reader first: then the writer opens without a client. */
 	if (t->fifo)
-		t->keep = open_fd_path(fd, O_RDONLY);
+		t->keep = fd_reopen(fd, O_RDONLY);
 	if (!t->fifo || t->keep >= 0)
-		t->fd = open_fd_path(fd, O_WRONLY | (t->fifo ? 0 : O_APPEND));
+		t->fd = fd_reopen(fd, O_WRONLY | (t->fifo ? 0 : O_APPEND));
 	if (t->fd < 0) {
 		err_sys(e, "open %s", path);
 		if (t->keep >= 0)
@@ -203,10 +195,10 @@ target_open_input(struct target *t, const char *name, struct err *e)
 	classify(t, &st);
 	/* Here too the reader first: the writer, which keeps the FIFO from
 	 * ending when a client leaves, needs one. */
-	t->fd = open_fd_path(fd, O_RDONLY);
+	t->fd = fd_reopen(fd, O_RDONLY);
 	ok = t->fd >= 0;
 	if (ok && t->fifo) {
-		t->keep = open_fd_path(fd, O_WRONLY);
+		t->keep = fd_reopen(fd, O_WRONLY);
 		ok = t->keep >= 0;
 	} else if (ok) {
 		ok = fcntl(t->fd, F_SETFL, 0) == 0;

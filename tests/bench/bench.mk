@@ -3,8 +3,8 @@
 
 build/bench/bench_io: tests/bench/bench_io.c $(SRCS) $(HDRS)
 	@mkdir -p build/bench
-	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< io.c stdio/tail.c stdio/target.c \
-	    stdio/logger.c base/child.c base/loop.c base/log.c base/err.c base/fmt.c $(LDFLAGS)
+	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< io.c stdio/stream.c stdio/tail.c stdio/target.c \
+	    stdio/logger.c base/child.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c $(LDFLAGS)
 
 # Stdout without a container, beside splice's own limit on the machine.
 bench-io: build/bench/bench_io
@@ -14,7 +14,7 @@ build/bench/bench_calls: tests/bench/bench_calls.c tests/it/client.c \
 		tests/it/client.h $(SRCS) $(HDRS)
 	@mkdir -p build/bench
 	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/it/client.c \
-	    wire/pb.c wire/ttrpc.c base/loop.c base/log.c base/err.c base/fmt.c $(LDFLAGS)
+	    wire/pb.c wire/ttrpc.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c $(LDFLAGS)
 
 # Kill, Pids and State, memory and processes of a pod, with the sandbox asked
 # over its control socket and by runsc.

@@ -385,6 +385,16 @@ io_drain(struct io *io, void (*done)(void *), void *arg)
 	io->arg = arg;
 }
 
+void
+io_drain_end(struct io *io)
+{
+	void (*done)(void *) = io->done;
+
+	io->done = NULL;
+	if (done)
+		done(io->arg);
+}
+
 bool
 io_finished(const struct io *io)
 {

@@ -248,6 +248,23 @@ io_drain(struct io *io, void (*done)(void *), void *arg)
 	}
 }
 
+static void
+drained(void)
+{
+	struct io *io = draining;
+
+	ck_assert(io != NULL);
+	draining = NULL;
+	io->done(io->arg);
+}
+
+void
+io_drain_end(struct io *io)
+{
+	if (draining == io)
+		drained();
+}
+
 bool
 io_finished(const struct io *io)
 {
@@ -264,16 +281,6 @@ io_free(struct io *io)
 	if (draining == io)
 		draining = NULL;
 	free(io);
-}
-
-static void
-drained(void)
-{
-	struct io *io = draining;
-
-	ck_assert(io != NULL);
-	draining = NULL;
-	io->done(io->arg);
 }
 
 /* Mounts, configuration, spec. */
