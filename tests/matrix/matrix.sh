@@ -132,26 +132,6 @@ title() {
 	esac
 }
 
-# A cell with failures once more, with nothing beside it: clients have races of
-# their own.  What failed only the first time is kept in the table.
-again() {
-	local n
-
-	for n in "${!labels[@]}"; do
-		grep -q '^not ok ' "$TOP/out-$n" || continue
-		sed -nE 's/^not ok ([^:]*).*/\1/p' "$TOP/out-$n" |
-		    paste -s -d ' ' >"$TOP/first-$n"
-		# shellcheck disable=SC2086 # three words
-		start_cell "$n" ${labels[$n]}
-		pids=$!
-		wait "$pids"
-		pids=
-		echo "again:"
-		rm "$TOP/shown-$n"
-		show "$n"
-	done
-}
-
 # The rows of all cells, in Markdown.
 table() {
 	local i f failed passed
@@ -163,9 +143,7 @@ table() {
 		passed=$(grep -c '^ok ' "$f")
 		failed=$(grep -c '^not ok ' "$f")
 		echo "| $(title "$i") | $passed | $failed |" \
-		    "$(sed -nE 's/^not ok ([^:]*).*/\1/p' "$f" | paste -s -d ' ')" \
-		    "$(! [ -e "$TOP/first-$i" ] ||
-		        echo "(the first time: $(cat "$TOP/first-$i"))") |"
+		    "$(sed -nE 's/^not ok ([^:]*).*/\1/p' "$f" | paste -s -d ' ') |"
 	done | sed 's/ *|$/ |/'
 }
 
@@ -178,8 +156,7 @@ document() {
 	The clients are Debian 12's, 13's and sid's, runsc 20240729 is that of
 	bookworm-backports. CRI-O is in none of these: its calls are made by a
 	test that does as its runtime type "vm" does. README's "Clients" has
-	the configurations, tests/matrix the cases. A cell with a failure is run
-	once more, alone; what failed only the first time is named.
+	the configurations, tests/matrix the cases. Each is run once.
 
 	E
 	table
@@ -234,7 +211,6 @@ for i in "${!labels[@]}"; do
 	show "$i"
 done
 pids=
-again
 
 echo
 table

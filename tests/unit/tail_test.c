@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tail_test: 13.20: clients that open their FIFO late, as Go's do: open(2) in a
+ * thread that waits there for the other side.  Whenever it is opened before
+ * io_free(), the client gets what there is and the end of file.
+ */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "io.h"
+
+#define HANG_NS (60 * NS_PER_S)
+
+static char dir[64];
+static char in[80], out[80];
+static int drained;
+
+static void
+on_drained(void *arg)
+{
+	(void)arg;
+	drained++;
+}
+
+static void
+setup(void)
+{
+	struct err e;
+
+	strcpy(dir, "/tmp/tail-test.XXXXXX");
+	ck_assert(mkdtemp(dir) != NULL);
+	snprintf(in, sizeof(in), "%s/in", dir);
+	snprintf(out, sizeof(out), "%s/out", dir);
+	ck_assert_int_eq(mkfifo(in, 0600), 0);
+	ck_assert_int_eq(mkfifo(out, 0600), 0);
+	ck_assert_int_eq(loop_init(&e), 0);
+	if (!freopen("/dev/null", "w", stderr))
+		abort();
+	signal(SIGPIPE, SIG_IGN);
+	drained = 0;
+	/* Nobody is to be waited for here but by events. */
+	io_set_bounds(2 * HANG_NS, 2 * HANG_NS, 2 * HANG_NS);
+}
+
+static void
+teardown(void)
+{
+	loop_turn(0);
+	loop_close();
+	unlink(in);
+	unlink(out);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static unsigned
+open_fds(void)
+{
+	unsigned n = 0;
+	DIR *d = opendir("/proc/self/fd");
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* The container has written text and gone, up to that moment. */
+enum { BEFORE_START, WRITTEN, AT_END, DRAINED, MOMENTS };
+
+static const char *const texts[] = { "", "a", "what there is\n" };
+
+static struct io *
+new_io(const char *stdin_path, const char *stdout_path, int fds[3])
+{
+	struct io_config c = { .in = stdin_path, .out = stdout_path,
+		.id = "c", .exec_id = "", .ns = "n",
+		.uid = geteuid(), .gid = getegid() };
+	struct err e;
+	struct io *io = io_new(&c, &e);
+	int i;
+
+	ck_assert_msg(io != NULL, "%s", e.msg);
+	io_child_fds(io, fds);
+	for (i = 0; i < 3; i++)
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+	io_child_done(io);
+	return io;
+}
+
+static void
+close_all(int fds[3])
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static void
+settle(void)
+{
+	while (loop_turn(0) != 0)
+		;
+}
+
+static void
+wait_drained(void)
+{
+	int64_t until = loop_now() + HANG_NS;
+
+	while (!drained && loop_now() < until)
+		loop_turn(NS_PER_MS);
+	ck_assert_int_eq(drained, 1);
+}
+
+/* Nothing of ours may be held open by a client. */
+static void
+close_others(int keep)
+{
+	int i;
+
+	for (i = 3; i < 1024; i++) {
+		if (i != keep)
+			close(i);
+	}
+}
+
+/*
+ * A client that waits in open(2), then reads to the end; it exits with 0 if
+ * that was text.  opened becomes readable when it is through open(2).
+ */
+static pid_t
+late_reader(const char *text, int flags, int *opened)
+{
+	static char buf[256];
+	size_t got = 0;
+	int p[2], fd;
+	ssize_t n;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(p), 0);
+	pid = fork();
+	if (pid) {
+		close(p[1]);
+		*opened = p[0];
+		return pid;
+	}
+	close_others(p[1]);
+	alarm(60);
+	fd = open(out, flags);
+	if (write(p[1], "", 1) != 1)
+		_exit(1);
+	while ((n = read(fd, buf + got, sizeof(buf) - got)) > 0)
+		got += (size_t)n;
+	_exit(n < 0 || got != strlen(text) || memcmp(buf, text, got) != 0);
+}
+
+/* Turn the loop until fd is readable. */
+static void
+wait_for(int fd)
+{
+	int64_t until = loop_now() + HANG_NS;
+	char c;
+
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (read(fd, &c, 1) != 1) {
+		ck_assert_msg(loop_now() < until, "it waits in open(2)");
+		loop_turn(NS_PER_MS);
+	}
+}
+
+static void
+ended_well(pid_t pid)
+{
+	int64_t until = loop_now() + HANG_NS;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		ck_assert_msg(loop_now() < until, "it hangs");
+		loop_turn(NS_PER_MS);
+	}
+	ck_assert_msg(status == 0, "the client ended with %#x", status);
+}
+
+/* A reader at each moment, with each text; it has its end before Delete. */
+START_TEST(reader_before_delete)
+{
+	int moment = _i % MOMENTS, fds[3], opened;
+	const char *text = texts[_i / MOMENTS];
+	unsigned before = open_fds();
+	struct io *io;
+	pid_t pid = 0;
+
+	if (moment == BEFORE_START)
+		pid = late_reader(text, O_RDONLY, &opened);
+	io = new_io("", out, fds);
+	ck_assert_int_eq(write(fds[1], text, strlen(text)),
+	    (ssize_t)strlen(text));
+	settle();
+	if (moment == WRITTEN)
+		pid = late_reader(text, O_RDONLY, &opened);
+	close_all(fds);
+	settle();
+	if (moment == AT_END)
+		pid = late_reader(text, O_RDONLY, &opened);
+	io_drain(io, on_drained, NULL);
+	wait_drained();
+	if (moment == DRAINED)
+		pid = late_reader(text, O_RDONLY, &opened);
+	wait_for(opened);
+	ended_well(pid);
+	ck_assert(io_finished(io));
+	io_free(io);
+	settle();
+	close(opened);
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+/* A client in open(2) when Delete comes: it gets its end from that, without a
+ * turn of the loop.  O_RDWR, which never waits, is none to wait for. */
+START_TEST(reader_at_delete)
+{
+	const char *text = texts[_i % 3];
+	int fds[3], opened, p;
+	struct io *io = new_io("", out, fds);
+	pid_t pid;
+	char c;
+
+	ck_assert_int_eq(write(fds[1], text, strlen(text)),
+	    (ssize_t)strlen(text));
+	close_all(fds);
+	settle();
+	io_drain(io, on_drained, NULL);
+	wait_drained();
+	if (_i / 3) {
+		p = open(out, O_RDWR | O_NONBLOCK);
+		settle();
+		io_free(io);
+		for (size_t i = 0; i < strlen(text); i++)
+			ck_assert_int_eq(read(p, &c, 1), 1);
+		close(p);
+		return;
+	}
+	pid = late_reader(text, O_RDONLY, &opened);
+	ck_assert_int_eq(read(opened, &c, 1), 1);
+	io_free(io);
+	ended_well(pid);
+	close(opened);
+}
+END_TEST
+
+/* Nobody ever comes: nothing waits for that, few descriptors are held, none
+ * after Delete. */
+START_TEST(nobody_comes)
+{
+	unsigned before = open_fds(), running;
+	int fds[3];
+	struct io *io = new_io(in, out, fds);
+
+	settle();
+	running = open_fds() - 3;	/* but for the container's */
+	close_all(fds);
+	settle();
+	io_drain(io, on_drained, NULL);
+	settle();
+	ck_assert_int_eq(drained, 1);
+	ck_assert(io_finished(io));
+	ck_assert_uint_lt(open_fds(), running);
+	ck_assert_int_eq(loop_turn(50 * NS_PER_MS), 0);
+	io_free(io);
+	settle();
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+/* A client that leaves before the end, and the next one, which comes after it:
+ * a containerd that was killed and comes back. */
+START_TEST(client_comes_back)
+{
+	int fds[3], r = open(out, O_RDONLY | O_NONBLOCK), opened;
+	struct io *io = new_io("", out, fds);
+	char buf[8];
+	pid_t pid;
+
+	ck_assert_int_eq(write(fds[1], "abc", 3), 3);
+	settle();
+	ck_assert_int_eq(read(r, buf, sizeof(buf)), 3);
+	close(r);
+	close_all(fds);
+	io_drain(io, on_drained, NULL);
+	wait_drained();
+	pid = late_reader("", O_RDONLY, &opened);
+	wait_for(opened);
+	ended_well(pid);
+	io_free(io);
+	close(opened);
+}
+END_TEST
+
+/* A terminal that never came. */
+START_TEST(terminal)
+{
+	struct io_config c = { .in = in, .out = out, .terminal = true,
+		.id = "c", .exec_id = "", .ns = "n" };
+	struct err e;
+	struct io *io = io_new(&c, &e);
+	int opened;
+	pid_t pid;
+
+	io_drain(io, on_drained, NULL);
+	wait_drained();
+	pid = late_reader("", O_RDONLY, &opened);
+	wait_for(opened);
+	ended_well(pid);
+	io_free(io);
+	close(opened);
+}
+END_TEST
+
+/* No inotify to be had: the FIFO is looked at now and then. */
+START_TEST(no_inotify)
+{
+	static int held[4096];
+	int fds[3], opened, n = 0;
+	struct io *io = new_io("", out, fds);
+	pid_t pid;
+
+	while (n < 4096 && (held[n] = inotify_init1(IN_CLOEXEC)) >= 0)
+		n++;
+	close_all(fds);
+	io_drain(io, on_drained, NULL);
+	wait_drained();
+	while (n)
+		close(held[--n]);
+	pid = late_reader("", O_RDONLY, &opened);
+	wait_for(opened);
+	ended_well(pid);
+	io_free(io);
+	close(opened);
+}
+END_TEST
+
+/* stdin opened late: it does not wait in open(2), and what it writes is
+ * refused as soon as the shim knows. */
+START_TEST(late_writer)
+{
+	unsigned before = open_fds();
+	int fds[3], p[2], fd, opened;
+	struct io *io = new_io(in, "", fds);
+	pid_t pid;
+
+	settle();
+	close_all(fds);
+	if (_i == 0)
+		io_drain(io, on_drained, NULL);
+	else
+		io_close_stdin(io);
+	settle();
+	ck_assert_int_eq(pipe(p), 0);
+	pid = fork();
+	if (pid == 0) {
+		close_others(p[1]);
+		alarm(60);
+		fd = open(in, O_WRONLY);
+		if (write(p[1], "", 1) != 1)
+			_exit(1);
+		while (write(fd, "x", 1) == 1)
+			;
+		_exit(errno != EPIPE);
+	}
+	close(p[1]);
+	opened = p[0];
+	wait_for(opened);
+	ended_well(pid);
+	io_free(io);
+	settle();
+	close(opened);
+	ck_assert_uint_eq(open_fds(), before);
+}
+END_TEST
+
+/* One that is there when the process ends is told at once. */
+START_TEST(writer_at_the_end)
+{
+	int fds[3], w;
+	struct io *io = new_io(in, "", fds);
+
+	w = open(in, O_WRONLY | O_NONBLOCK);
+	close_all(fds);
+	io_drain(io, on_drained, NULL);
+	ck_assert_int_eq(write(w, "x", 1), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	close(w);
+	io_free(io);
+}
+END_TEST
+
+/* 13.4: what a client does not read is not waited for any longer, and still
+ * comes when it is read. */
+START_TEST(drain_cut_short)
+{
+	static char buf[65536];
+	int r = open(out, O_RDONLY | O_NONBLOCK), fds[3];
+	struct io *io = new_io("", out, fds);
+	size_t wrote = 0, got = 0;
+	ssize_t n;
+
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	while ((n = write(fds[1], buf, 1000)) > 0) {
+		wrote += (size_t)n;
+		settle();
+	}
+	close_all(fds);
+	io_drain_end(io);	/* nothing: it does not drain yet */
+	io_drain(io, on_drained, NULL);
+	settle();
+	ck_assert_int_eq(drained, 0);
+	io_drain_end(io);
+	ck_assert_int_eq(drained, 0);	/* from the loop */
+	settle();
+	io_drain_end(io);
+	settle();
+	ck_assert_int_eq(drained, 1);
+	while ((n = read(r, buf, sizeof(buf))) != 0) {
+		got += n > 0 ? (size_t)n : 0;
+		loop_turn(0);
+	}
+	ck_assert_uint_eq(got, wrote);
+	io_free(io);
+	close(r);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("tail");
+	TCase *tc = tcase_create("late clients");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 150);
+	tcase_add_loop_test(tc, reader_before_delete, 0, 3 * MOMENTS);
+	tcase_add_loop_test(tc, reader_at_delete, 0, 6);
+	tcase_add_test(tc, nobody_comes);
+	tcase_add_test(tc, client_comes_back);
+	tcase_add_test(tc, terminal);
+	tcase_add_test(tc, no_inotify);
+	tcase_add_loop_test(tc, late_writer, 0, 2);
+	tcase_add_test(tc, writer_at_the_end);
+	tcase_add_test(tc, drain_cut_short);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
