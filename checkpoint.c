@@ -66,7 +66,8 @@ on_restored(void *arg, const struct runsc_result *res)
 
 	r->cmd = NULL;
 	if (e.code == ERR_OK &&
-	    process_adopt_sandbox(p, res->pid, &e) == 0) {
+	    process_adopt_sandbox(p, res->pid, &res->origin,
+	    &e) == 0) {
 		start_worked(p);
 		return;
 	}

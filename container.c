@@ -526,11 +526,12 @@ on_runsc_created(void *arg, const struct runsc_result *r)
 		fail_create(ct, &e, true);
 		return;
 	}
-	if (state_created(ct, r->pid, &e) < 0) {
+	if (state_created(ct, r->pid, &r->origin, &e) < 0) {
 		fail_create(ct, &e, true);
 		return;
 	}
 	answer_create(ct, r->pid, NULL);
+	process_end_orphan(&ct->init);
 }
 
 void
@@ -555,7 +556,7 @@ run_create(struct container *ct, struct err *e)
 	int fds[3];
 
 	if (ct->checkpoint) {
-		if (state_created(ct, 0, e) < 0)
+		if (state_created(ct, 0, NULL, e) < 0)
 			return -1;
 		answer_create(ct, 0, NULL);
 		return 0;

@@ -31,6 +31,7 @@ const char *process_console_path(const struct process *p);
 
 /* state.c's, for container.c: runsc create has succeeded; pid 0: it is to be
  * restored, and has no sandbox yet. */
-int state_created(struct container *ct, pid_t pid, struct err *e);
+int state_created(struct container *ct, pid_t pid,
+	const struct child_origin *o, struct err *e);
 
 #endif

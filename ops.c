@@ -128,9 +128,9 @@ on_exec_started(void *arg, const struct runsc_result *res)
 		start_failed(p, &e);
 		return;
 	}
-	if (child_adopt(&p->child, res->pid, process_exec_exited, &e) < 0) {
+	if (child_adopt(&p->child, res->pid, &res->origin, process_exec_exited,
+	    &e) < 0) {
 		err_prefix(&e, "exec started but cannot be watched");
-		kill(res->pid, SIGKILL);	/* not reaped: still its pid */
 		start_failed(p, &e);
 		return;
 	}

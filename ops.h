@@ -42,7 +42,10 @@ void process_end_created(struct process *p, unsigned status);
 /* The detached exec's exit, for child_adopt(). */
 void process_exec_exited(struct child *c, int status);
 /* Watch a root container's sandbox, whose end is the container's. */
-int process_adopt_sandbox(struct process *p, pid_t pid, struct err *e);
+int process_adopt_sandbox(struct process *p, pid_t pid,
+	const struct child_origin *o, struct err *e);
+/* End a sub-container that waits for its start if its sandbox has ended. */
+void process_end_orphan(struct process *p);
 /* The container's cgroup is known from now on, as far as it can be; tell of
  * an OOM kill that ended it; let go of it. */
 void resources_begin(struct container *ct);

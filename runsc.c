@@ -64,7 +64,7 @@ struct runsc_cmd {
 	char pid_file[32];	/* in dir_fd; "" for none */
 	char internal_pid_file[32];
 	bool timed_out;
-	bool held;		/* child_hold() taken */
+	struct child_hold hold;	/* of what will write the pid files */
 };
 
 static unsigned running;
@@ -162,25 +162,27 @@ read_output(int fd, size_t *len)
 
 /* Read and remove a pid file; 0 if it holds no pid. */
 static pid_t
-take_pid_file(int dir_fd, const char *name, bool keep)
+take_pid_file(int dir_fd, const char *name, bool keep, int64_t *written_ns)
 {
 	char text[PID_TEXT_MAX];
+	struct stat st;
 	ssize_t n;
-	int fd, pid;
+	int fd;
 
-	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
 	/* Also one that cannot be opened. */
 	if (!keep)
 		unlinkat(dir_fd, name, 0);
 	if (fd < 0)
 		return 0;
-	n = read(fd, text, sizeof(text) - 1);
+	n = fstat(fd, &st) < 0 ? -1 : read(fd, text, sizeof(text));
 	close(fd);
 	if (n <= 0)
 		return 0;
-	text[n] = '\0';
-	pid = atoi(text);
-	return pid > 0 ? pid : 0;
+	*written_ns = (int64_t)st.st_mtim.tv_sec * NS_PER_S +
+	    st.st_mtim.tv_nsec;
+	return runsc_parse_pid(text, (size_t)n);
 }
 
 static void
@@ -197,8 +199,7 @@ cmd_release(struct runsc_cmd *c)
 	fd_close(&c->log_fd);
 	fd_close(&c->out_fd);
 	fd_close(&c->process_fd);
-	if (c->held)
-		child_release();
+	child_release(&c->hold);
 	running--;
 	loop_defer(&c->freed, cmd_free_now);
 }
@@ -269,7 +270,7 @@ kill_started(const struct runsc_cmd *c)
 	if (strcmp(c->verb, "exec") != 0)
 		return false;
 	exec_file_path(c, c->pid_file, path);
-	return runsc_kill_processes("", "--pid-file", path) > 0;
+	return runsc_kill_descendants("--pid-file", path) > 0;
 }
 
 /* It has died by now, perhaps over its pid files. */
@@ -304,6 +305,7 @@ on_exit_status(struct child *child, int status)
 	struct runsc_result r = { .err.code = ERR_OK };
 	size_t loglen = 0;
 	char *log = NULL, *out = NULL;
+	int64_t written_ns;
 	bool killed = false;
 	bool ok = !c->timed_out && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == 0;
@@ -328,10 +330,11 @@ on_exit_status(struct child *child, int status)
 	}
 	if (c->pid_file[0])
 		r.pid = take_pid_file(c->dir_fd, c->pid_file,
-		    !c->internal_pid_file[0]);
+		    !c->internal_pid_file[0], &r.origin.written_ns);
 	if (c->internal_pid_file[0])
 		r.internal_pid = take_pid_file(c->dir_fd, c->internal_pid_file,
-		    false);
+		    false, &written_ns);
+	r.origin.hold = &c->hold;
 	/* Without its own pid in there, to kill it would be to kill init. */
 	if (ok && ((c->pid_file[0] && r.pid == 0) ||
 	    (c->internal_pid_file[0] && r.internal_pid == 0))) {
@@ -541,8 +544,7 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
 	c->dir_fd = env->bundle_fd;
 	fmt(c->pid_file, sizeof(c->pid_file), "init.pid");
 	unlinkat(env->bundle_fd, c->pid_file, 0);
-	child_hold();
-	c->held = true;
+	child_hold(&c->hold);
 	begin_args(&a, env, c);
 	arg_add(&a, "--bundle");
 	arg_add(&a, "%s", env->bundle);
@@ -695,8 +697,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	    pid_file_count);
 	fmt(c->internal_pid_file, sizeof(c->internal_pid_file),
 	    "e%lu.ipid", pid_file_count);
-	child_hold();
-	c->held = true;
+	child_hold(&c->hold);
 	begin_args(&a, env, c);
 	arg_add(&a, "--process");
 	arg_add(&a, "/proc/%d/fd/%d", (int)getpid(), c->process_fd);

@@ -27,8 +27,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "conf/config.h"
+#include "base/child.h"
 #include "base/err.h"
+#include "conf/config.h"
 
 /* What is known of asking this container's sandbox itself, without a runsc.
  * Zeroed but for mode at first; runsc.c's. */
@@ -62,7 +63,9 @@ struct runsc_result {
 				   sandbox or process has ended */
 	const char *out;	/* what it printed; NUL-terminated */
 	size_t outlen;
-	pid_t pid;		/* create: the sandbox; exec: on the host */
+	pid_t pid;		/* create: the sandbox; exec: on the host; as its
+				   pid file has it, for child_adopt() */
+	struct child_origin origin;	/* of pid; valid in done() only */
 	pid_t internal_pid;	/* exec: inside the sandbox */
 };
 
@@ -116,10 +119,11 @@ unsigned runsc_running(void);
  * Returns how many.
  */
 unsigned runsc_kill_leftovers(const char *bundle);
-/* The same for processes whose name begins with that and that have a flag of
- * that value. */
-unsigned runsc_kill_processes(const char *name, const char *flag,
-	const char *value);
+/* The same for our own descendants that have a flag of that value. */
+unsigned runsc_kill_descendants(const char *flag, const char *value);
+/* The pid in text, which must be digits and at most a newline; 0 if it is not
+ * that. */
+pid_t runsc_parse_pid(const char *text, size_t len);
 /*
  * The --root for a container of sandbox sandbox_id (its own id if it is in no
  * pod): ROOT/NS, as gVisor's shim has it, for the 64 hex digits that CRI,

@@ -494,13 +494,12 @@ end_check(struct process *init)
 static bool
 sandbox_ended(const struct process *p)
 {
-	const struct container *ct;
+	const char *id = p->ct->env.sandbox_id;
+	const struct container *root = state_find_container(id);
 
-	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
-		if (!ct->spec.is_sub && ct->init.pid == p->pid)
-			return ct->init.gone;
-	}
-	return false;
+	if (root == p->ct)	/* says it is its own pod */
+		return false;
+	return root ? root->init.gone : state_was_deleted(id);
 }
 
 /* Init of a sub-container has ended.  Its PID namespace ends with it if it is
@@ -547,6 +546,15 @@ process_end(struct process *p)
 	end_check(p);
 }
 
+/* The sandbox may have gone while `runsc create` was still at work in it. */
+void
+process_end_orphan(struct process *p)
+{
+	if (p->ct->spec.is_sub && p->state == STATE_CREATED &&
+	    sandbox_ended(p))
+		process_gone(p, STATUS_KILLED);
+}
+
 /* Containers of the pod that have yet to be started went with its sandbox,
  * and nobody else would notice. */
 static void
@@ -558,9 +566,8 @@ end_created_subs(const struct process *root)
 	for (ct = state_next(NULL); ct; ct = next) {
 		next = state_next(ct);
 		p = &ct->init;
-		if (ct->spec.is_sub && p->pid == root->pid &&
-		    p->state == STATE_CREATED && !p->current)
-			process_gone(p, STATUS_KILLED);
+		if (ct->spec.is_sub && p->pid == root->pid && !p->current)
+			process_end_orphan(p);
 	}
 }
 
@@ -706,9 +713,10 @@ process_arm_wait(struct process *p)
 }
 
 int
-process_adopt_sandbox(struct process *p, pid_t pid, struct err *e)
+process_adopt_sandbox(struct process *p, pid_t pid,
+    const struct child_origin *o, struct err *e)
 {
-	if (child_adopt(&p->child, pid, on_sandbox_exit, e) < 0)
+	if (child_adopt(&p->child, pid, o, on_sandbox_exit, e) < 0)
 		return -1;
 	p->pid = pid;
 	resources_begin(p->ct);
@@ -716,12 +724,19 @@ process_adopt_sandbox(struct process *p, pid_t pid, struct err *e)
 }
 
 int
-state_created(struct container *ct, pid_t pid, struct err *e)
+state_created(struct container *ct, pid_t pid, const struct child_origin *o,
+    struct err *e)
 {
+	const struct container *root = state_find_container(ct->env.sandbox_id);
 	struct process *p = &ct->init;
 
-	if (!ct->spec.is_sub && pid && process_adopt_sandbox(p, pid, e) < 0)
+	if (!ct->spec.is_sub && pid &&
+	    process_adopt_sandbox(p, pid, o, e) < 0)
 		return -1;
+	if (ct->spec.is_sub && root && root != ct && root->init.pid != pid)
+		return err_set(e, ERR_INTERNAL, "runsc names process %d as its "
+		    "sandbox, which is process %d", (int)pid,
+		    (int)root->init.pid);
 	p->pid = pid;
 	if (ct->spec.is_sub)
 		resources_begin(ct);

@@ -13,8 +13,11 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/fmt.h"
 #include "base/log.h"
 
 /*
@@ -23,6 +26,10 @@
  * one exec or sandbox whose pid file is about to be read.
  */
 #define UNCLAIMED_MAX 512
+/* /proc/PID/stat up to the start time. */
+#define STAT_MAX 512
+/* Ancestors that are looked at: runsc's processes are few generations deep. */
+#define ANCESTORS_MAX 32
 
 #define STDIO_FDS 3
 #define EXTRA_FDS 3
@@ -33,9 +40,16 @@ static struct watch sig_watch = { .fd = -1 };
 static void (*sig_cb)(int sig);
 static sigset_t old_mask;
 
-static struct { pid_t pid; int status; } unclaimed[UNCLAIMED_MAX];
+static struct unclaimed {
+	pid_t pid;
+	int status;
+	int64_t start;		/* clock ticks since boot; 0: unknown */
+	uint64_t seq;
+} unclaimed[UNCLAIMED_MAX];
 static unsigned unclaimed_len;
-static unsigned holds;
+static unsigned forgotten;	/* while any hold is taken */
+static uint64_t next_seq;
+static struct child_hold *holds;	/* the newest first */
 
 static void
 list_add(struct child *c)
@@ -88,39 +102,124 @@ tell_exit(struct child *c, int status)
 	c->exited(c, status);
 }
 
-static void
-reap_one(pid_t pid, int status)
+/* The n-th number after the name in the text of /proc/PID/stat, from the
+ * parent's pid, 1, to the start time, 19; -1 if there is none. */
+static int64_t
+stat_number(const char *text, int n)
+{
+	const char *p = strrchr(text, ')');
+
+	for (n++; p && n > 0; n--) {
+		p = strchr(p + 1, ' ');
+	}
+	return p ? strtoll(p + 1, NULL, 10) : -1;
+}
+
+/* Parent and start time, in clock ticks since boot, of a process that has not
+ * been reaped. */
+static bool
+read_stat(pid_t pid, pid_t *parent, int64_t *start)
+{
+	char path[32], text[STAT_MAX];
+	ssize_t n;
+	int fd;
+
+	fmt(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	*parent = (pid_t)stat_number(text, 1);
+	*start = stat_number(text, 19);
+	return *parent >= 0 && *start >= 0;
+}
+
+bool
+child_is_descendant(pid_t pid)
+{
+	pid_t self = getpid();
+	int64_t start;
+	int i;
+
+	for (i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+		if (!read_stat(pid, &pid, &start))
+			return false;
+		if (pid == self)
+			return true;
+	}
+	return false;
+}
+
+/* The child of ours that has this pid now; one whose exit was kept has it no
+ * more. */
+static struct child *
+find_child(pid_t pid)
 {
 	struct child *c;
 
 	for (c = children; c; c = c->next) {
-		if (c->pid == pid) {
-			tell_exit(c, status);
-			return;
-		}
+		if (c->pid == pid && !timer_running(&c->late))
+			return c;
 	}
-	if (!holds)
-		return;
+	return NULL;
+}
+
+static void
+unclaimed_drop(unsigned i)
+{
+	unclaimed_len--;
+	memmove(&unclaimed[i], &unclaimed[i + 1],
+	    (unclaimed_len - i) * sizeof(unclaimed[0]));
+}
+
+static void
+keep_exit(pid_t pid, int status, int64_t start)
+{
 	if (unclaimed_len == UNCLAIMED_MAX) {
-		log_warn("child: more than %d unclaimed exits, the oldest "
-		    "is forgotten", UNCLAIMED_MAX);
-		memmove(&unclaimed[0], &unclaimed[1],
-		    sizeof(unclaimed) - sizeof(unclaimed[0]));
-		unclaimed_len--;
+		if (!forgotten++)
+			log_warn("child: more than %d unclaimed exits, the "
+			    "oldest are forgotten", UNCLAIMED_MAX);
+		unclaimed_drop(0);
 	}
-	unclaimed[unclaimed_len].pid = pid;
-	unclaimed[unclaimed_len].status = status;
-	unclaimed_len++;
+	unclaimed[unclaimed_len++] = (struct unclaimed){
+		.pid = pid, .status = status, .start = start, .seq = next_seq++,
+	};
+}
+
+/* A zombie still has a start time, so it is looked at before it is reaped. */
+static bool
+reap_one(void)
+{
+	siginfo_t si = { 0 };
+	struct child *c;
+	int64_t start = 0;
+	pid_t parent;
+	int status;
+
+	if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    si.si_pid == 0)
+		return false;
+	c = find_child(si.si_pid);
+	if (!c && holds && !read_stat(si.si_pid, &parent, &start))
+		start = 0;
+	if (waitpid(si.si_pid, &status, WNOHANG) != si.si_pid)
+		return false;
+	if (c)
+		tell_exit(c, status);
+	else if (holds)
+		keep_exit(si.si_pid, status, start);
+	return true;
 }
 
 static void
 reap(void)
 {
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		reap_one(pid, status);
+	while (reap_one())
+		;
 }
 
 static void
@@ -177,7 +276,7 @@ child_close(void)
 	while (children)
 		child_forget(children);
 	unclaimed_len = 0;
-	holds = 0;
+	holds = NULL;
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
 }
 
@@ -293,38 +392,120 @@ tell_late(struct timer *t)
 	tell_exit(c, c->status);
 }
 
+static int64_t
+clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static int64_t
+ticks_of(int64_t boot_ns)
+{
+	return boot_ns / (NS_PER_S / sysconf(_SC_CLK_TCK));
+}
+
+/* The latest start, in clock ticks since boot, of who was alive at o's time.
+ * Both clocks are coarse: a tick more. */
+static int64_t
+latest_start(const struct child_origin *o)
+{
+	return ticks_of(o->written_ns - clock_ns(CLOCK_REALTIME) +
+	    clock_ns(CLOCK_BOOTTIME)) + 1;
+}
+
+/* Of two that had the number, is the one that started at a rather than at b
+ * who had it at the time of latest? */
+static bool
+is_likelier(int64_t a, int64_t b, int64_t latest)
+{
+	if ((a <= latest) != (b <= latest))
+		return a <= latest;
+	return a >= b;
+}
+
+/* What is kept of pid since the hold began; NULL if nothing is. */
+static struct unclaimed *
+find_unclaimed(pid_t pid, const struct child_origin *o, int64_t latest)
+{
+	struct unclaimed *u, *best = NULL;
+	unsigned i;
+
+	for (i = 0; i < unclaimed_len; i++) {
+		u = &unclaimed[i];
+		if (u->pid == pid && u->seq >= o->hold->seq &&
+		    (!best || is_likelier(u->start, best->start, latest)))
+			best = u;
+	}
+	return best;
+}
+
+/* The live process that has the number: its descriptor, or -1. */
+static int
+open_live(pid_t pid, int64_t *start, struct err *e)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pid_t parent;
+
+	e->code = ERR_OK;
+	if (fd < 0 && errno != ESRCH && errno != EINVAL)
+		return err_sys(e, "open pidfd of process %d", (int)pid);
+	if (fd < 0)
+		return -1;
+	/* What is read is of the process that the descriptor holds only if
+	 * that has not been reaped by then. */
+	if (read_stat(pid, &parent, start) &&
+	    syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 int
-child_adopt(struct child *c, pid_t pid,
+child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
     void (*exited)(struct child *c, int status), struct err *e)
 {
-	unsigned i;
+	int64_t latest = latest_start(o), start = 0;
+	struct unclaimed *u;
+	struct err why;
+	int fd;
 
 	*c = (struct child)CHILD_INIT;
 	c->pid = pid;
 	c->exited = exited;
 	c->status = CHILD_STATUS_UNKNOWN;
-	for (i = 0; i < unclaimed_len; i++) {
-		if (unclaimed[i].pid != pid)
-			continue;
-		c->status = unclaimed[i].status;
-		unclaimed[i] = unclaimed[--unclaimed_len];
-		list_add(c);
-		timer_start(&c->late, 0, tell_late);
-		return 0;
-	}
-	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (c->pidfd < 0 && errno == ESRCH) {
-		list_add(c);
-		timer_start(&c->late, 0, tell_late);
-		return 0;
-	}
-	if (c->pidfd < 0)
-		return err_sys(e, "open pidfd of process %d", (int)pid);
-	if (loop_add(&c->watch, c->pidfd, EPOLLIN, LOOP_CHILD, on_pidfd, e) < 0) {
-		close(c->pidfd);
-		c->pidfd = -1;
+	reap();
+	fd = open_live(pid, &start, &why);
+	u = find_unclaimed(pid, o, latest);
+	if (u && (fd < 0 || start < o->hold->start ||
+	    !is_likelier(start, u->start, latest))) {
+		c->status = u->status;
+		unclaimed_drop((unsigned)(u - unclaimed));
+		fd_close(&fd);
+	} else if (fd >= 0 && (start < o->hold->start ||
+	    !child_is_descendant(pid))) {
+		close(fd);
+		return err_set(e, ERR_INTERNAL, "process %d is none that runsc "
+		    "has started for us", (int)pid);
+	} else if (fd < 0 && why.code != ERR_OK) {
+		*e = why;
+		if (child_is_descendant(pid))
+			kill(pid, SIGKILL);	/* ours: not reaped */
 		return -1;
 	}
+	if (fd < 0) {
+		list_add(c);
+		timer_start(&c->late, 0, tell_late);
+		return 0;
+	}
+	if (loop_add(&c->watch, fd, EPOLLIN, LOOP_CHILD, on_pidfd, e) < 0) {
+		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+		close(fd);
+		return -1;
+	}
+	c->pidfd = fd;
 	list_add(c);
 	return 0;
 }
@@ -360,16 +541,38 @@ child_kill(struct child *c, int sig)
 }
 
 void
-child_hold(void)
+child_hold(struct child_hold *h)
 {
-	holds++;
+	h->next = holds;
+	h->pprev = &holds;
+	if (holds)
+		holds->pprev = &h->next;
+	holds = h;
+	h->seq = next_seq;
+	h->start = ticks_of(clock_ns(CLOCK_BOOTTIME));
 }
 
+/* What was kept for this one only is forgotten. */
 void
-child_release(void)
+child_release(struct child_hold *h)
 {
-	if (--holds == 0)
-		unclaimed_len = 0;
+	const struct child_hold *oldest;
+	unsigned n = 0;
+
+	if (!h->pprev)
+		return;
+	*h->pprev = h->next;
+	if (h->next)
+		h->next->pprev = h->pprev;
+	h->pprev = NULL;
+	for (oldest = holds; oldest && oldest->next; oldest = oldest->next)
+		;
+	while (n < unclaimed_len && (!oldest || unclaimed[n].seq < oldest->seq))
+		n++;
+	if (!oldest)
+		forgotten = 0;
+	unclaimed_len -= n;
+	memmove(unclaimed, unclaimed + n, unclaimed_len * sizeof(unclaimed[0]));
 }
 
 unsigned

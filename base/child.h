@@ -4,17 +4,22 @@
  *
  * The shim is the subreaper: runsc's commands are its direct children; the
  * sandbox, gofers and detached execs are re-parented to it.  All are reaped
- * in one place, on SIGCHLD through signalfd, by waitpid(-1) until empty, since
- * several SIGCHLD may have become one.  An orphan can end before anybody has
- * read its pid from a pid file, so while a hold is taken (child_hold) the
- * exits that nobody owns are kept for child_adopt.  Adopted processes are
- * watched by pidfd too, so the end of one that was not re-parented to us is
- * noticed all the same.  Uses loop, log, err.
+ * in one place, on SIGCHLD through signalfd, by waitid(P_ALL) until empty,
+ * since several SIGCHLD may have become one.
+ *
+ * An orphan is known by a pid file, that is by a number, and the kernel gives
+ * numbers again.  So who may read a pid file takes a hold before it forks
+ * whatever will write it; exits that nobody owns are kept from then on, each
+ * with the start time of its process; and child_adopt() takes, of all processes
+ * that have had the number since the hold began, dead or alive, the one that
+ * had it when the file was written.  One that is alive must be a descendant of
+ * ours.  Uses loop, log, err.
  */
 #ifndef CHILD_H
 #define CHILD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -37,6 +42,20 @@ struct child {
 	void (*exited)(struct child *c, int status);
 };
 
+/* Since when exits are kept for somebody; zeroed: not taken. */
+struct child_hold {
+	struct child_hold *next;
+	struct child_hold **pprev;	/* NULL: not taken */
+	uint64_t seq;		/* of the first exit after it */
+	int64_t start;		/* clock ticks since boot */
+};
+
+/* Where a process's number stood. */
+struct child_origin {
+	const struct child_hold *hold;	/* taken before it was forked */
+	int64_t written_ns;	/* CLOCK_REALTIME: when that was written */
+};
+
 struct child_spawn {
 	const char *const *argv;	/* argv[0]: searched on PATH if without '/' */
 	const char *const *envp;	/* NULL: ours */
@@ -55,10 +74,14 @@ void child_close(void);
  * returns.  *c is the caller's and must live until then or child_forget(). */
 int child_start(struct child *c, const struct child_spawn *s,
 	void (*exited)(struct child *c, int status), struct err *e);
-/* Own an orphan by pid: its exit, past or to come, goes to exited (from the
- * loop).  A process that is not there and left no exit record ends at once
- * with CHILD_STATUS_UNKNOWN. */
-int child_adopt(struct child *c, pid_t pid,
+/*
+ * Own the orphan that had this pid when o was written: its exit, past or to
+ * come, goes to exited (from the loop).  One that is not there and left no exit
+ * record ends at once with CHILD_STATUS_UNKNOWN.  -1, ERR_INTERNAL: the number
+ * is that of a process that is not our descendant, which is left alone.  -1
+ * with another code: it is ours and cannot be watched; it has been killed.
+ */
+int child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 	void (*exited)(struct child *c, int status), struct err *e);
 /* No callback any more; an exit of it is reaped and dropped. */
 void child_forget(struct child *c);
@@ -66,9 +89,11 @@ bool child_running(const struct child *c);
 /* Signal it; ESRCH once it has been reaped.  Never hits a reused pid. */
 int child_kill(struct child *c, int sig);
 
-/* While the count is above 0 the exits of unknown orphans are kept. */
-void child_hold(void);
-void child_release(void);
+/* Keep the exits of unknown orphans from now on, until it is released. */
+void child_hold(struct child_hold *h);
+void child_release(struct child_hold *h);
+/* Is pid alive (or not yet reaped) and a descendant of ours? */
+bool child_is_descendant(pid_t pid);
 
 /* Exit status as a shell gives it: N, or 128 + signal; 255 for unknown. */
 unsigned child_exit_code(int status);

@@ -151,26 +151,46 @@ process_has(const char *pid, const char *name, const char *flag,
 	    has_flag(text, (size_t)n, flag, value);
 }
 
-unsigned
-runsc_kill_processes(const char *name, const char *flag, const char *value)
+pid_t
+runsc_parse_pid(const char *text, size_t len)
+{
+	pid_t pid = 0;
+	size_t i;
+
+	if (len > 0 && text[len - 1] == '\n')
+		len--;
+	for (i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' ||
+		    pid > (INT_MAX - (text[i] - '0')) / 10)
+			return 0;
+		pid = pid * 10 + (text[i] - '0');
+	}
+	return pid;
+}
+
+static unsigned
+kill_processes(const char *name, const char *flag, const char *value,
+    bool ours)
 {
 	unsigned killed = 0;
 	struct dirent *d;
 	DIR *dir = opendir("/proc");
+	pid_t pid;
 	int pidfd;
 
 	if (!dir)
 		return 0;
 	while ((d = readdir(dir))) {
-		if (d->d_name[0] < '1' || d->d_name[0] > '9' ||
-		    !process_has(d->d_name, name, flag, value))
+		pid = runsc_parse_pid(d->d_name, strlen(d->d_name));
+		if (pid == 0 || !process_has(d->d_name, name, flag, value))
 			continue;
 		/* Look again once the pidfd holds the process: the pid may
 		 * have gone to another in between. */
-		pidfd = (int)syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 		if (pidfd < 0)
 			continue;
 		if (process_has(d->d_name, name, flag, value) &&
+		    (!ours || child_is_descendant(pid)) &&
 		    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL,
 		    0) == 0)
 			killed++;
@@ -183,5 +203,12 @@ runsc_kill_processes(const char *name, const char *flag, const char *value)
 unsigned
 runsc_kill_leftovers(const char *bundle)
 {
-	return runsc_kill_processes("runsc", "--bundle", bundle);
+	return kill_processes("runsc", "--bundle", bundle, false);
+}
+
+/* The flag's value may have our pid in it, which has been another shim's. */
+unsigned
+runsc_kill_descendants(const char *flag, const char *value)
+{
+	return kill_processes("", flag, value, true);
 }

@@ -290,9 +290,10 @@ static struct child *alive[SLOTS];
 static unsigned nalive;
 
 int
-child_adopt(struct child *c, pid_t pid, void (*exited)(struct child *, int),
-    struct err *e)
+child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
+    void (*exited)(struct child *, int), struct err *e)
 {
+	(void)o;
 	(void)e;
 	*c = (struct child)CHILD_INIT;
 	c->pid = pid;

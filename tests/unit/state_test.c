@@ -143,11 +143,12 @@ static struct child *adopted[8];
 static int killed_with;
 
 int
-child_adopt(struct child *c, pid_t pid, void (*exited)(struct child *, int),
-    struct err *e)
+child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
+    void (*exited)(struct child *, int), struct err *e)
 {
 	size_t i;
 
+	(void)o;
 	(void)e;
 	*c = (struct child)CHILD_INIT;
 	c->pid = pid;
