@@ -643,30 +643,87 @@ json_get(const struct json *j, int obj, const char *key)
 }
 
 int
-json_at(const struct json *j, int arr, uint32_t i)
+json_first(const struct json *j, int arr)
 {
 	const struct json_tok *t = json_typed(j, arr, JSON_ARRAY);
-	uint32_t k = (uint32_t)arr + 1;
 
-	if (!t || i >= t->size)
-		return -1;
-	while (i-- > 0)
-		k = j->toks[k].next;
-	return (int)k;
+	return t && t->size ? arr + 1 : -1;
+}
+
+int
+json_next(const struct json *j, int arr, int tok)
+{
+	uint32_t next = j->toks[tok].next;
+
+	return next < j->toks[arr].next ? (int)next : -1;
+}
+
+/* A string token, its escapes decoded, against s; cmp_text()'s order. */
+static int
+cmp_str(const struct json *j, uint32_t tok, const char *s)
+{
+	struct rd r;
+	int c, d;
+
+	rd_init(&r, j, (int)tok);
+	do {
+		c = rd_next(&r);
+		d = *s ? (unsigned char)*s++ : -1;
+	} while (c == d && c >= 0);
+	return c - d;
 }
 
 bool
 json_is(const struct json *j, int tok, const char *s)
 {
-	struct rd r;
+	return json_typed(j, tok, JSON_STRING) &&
+	    cmp_str(j, (uint32_t)tok, s) == 0;
+}
+
+int
+json_index_make(struct json_index *x, const struct json *j, int obj)
+{
+	const struct json_tok *t = json_typed(j, obj, JSON_OBJECT);
+	uint32_t i, k = (uint32_t)obj + 1;
+
+	memset(x, 0, sizeof(*x));
+	if (!t)
+		return 0;
+	x->keys = malloc((t->size + 1) * sizeof(*x->keys));
+	if (!x->keys)
+		return -1;
+	for (i = 0; i < t->size; i++, k = j->toks[k + 1].next)
+		x->keys[i] = k;
+	x->n = t->size;
+	json_sort(x->keys, x->n, cmp_text, j);
+	return 0;
+}
+
+int
+json_index_get(const struct json_index *x, const struct json *j,
+	const char *key)
+{
+	uint32_t low = 0, high = x->n, mid;
 	int c;
 
-	if (!rd_init(&r, j, tok))
-		return false;
-	for (; (c = rd_next(&r)) >= 0; s++)
-		if (c == 0 || c != (unsigned char)*s)
-			return false;
-	return *s == '\0';
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		c = cmp_str(j, x->keys[mid], key);
+		if (c == 0)
+			return (int)x->keys[mid] + 1;
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return -1;
+}
+
+void
+json_index_free(struct json_index *x)
+{
+	free(x->keys);
+	memset(x, 0, sizeof(*x));
 }
 
 long

@@ -20,7 +20,7 @@
 #define JSON_DEPTH_MAX 64
 #define JSON_TEXT_MAX (16u << 20)
 #define JSON_TOKS_MAX (1u << 20)	/* 20 bytes each */
-#define JSON_EDITS_MAX 4096
+#define JSON_EDITS_MAX 16384
 
 enum json_type {
 	JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE,
@@ -63,12 +63,26 @@ void json_free(struct json *j);
 
 /*
  * Index of the value of key in object obj, or -1 (also if obj is no object).
- * obj -1 gives -1, so look-ups chain.  This and json_at() walk: to visit every
- * element, start at obj + 1 and follow .next.
+ * obj -1 gives -1, so look-ups chain.  This walks the object: who looks up as
+ * many keys as there may be members uses a json_index.
  */
 int json_get(const struct json *j, int obj, const char *key);
-/* Index of element i of array arr, or -1. */
-int json_at(const struct json *j, int arr, uint32_t i);
+/* The first element of array arr and the one after element tok, or -1: all of
+ * them are for (t = json_first(j, a); t >= 0; t = json_next(j, a, t)). */
+int json_first(const struct json *j, int arr);
+int json_next(const struct json *j, int arr, int tok);
+
+/* The keys of one object, sorted.  Zeroed is that of no object. */
+struct json_index {
+	uint32_t *keys;		/* ours */
+	uint32_t n;
+};
+/* -1: out of memory.  j and its text must outlive it. */
+int json_index_make(struct json_index *x, const struct json *j, int obj);
+/* As json_get(), in log n steps. */
+int json_index_get(const struct json_index *x, const struct json *j,
+	const char *key);
+void json_index_free(struct json_index *x);
 /* Does the string token say exactly s, escapes decoded? */
 bool json_is(const struct json *j, int tok, const char *s);
 /*
@@ -105,11 +119,13 @@ void json_put_fmt(struct json_out *o, const char *fmt, ...)
  * bytes outside the edited ranges are kept as they are.  At most
  * JSON_EDITS_MAX; a mistaken or failed one sets bad, which json_edit_apply()
  * reports.  The same value or key set again: the last one counts. */
+#define JSON_EDIT_SLOTS 512
 struct json_edits {
 	struct json_edit *list;	/* ours */
 	size_t n;
 	size_t cap;
 	bool bad;
+	uint32_t slots[JSON_EDIT_SLOTS];	/* to find those of one place */
 };
 void json_edits_free(struct json_edits *ed);
 /* Replace the value tok by the JSON text value (copied). */
@@ -118,6 +134,9 @@ void json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
 /* Set key (valid UTF-8) of object obj to the JSON text value: replaces or
  * appends. */
 void json_edit_set(struct json_edits *ed, const struct json *j, int obj,
+	const char *key, const char *value);
+/* The same for a key that is known not to be there. */
+void json_edit_append(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value);
 /* Remove element tok of array arr, or member with value tok of object arr,
  * with its comma. */

@@ -46,6 +46,7 @@ struct json_edit {
 	enum edit_kind kind;
 	uint32_t box;		/* object or array; NONE for EDIT_REPLACE */
 	uint32_t tok;		/* the value; NONE for EDIT_APPEND */
+	uint32_t next;		/* in its slot: 1 + index; 0 ends */
 	char *text;		/* ours */
 	/* Worked out when applied: */
 	uint64_t key;		/* to sort by */
@@ -53,6 +54,18 @@ struct json_edit {
 	uint32_t end;
 	bool comma;		/* before text */
 };
+
+/* The slot for edits of that place. */
+static uint32_t *
+slot_of(struct json_edits *ed, const struct json_edit *edit, size_t keylen)
+{
+	uint32_t hash = edit->box + edit->tok;
+	size_t i;
+
+	for (i = 0; i < keylen; i++)
+		hash = hash * 31 + (unsigned char)edit->text[i];
+	return &ed->slots[hash % JSON_EDIT_SLOTS];
+}
 
 /*
  * Takes text over.  An edit of the same place, and for EDIT_APPEND of the same
@@ -62,16 +75,16 @@ static void
 add_edit(struct json_edits *ed, struct json_edit edit, size_t keylen)
 {
 	size_t cap = ed->cap ? 2 * ed->cap : 8;
+	uint32_t *slot = slot_of(ed, &edit, keylen), i;
 	struct json_edit *x = NULL;
-	size_t i;
 
-	for (i = 0; i < ed->n; i++) {
-		x = &ed->list[i];
+	for (i = *slot; i; i = x->next) {
+		x = &ed->list[i - 1];
 		if (x->kind == edit.kind && x->box == edit.box &&
 		    x->tok == edit.tok && (keylen == 0 ||
 		    strncmp(x->text, edit.text, keylen) == 0)) {
 			free(x->text);
-			*x = edit;
+			x->text = edit.text;
 			return;
 		}
 	}
@@ -87,7 +100,9 @@ add_edit(struct json_edits *ed, struct json_edit edit, size_t keylen)
 		ed->list = x;
 		ed->cap = cap;
 	}
+	edit.next = *slot;
 	ed->list[ed->n++] = edit;
+	*slot = (uint32_t)ed->n;
 }
 
 /* By key, then in the order they were asked for. */
@@ -262,15 +277,22 @@ void
 json_edit_set(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value)
 {
+	int tok = json_get(j, obj, key);
+
+	if (tok >= 0)
+		json_edit_replace(ed, j, tok, value);
+	else
+		json_edit_append(ed, j, obj, key, value);
+}
+
+void
+json_edit_append(struct json_edits *ed, const struct json *j, int obj,
+	const char *key, const char *value)
+{
 	struct json_edit x = { .kind = EDIT_APPEND, .tok = NONE };
 	struct json_out o = { 0 };
-	int tok = json_get(j, obj, key);
 	size_t keylen;
 
-	if (tok >= 0) {
-		json_edit_replace(ed, j, tok, value);
-		return;
-	}
 	json_put_str(&o, key);
 	json_put_raw(&o, ":", 1);
 	keylen = o.len;

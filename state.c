@@ -841,17 +841,37 @@ refuse(struct process *p, struct request *r)
 
 /* -- look-ups and diagnosis ----------------------------------------------- */
 
-const struct process *
-state_exec_of_pid(const struct container *ct, uint32_t internal_pid)
+/* The slot of that pid, or the empty one where it would be: at least half of
+ * them are. */
+static size_t
+exec_slot(const struct process *const slots[EXEC_SLOTS], uint32_t pid)
+{
+	size_t i = pid % EXEC_SLOTS;
+
+	while (slots[i] && (uint32_t)slots[i]->internal_pid != pid)
+		i = (i + 1) % EXEC_SLOTS;
+	return i;
+}
+
+void
+state_index_execs(const struct container *ct,
+    const struct process *slots[EXEC_SLOTS])
 {
 	const struct process *p;
 
-	for (p = ct->execs; p; p = p->next) {
-		if (p->internal_pid && !p->gone &&
-		    (uint32_t)p->internal_pid == internal_pid)
-			return p;
+	memset(slots, 0, EXEC_SLOTS * sizeof(slots[0]));
+	for (p = ct ? ct->execs : NULL; p; p = p->next) {
+		if (p->internal_pid && !p->gone)
+			slots[exec_slot(slots, (uint32_t)p->internal_pid)] =
+			    p;
 	}
-	return NULL;
+}
+
+const struct process *
+state_exec_of_pid(const struct process *const slots[EXEC_SLOTS],
+    uint32_t internal_pid)
+{
+	return slots[exec_slot(slots, internal_pid)];
 }
 
 static void

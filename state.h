@@ -221,9 +221,13 @@ const char *state_name(enum proc_state s);
  * refusal. */
 bool state_allows(enum proc_kind kind, enum proc_state s, enum op op,
 	int *code);
-/* The exec of ct with that pid inside the sandbox, or NULL. */
-const struct process *state_exec_of_pid(const struct container *ct,
-	uint32_t internal_pid);
+/* The execs of ct that run, to be found by their pid inside the sandbox. */
+#define EXEC_SLOTS (2 * EXECS_MAX)
+void state_index_execs(const struct container *ct,
+	const struct process *slots[EXEC_SLOTS]);
+/* The one with that pid, or NULL. */
+const struct process *state_exec_of_pid(
+	const struct process *const slots[EXEC_SLOTS], uint32_t internal_pid);
 /* Write the tables to the log (SIGUSR1). */
 void state_dump(void);
 

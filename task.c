@@ -63,17 +63,17 @@ operation_free_now(struct defer *d)
 static void
 reply_pids(struct operation *op)
 {
-	const struct container *ct = state_find_container(op->id);
-	const struct process *x;
+	const struct process *execs[EXEC_SLOTS], *x;
 	struct pb_out o, d;
 	uint8_t buf[REPLY_BYTES];
 	size_t i, mark;
 
+	state_index_execs(state_find_container(op->id), execs);
 	pb_out_init(&o, NULL, 0);
 	for (i = 0; i < op->req.npids; i++) {
 		mark = pb_begin(&o, 1);
 		pb_put_uint(&o, 1, op->req.pids[i]);
-		x = ct ? state_exec_of_pid(ct, op->req.pids[i]) : NULL;
+		x = state_exec_of_pid(execs, op->req.pids[i]);
 		if (x) {
 			pb_out_init(&d, buf, sizeof(buf));
 			pb_put_str(&d, 1, x->exec_id);

@@ -118,9 +118,9 @@ static bool
 has_own_pids(const struct json *j, int linux_)
 {
 	int list = spec_member(j, linux_, "namespaces"), tok, path;
-	uint32_t i;
 
-	for (i = 0; (tok = json_at(j, list, i)) >= 0; i++) {
+	for (tok = json_first(j, list); tok >= 0;
+	    tok = json_next(j, list, tok)) {
 		path = spec_member(j, tok, "path");
 		if (json_is(j, json_get(j, tok, "type"), "pid"))
 			return path < 0 || json_is(j, path, "");

@@ -34,6 +34,7 @@ struct rewrite {
 	struct json j;
 	struct json_edits ed;
 	int notes;			/* annotations, -1: none */
+	struct json_index index;	/* of their keys */
 	struct json_out new_notes;	/* members, if there are none */
 	int mounts;			/* -1: none */
 };
@@ -51,20 +52,34 @@ quoted(const char *s)
 	return NULL;
 }
 
-/* Member key of obj shall be the string value. */
+/* Member key of obj, whose value is tok if it is there, shall be the string
+ * value. */
 static void
-set_string(struct rewrite *w, int obj, const char *key, const char *value)
+set_string(struct rewrite *w, int obj, int tok, const char *key,
+    const char *value)
 {
 	char *text;
 
-	if (json_is(&w->j, spec_member(&w->j, obj, key), value))
+	if (json_is(&w->j, tok, value))
 		return;
 	text = quoted(value);
-	if (text)
-		json_edit_set(&w->ed, &w->j, obj, key, text);
-	else
+	if (!text)
 		w->ed.bad = true;
+	else if (tok >= 0)
+		json_edit_replace(&w->ed, &w->j, tok, text);
+	else
+		json_edit_append(&w->ed, &w->j, obj, key, text);
 	free(text);
+}
+
+/* The annotation's value, or -1 if absent or null.  A pod may have thousands
+ * of them, and be asked for as many. */
+static int
+find_note(const struct rewrite *w, const char *key)
+{
+	int tok = json_index_get(&w->index, &w->j, key);
+
+	return tok >= 0 && w->j.toks[tok].type == JSON_NULL ? -1 : tok;
 }
 
 static void
@@ -77,7 +92,8 @@ set_note(struct rewrite *w, const char *prefix, const char *name,
 	    sizeof(key))
 		return;		/* no such name was ever a volume's */
 	if (w->notes >= 0) {
-		set_string(w, w->notes, key, value);
+		set_string(w, w->notes, json_index_get(&w->index, &w->j, key),
+		    key, value);
 		return;
 	}
 	json_put_raw(&w->new_notes, ",", w->new_notes.len > 0);
@@ -96,7 +112,7 @@ note(const struct rewrite *w, const char *prefix, const char *name,
 	if (fmt(key, sizeof(key), "%s%s%s", prefix, name, field) >=
 	    sizeof(key))
 		return NULL;
-	return json_strdup(&w->j, spec_member(&w->j, w->notes, key));
+	return json_strdup(&w->j, find_note(w, key));
 }
 
 /* Another type for a mount; what is no bind mount has no such option. */
@@ -104,12 +120,12 @@ static void
 set_type(struct rewrite *w, int mount, const char *type)
 {
 	int options = spec_member(&w->j, mount, "options"), tok;
-	uint32_t i;
 
-	set_string(w, mount, "type", type);
+	set_string(w, mount, json_get(&w->j, mount, "type"), "type", type);
 	if (strcmp(type, "bind") == 0)
 		return;
-	for (i = 0; (tok = json_at(&w->j, options, i)) >= 0; i++) {
+	for (tok = json_first(&w->j, options); tok >= 0;
+	    tok = json_next(&w->j, options, tok)) {
 		if (json_is(&w->j, tok, "bind") ||
 		    json_is(&w->j, tok, "rbind"))
 			json_edit_remove(&w->ed, &w->j, options, tok);
@@ -205,7 +221,7 @@ open_host_uds(struct rewrite *w, const char *name)
 	static const char key[] = "dev.gvisor.flag.host-uds";
 
 	if (strcmp(name, "gke-gcsfuse-tmp") == 0 &&
-	    spec_member(&w->j, w->notes, key) < 0)
+	    find_note(w, key) < 0)
 		set_note(w, key, "", "", "open");
 }
 
@@ -260,9 +276,9 @@ hint_volume(struct rewrite *w, const char *name)
 	return 0;
 }
 
-/* Is source KUBELET/pods/UID/volumes/PLUGIN/NAME? */
-static bool
-is_volume(const struct rewrite *w, const char *source, const char *name)
+/* NAME, if source is KUBELET/pods/UID/volumes/PLUGIN/NAME, or NULL. */
+static const char *
+volume_name(const struct rewrite *w, const char *source)
 {
 	size_t n = strlen(w->kubelet);
 	unsigned part = 0;
@@ -270,76 +286,70 @@ is_volume(const struct rewrite *w, const char *source, const char *name)
 
 	if (strncmp(source, w->kubelet, n) != 0 ||
 	    strncmp(source + n, "/pods/", 6) != 0)
-		return false;
+		return NULL;
 	/* 0: UID, 1: "volumes", 2: PLUGIN, 3: NAME. */
 	for (p = source + n + 6; part < 3; part++, p++) {
 		n = strcspn(p, "/");
 		if (n == 0 || p[n] == '\0' ||
 		    (part == 1 && strncmp(p, "volumes/", 8) != 0))
-			return false;
+			return NULL;
 		p += n;
 	}
-	return strcmp(p, name) == 0;
+	return is_name(p) ? p : NULL;
 }
 
-/* A sub-container mounts it as the sandbox was told. */
+/* A sub-container mounts a volume as the sandbox was told. */
 static void
-mount_volume(struct rewrite *w, const char *name, const char *type)
+mount_volume(struct rewrite *w, int mount)
 {
-	char *source;
-	uint32_t i;
-	int m;
+	char *source = json_strdup(&w->j, spec_member(&w->j, mount, "source"));
+	const char *name = source ? volume_name(w, source) : NULL;
+	char *type = name ? note(w, HINT, name, ".type") : NULL;
 
-	for (i = 0; (m = json_at(&w->j, w->mounts, i)) >= 0; i++) {
-		source = json_strdup(&w->j, spec_member(&w->j, m, "source"));
-		if (source && is_volume(w, source, name)) {
-			if (fmt_find(source, EMPTY_DIR) &&
-			    stays_bind(w, name, source))
-				open_host_uds(w, name);
-			else
-				set_type(w, m, type);
-		}
-		free(source);
-	}
+	if (type && fmt_find(source, EMPTY_DIR) && stays_bind(w, name, source))
+		open_host_uds(w, name);
+	else if (type)
+		set_type(w, mount, type);
+	free(type);
+	free(source);
 }
 
-/* The annotation of which tok is the key. */
+/* The annotation of which tok is the key: HINT NAME ".type"? */
 static int
-volume(struct rewrite *w, int tok)
+note_volume(struct rewrite *w, int tok)
 {
-	char *key = json_strdup(&w->j, tok), *name, *type = NULL;
+	char *key = json_strdup(&w->j, tok), *name;
 	size_t n = sizeof(HINT) - 1;
 	int rc = 0;
 
-	if (!key || strncmp(key, HINT, n) != 0 ||
-	    strcmp(strrchr(key, '.'), ".type") != 0)
-		goto out;
-	name = key + n;
-	n = strcspn(name, ".");
-	if (name[n] == '\0')
-		goto out;
-	name[n] = '\0';
-	type = json_strdup(&w->j, tok + 1);
-	if (!type || !is_name(name))
-		goto out;
-	if (w->s->is_sub)
-		mount_volume(w, name, type);
-	else
-		rc = hint_volume(w, name);
-out:
-	free(type);
+	if (key && strncmp(key, HINT, n) == 0) {
+		name = key + n;
+		n = strcspn(name, ".");
+		if (strcmp(name + n, ".type") == 0 &&
+		    json_typed(&w->j, tok + 1, JSON_STRING)) {
+			name[n] = '\0';
+			rc = is_name(name) ? hint_volume(w, name) : 0;
+		}
+	}
 	free(key);
 	return rc;
 }
 
+/* Each annotation and each mount is looked at once. */
 static int
 volumes(struct rewrite *w)
 {
 	uint32_t i, n = w->notes < 0 ? 0 : w->j.toks[w->notes].size;
-	int tok = w->notes + 1;
+	int tok = w->notes + 1, m;
 
+	if (w->s->is_sub) {
+		for (m = json_first(&w->j, w->mounts); m >= 0;
+		    m = json_next(&w->j, w->mounts, m))
+			mount_volume(w, m);
+		return 0;
+	}
 	for (i = 0; i < n; i++, tok = (int)w->j.toks[tok + 1].next) {
-		if (volume(w, tok) < 0)
+		if (note_volume(w, tok) < 0)
 			return -1;
 	}
 	return 0;
@@ -351,10 +361,10 @@ volumes(struct rewrite *w)
 static int
 find_shm(const struct rewrite *w, const char *type)
 {
-	uint32_t i;
 	int m;
 
-	for (i = 0; (m = json_at(&w->j, w->mounts, i)) >= 0; i++) {
+	for (m = json_first(&w->j, w->mounts); m >= 0;
+	    m = json_next(&w->j, w->mounts, m)) {
 		if (json_is(&w->j, spec_member(&w->j, m, "destination"),
 		    DEV_SHM) &&
 		    json_is(&w->j, spec_member(&w->j, m, "type"), type))
@@ -554,6 +564,10 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 		goto out;
 	w.notes = spec_member(&w.j, 0, "annotations");
 	w.mounts = spec_member(&w.j, 0, "mounts");
+	if (json_index_make(&w.index, &w.j, w.notes) < 0) {
+		err_set(e, ERR_EXHAUSTED, "out of memory");
+		goto out;
+	}
 	if (volumes(&w) < 0)
 		goto out;
 	shared_memory(&w);
@@ -571,6 +585,7 @@ out:
 	json_out_free(&o);
 	json_out_free(&w.new_notes);
 	json_edits_free(&w.ed);
+	json_index_free(&w.index);
 	json_free(&w.j);
 	free(text);
 	return rc;

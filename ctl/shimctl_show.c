@@ -487,18 +487,19 @@ static void
 put_env(struct json_out *out, const struct ctl *o, const struct json *j)
 {
 	int env = json_get(j, 0, "env"), tok;
-	uint32_t i, n = env < 0 ? 0 : j->toks[env].size;
 	size_t k;
+	bool any = false;
 
 	json_put_raw(out, "[", 1);
-	for (i = 0; i < n && (tok = json_at(j, env, i)) >= 0; i++) {
-		if (i)
+	for (tok = json_first(j, env); tok >= 0;
+	    tok = json_next(j, env, tok), any = true) {
+		if (any)
 			json_put_raw(out, ",", 1);
 		json_put_raw(out, j->text + j->toks[tok].start,
 		    j->toks[tok].end - j->toks[tok].start);
 	}
-	for (k = 0; k < o->nenv; k++) {
-		if (i || k)
+	for (k = 0; k < o->nenv; k++, any = true) {
+		if (any)
 			json_put_raw(out, ",", 1);
 		json_put_str(out, o->env[k]);
 	}

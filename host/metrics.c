@@ -110,10 +110,11 @@ put_network(struct pb_out *o, uint32_t num, const struct source *s)
 	int list = json_get(&s->j, s->data, "network_interfaces"), dev;
 	char name[64];
 	uint64_t v;
-	uint32_t i, k;
+	uint32_t k;
 	size_t mark;
 
-	for (i = 0; (dev = json_at(&s->j, list, i)) >= 0; i++) {
+	for (dev = json_first(&s->j, list); dev >= 0;
+	    dev = json_next(&s->j, list, dev)) {
 		mark = pb_begin(o, num);
 		if (json_str(&s->j, json_get(&s->j, dev, "Name"), name,
 		    sizeof(name)) > 0)

@@ -643,42 +643,48 @@ fail:
 }
 
 /*
- * Copy the nth mount point at or below top to path (malloc'd, *path freed
- * first), and count them all.  They are listed in the order in which they
- * were mounted.
+ * Unmount what is listed at or below top, the newest first, as one reading of
+ * the list has it; it lists them in the order in which they were mounted.
+ * *left counts those that stay although they can be named, *e says why.
+ * Returns how many went, or -1.
  */
-static int
-find_mount(const char *top, size_t nth, char **path, size_t *count,
-    struct err *e)
+static long
+undo_once(const char *top, size_t *left, struct err *e)
 {
-	char *text = read_mountinfo(e), *line, *p, *lines, *parts;
-	int i, ret = -1;
+	char *text = read_mountinfo(e), *line, *p, *end;
+	long done = 0;
+	int i;
 
-	*count = 0;
-	free(*path);
-	*path = NULL;
+	*left = 0;
 	if (text == NULL)
 		return -1;
-	for (line = strtok_r(text, "\n", &lines); line != NULL;
-	    line = strtok_r(NULL, "\n", &lines)) {
-		p = strtok_r(line, " ", &parts);
-		for (i = 1; i < 5 && p != NULL; i++)
-			p = strtok_r(NULL, " ", &parts);
+	for (end = text + strlen(text); end > text; end = line) {
+		while (end > text && end[-1] == '\n')
+			end--;
+		*end = '\0';
+		for (line = end; line > text && line[-1] != '\n'; line--)
+			;
+		for (p = line, i = 1; i < 5 && p != NULL; i++) {
+			p = strchr(p, ' ');
+			p += p != NULL;
+		}
 		if (p == NULL)
 			continue;
+		p[strcspn(p, " ")] = '\0';
 		unescape(p);
-		if (!is_below(p, top) || (*count)++ != nth)
+		if (!is_below(p, top))
 			continue;
-		*path = strdup(p);
-		if (*path == NULL) {
-			err_set(e, ERR_EXHAUSTED, "out of memory");
-			goto out;
+		if (unmount_one(p) == 0) {
+			done++;
+		} else if (errno != ENOENT) {
+			/* ENOENT: its mount point was removed, and there is
+			 * nothing to name it by. */
+			err_sys(e, "unmount %s", p);
+			(*left)++;
 		}
 	}
-	ret = 0;
-out:
 	free(text);
-	return ret;
+	return done;
 }
 
 /*
@@ -728,39 +734,20 @@ resolve(const char *target, char *path, size_t cap, struct err *e)
 static int
 undo_listed(const char *target, struct err *e)
 {
-	char top[PATH_MAX], *path = NULL;
-	bool failed = false;
-	size_t count, left;
-	int ret = -1, r;
+	char top[PATH_MAX];
+	size_t left;
+	long done;
+	int r;
 
 	r = resolve(target, top, sizeof(top), e);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	if (find_mount(top, SIZE_MAX, &path, &count, e) < 0)
-		goto out;
-	/* One that is covered by a newer mount cannot be named: go on to the
-	 * older ones, and start again whenever one has gone. */
-	for (left = count; left > 0;) {
-		if (find_mount(top, left - 1, &path, &count, e) < 0)
-			goto out;
-		if (path == NULL || unmount_one(path) == 0) {
-			if (find_mount(top, SIZE_MAX, &path, &count, e) < 0)
-				goto out;
-			left = count;
-			failed = false;
-			continue;
-		}
-		/* Its mount point was removed: nothing to name it by. */
-		if (errno != ENOENT) {
-			err_sys(e, "unmount %s", path);
-			failed = true;
-		}
-		left--;
-	}
-	ret = failed ? -1 : 0;
-out:
-	free(path);
-	return ret;
+	/* One that is covered by a newer mount cannot be named: once more as
+	 * long as something goes. */
+	do {
+		done = undo_once(top, &left, e);
+	} while (done > 0);
+	return done < 0 || left > 0 ? -1 : 0;
 }
 
 int

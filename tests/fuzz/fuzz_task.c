@@ -154,11 +154,19 @@ state_containers(void)
 	return known;
 }
 
-const struct process *
-state_exec_of_pid(const struct container *ct, uint32_t internal_pid)
+void
+state_index_execs(const struct container *ct,
+    const struct process *slots[EXEC_SLOTS])
 {
 	must(ct == &container);
-	return internal_pid == 5 ? &exec_process : NULL;
+	slots[0] = &exec_process;
+}
+
+const struct process *
+state_exec_of_pid(const struct process *const slots[EXEC_SLOTS],
+    uint32_t internal_pid)
+{
+	return internal_pid == 5 ? slots[0] : NULL;
 }
 
 static void

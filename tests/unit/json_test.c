@@ -378,7 +378,7 @@ START_TEST(tokens)
 {
 	const char *text = " {\"a\": [1, {\"b\":\"x\"}], \"c\":true} ";
 	struct json j;
-	int a;
+	int a, b;
 
 	must(&j, text);
 	ck_assert_uint_eq(j.ntoks, 9);
@@ -391,12 +391,12 @@ START_TEST(tokens)
 	ck_assert_int_eq(j.toks[a].type, JSON_ARRAY);
 	ck_assert_uint_eq(j.toks[a].size, 2);
 	ck_assert_uint_eq(j.toks[a].next, 7);
-	ck_assert_int_eq(j.toks[json_at(&j, a, 0)].type, JSON_NUMBER);
-	ck_assert_int_eq(json_at(&j, a, 2), -1);
-	ck_assert_int_eq(json_at(&j, a, UINT32_MAX), -1);
-	ck_assert_int_eq(json_at(&j, 0, 0), -1);
-	ck_assert_int_eq(json_at(&j, -1, 0), -1);
-	ck_assert(json_is(&j, json_get(&j, json_at(&j, a, 1), "b"), "x"));
+	ck_assert_int_eq(j.toks[json_first(&j, a)].type, JSON_NUMBER);
+	ck_assert_int_eq(json_first(&j, 0), -1);
+	ck_assert_int_eq(json_first(&j, -1), -1);
+	b = json_next(&j, a, json_first(&j, a));
+	ck_assert(json_is(&j, json_get(&j, b, "b"), "x"));
+	ck_assert_int_eq(json_next(&j, a, b), -1);
 	ck_assert_int_eq(json_get(&j, 0, "b"), -1);
 	ck_assert_int_eq(json_get(&j, 0, ""), -1);
 	ck_assert_int_eq(json_get(&j, a, "a"), -1);
@@ -407,6 +407,33 @@ START_TEST(tokens)
 	ck_assert(!json_is(&j, 9, ""));
 	ck_assert(!json_is(&j, 0, ""));
 	json_free(&j);
+	json_free(&j);
+}
+END_TEST
+
+/* 13.30: the index finds what json_get() finds. */
+START_TEST(index_of_keys)
+{
+	const char *text = "{\"b\":1,\"a\":2,\"\":3,\"ab\":[4],\"a\\u0000\":5,"
+	    "\"\\u00e9\":6,\"\\ud83d\\ude00\":7,\"B\":8}";
+	const char *keys[] = { "a", "b", "", "ab", "\xc3\xa9", "B", "abc", "c",
+	    "A", "\xf0\x9f\x98\x80", "\xff" };
+	struct json_index x;
+	struct json j;
+	size_t i;
+
+	must(&j, text);
+	ck_assert_int_eq(json_index_make(&x, &j, 0), 0);
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		ck_assert_int_eq(json_index_get(&x, &j, keys[i]),
+		    json_get(&j, 0, keys[i]));
+	json_index_free(&x);
+	/* Of nothing, and of what is no object. */
+	ck_assert_int_eq(json_index_make(&x, &j, -1), 0);
+	ck_assert_int_eq(json_index_get(&x, &j, "a"), -1);
+	ck_assert_int_eq(json_index_make(&x, &j, 2), 0);
+	ck_assert_int_eq(json_index_get(&x, &j, "a"), -1);
+	json_index_free(&x);
 	json_free(&j);
 }
 END_TEST
@@ -564,6 +591,16 @@ END_TEST
  * sets, "d PATH KEY|INDEX" removes.  PATH is / or /KEY/INDEX/...
  */
 static int
+element(const struct json *j, int arr, int i)
+{
+	int tok = json_first(j, arr);
+
+	while (tok >= 0 && i-- > 0)
+		tok = json_next(j, arr, tok);
+	return tok;
+}
+
+static int
 walk(const struct json *j, const char *path)
 {
 	char part[64];
@@ -577,7 +614,7 @@ walk(const struct json *j, const char *path)
 		part[n] = '\0';
 		path += n;
 		if (j->toks[tok].type == JSON_ARRAY)
-			tok = json_at(j, tok, (uint32_t)atoi(part));
+			tok = element(j, tok, atoi(part));
 		else
 			tok = json_get(j, tok, part);
 		ck_assert_int_ge(tok, 0);
@@ -836,6 +873,7 @@ main(void)
 	tcase_add_loop_test(t, prefix, 0, COUNT(streams));
 	tcase_add_test(t, prefix_all);
 	tcase_add_test(t, tokens);
+	tcase_add_test(t, index_of_keys);
 	tcase_add_test(t, strings);
 	tcase_add_test(t, numbers);
 	tcase_add_test(t, booleans);
