@@ -12,6 +12,7 @@
 
 #include "host/cgroup.h"
 #include "checkpoint.h"
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "json.h"
 #include "base/log.h"
@@ -651,6 +652,10 @@ state_create(const struct create_request *c)
 	if (ncontainers >= CONTAINERS_MAX) {
 		err_set(&e, ERR_EXHAUSTED, "create %s: %u containers exist "
 		    "already", c->id, ncontainers);
+		goto refuse;
+	}
+	if (fd_room(&e) < 0) {
+		err_prefix(&e, "create %s", c->id);
 		goto refuse;
 	}
 	ct = container_new(c, &e);

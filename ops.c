@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "container.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "publish.h"
 
@@ -155,6 +156,10 @@ op_exec_start(struct process *p, struct request *r)
 		err_set(&e, ERR_PRECONDITION,
 		    "%s: cannot start an exec in a %s container", process_name(p),
 		    state_name(ct->init.state));
+		request_finish(r, &e);
+		return;
+	}
+	if (fd_room(&e) < 0) {	/* and it may be tried again */
 		request_finish(r, &e);
 		return;
 	}

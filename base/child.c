@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -39,6 +40,7 @@ static struct child *children;
 static struct watch sig_watch = { .fd = -1 };
 static void (*sig_cb)(int sig);
 static sigset_t old_mask;
+static struct rlimit old_files;	/* what we were given, and children get */
 
 static struct unclaimed {
 	pid_t pid;
@@ -236,6 +238,25 @@ on_signalfd(struct watch *w, uint32_t revents)
 	}
 }
 
+/*
+ * A process takes ten descriptors, and containerd's own unit leaves the soft
+ * limit at 1,024.  Programs that use select(2), or close all up to the limit,
+ * want that: it is the children's.  prlimit(), since musl's setrlimit() brings
+ * along what it takes with threads.
+ */
+static void
+raise_files(void)
+{
+	struct rlimit now;
+
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &old_files) < 0)
+		return;
+	now = old_files;
+	now.rlim_cur = now.rlim_max;
+	if (prlimit(0, RLIMIT_NOFILE, &now, NULL) < 0)
+		log_warn("raise the limit of open files: %s", strerror(errno));
+}
+
 int
 child_init(void (*on_signal)(int sig), struct err *e)
 {
@@ -248,6 +269,7 @@ child_init(void (*on_signal)(int sig), struct err *e)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGUSR1);
+	raise_files();
 	if (sigprocmask(SIG_BLOCK, &mask, &old_mask) < 0)
 		return err_sys(e, "block signals");
 	sigaction(SIGPIPE, &ign, NULL);
@@ -278,6 +300,7 @@ child_close(void)
 	unclaimed_len = 0;
 	holds = NULL;
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	prlimit(0, RLIMIT_NOFILE, &old_files, NULL);
 }
 
 /*
@@ -329,9 +352,12 @@ run_child(const struct child_spawn *s, int exec_fd, pid_t parent)
 			_exit(EXEC_FAILED);
 	}
 	if (place_fds(s, &exec_fd) == 0 &&
-	    (!s->cwd || chdir(s->cwd) == 0))
+	    (!s->cwd || chdir(s->cwd) == 0)) {
+		/* Not before: descriptors were placed above it. */
+		prlimit(0, RLIMIT_NOFILE, &old_files, NULL);
 		execvpe(s->argv[0], (char *const *)s->argv,
 		    s->envp ? (char *const *)s->envp : environ);
+	}
 	err = errno;
 	if (write(exec_fd, &err, sizeof(err)) < 0)
 		_exit(EXEC_FAILED);

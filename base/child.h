@@ -65,7 +65,8 @@ struct child_spawn {
 	bool die_with_us;	/* PDEATHSIG SIGKILL */
 };
 
-/* Become subreaper, block the signals, open signalfd.  on_signal gets SIGTERM,
+/* Become subreaper, block the signals, open signalfd, raise the soft limit of
+ * open files to the hard one (children get the old one back).  on_signal gets SIGTERM,
  * SIGINT, SIGUSR1 from the loop. */
 int child_init(void (*on_signal)(int sig), struct err *e);
 void child_close(void);

@@ -18,6 +18,8 @@ fd_reopen(int fd, int flags)
 	return open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
+#define ROOM 40		/* some 18 to start a process, the rest to end some */
+
 void
 fd_close(int *fd)
 {
@@ -42,4 +44,21 @@ fd_events(int fd, short events)
 	struct pollfd p = { .fd = fd, .events = events };
 
 	return poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
+int
+fd_room(struct err *e)
+{
+	int fds[ROOM], n = 0, ret = 0;
+
+	/* The only exact way to know: it takes some microseconds. */
+	while (n < ROOM && (fds[n] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC,
+	    0)) >= 0)
+		n++;
+	if (n < ROOM)
+		ret = err_sys(e, "%d more files are needed, RLIMIT_NOFILE leaves %d",
+		    ROOM, n);
+	while (n > 0)
+		close(fds[--n]);
+	return ret;
 }

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "base/err.h"
+
 /* Close *fd unless it is -1, which it is then. */
 void fd_close(int *fd);
 /* Bytes that can be read of a pipe or socket; 0 where that cannot be known. */
@@ -14,5 +16,11 @@ size_t fd_unread(int fd);
 int fd_reopen(int fd, int flags);
 /* Which of the events of poll(2) are there now. */
 short fd_events(int fd, short events);
+/*
+ * May so many more be opened as it takes to create a container or start an
+ * exec, and to end some that are there?  Else -1, for the caller to refuse
+ * before anything is half made.
+ */
+int fd_room(struct err *e);
 
 #endif

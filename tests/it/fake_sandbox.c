@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define PROCS_CAP 512
-#define CLIENTS_CAP 256
+#define CLIENTS_CAP 1000
 #define HUGE_REPLY (2 << 20)
 
 static void answer(int fd, const char *fmt, ...)
@@ -563,7 +563,7 @@ sandbox_main(const char *id)
 	struct pollfd pfd[CLIENTS_CAP + 3];
 	struct signalfd_siginfo info;
 	sigset_t set;
-	size_t i, j;
+	size_t i, j, top;
 	int sigfd;
 
 	sandbox_id = id;
@@ -580,29 +580,33 @@ sandbox_main(const char *id)
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (i = 0; i < CLIENTS_CAP; i++)
 		clients[i].fd = -1;
-	pfd[CLIENTS_CAP + 2] = (struct pollfd){ SB_FD_SOCKET, POLLIN, 0 };
 	for (;;) {
 		pfd[0] = (struct pollfd){ SB_FD_LISTEN, POLLIN, 0 };
 		pfd[1] = (struct pollfd){ sigfd, POLLIN, 0 };
-		for (i = 0; i < CLIENTS_CAP; i++)
-			pfd[2 + i] = (struct pollfd){ clients[i].fd, POLLIN,
+		pfd[2] = (struct pollfd){ SB_FD_SOCKET, POLLIN, 0 };
+		/* poll(2) takes no more than there may be descriptors. */
+		for (i = top = 0; i < CLIENTS_CAP; i++) {
+			pfd[3 + i] = (struct pollfd){ clients[i].fd, POLLIN,
 				0 };
+			if (clients[i].fd >= 0)
+				top = i + 1;
+		}
 		drop_scratch();
-		if (poll(pfd, CLIENTS_CAP + 3, -1) < 0)
+		if (poll(pfd, top + 3, -1) < 0)
 			continue;
 		if (pfd[1].revents) {
 			while (read(sigfd, &info, sizeof(info)) > 0)
 				;
 			reap();
 		}
-		for (i = 0; i < CLIENTS_CAP; i++)
-			if (pfd[2 + i].revents && !(clients[i].is_shim ?
+		for (i = 0; i < top; i++)
+			if (pfd[3 + i].revents && !(clients[i].is_shim ?
 			    serve_shim : serve)(&clients[i])) {
 				close(clients[i].fd);
 				clients[i].fd = -1;
 				clients[i].waits_for = NULL;
 			}
-		for (j = 0; j < CLIENTS_CAP + 3; j += CLIENTS_CAP + 2)
+		for (j = 0; j <= 2; j += 2)
 			for (i = 0; pfd[j].revents && i < CLIENTS_CAP; i++)
 				if (clients[i].fd < 0) {
 					clients[i].is_shim = j > 0;
