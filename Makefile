@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-# Build: make. Options: CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX,
-# SYSCONFDIR, DESTDIR.
+# Build: make. Options: CC, CFLAGS, CPPFLAGS, LDFLAGS, HARDEN, HARDEN_LINK,
+# PREFIX, SYSCONFDIR, DESTDIR; all but the last three also from the environment.
 # Building needs no network, no git and no bash; `make deps` and the tests
 # with real containerd do.
 
 VERSION = 0.1.0
 NAME = containerd-shim-runsc-v1
 PREFIX = /usr/local
+# Where the program looks for its settings, below containerd/, too.
+SYSCONFDIR = /etc
 DESTDIR =
-CC = cc
 MUSL_CC = musl-gcc
 
-CFLAGS = -O2
+CFLAGS ?= -O2
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wpointer-arith -Wswitch-enum -Wvla -Wimplicit-fallthrough
 # The product's own files; tests need not tell of each conversion.
 WARN_OWN = $(WARN) -Wconversion
 # musl's ioctl() takes an int, which half of the requests do not fit.
 WARN_MUSL = $(WARN_OWN) -Wno-sign-conversion
-HARDEN = -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+# A distribution that has flags of its own for this gives these two empty.
+HARDEN ?= -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+HARDEN_LINK ?= -pie -Wl,-z,relro,-z,now
 # What the code needs, whatever CFLAGS says: with 32 bits too, files beyond
 # 2 GiB and times beyond 2038.
 NEED = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
-	-DVERSION='"$(VERSION)"' -I. -ffunction-sections -fdata-sections
-LINK = -pie -Wl,--gc-sections -Wl,-z,relro,-z,now
+	-DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -I. -ffunction-sections -fdata-sections
+LINK = -Wl,--gc-sections $(HARDEN_LINK)
 
 # The top level is what the shim does; the folders hold its tools.
 FOLDERS = base wire gvisor conf host stdio
@@ -84,7 +87,6 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 # Settings are a host's own: a file that is there already stays.
-SYSCONFDIR = /etc
 ETCDIR = $(DESTDIR)$(SYSCONFDIR)/containerd
 
 install: $(BINS)

@@ -4,6 +4,11 @@
 
 DIST = $(NAME)-$(VERSION)
 DEB_DIR = build/deb
+# Who builds a package names himself, as Debian's own tools have it, and says
+# where the sources are from; without a home page there is no such field.
+MAINTAINER ?= $(or $(and $(DEBEMAIL),$(DEBFULLNAME) <$(DEBEMAIL)>),\
+	$(shell git -c safe.directory='*' log -1 --format='%an <%ae>'))
+HOMEPAGE ?=
 A64 = build/aarch64
 A64_CC = aarch64-linux-gnu-gcc
 A64_RUN = qemu-aarch64-static
@@ -24,7 +29,19 @@ deb: build/$(DIST).tar.gz
 	rm -rf $(DEB_DIR)
 	mkdir -p $(DEB_DIR)
 	tar -xzf build/$(DIST).tar.gz -C $(DEB_DIR)
+	$(MAKE) -C $(DEB_DIR)/$(DIST) debian/control \
+	    MAINTAINER='$(MAINTAINER)' HOMEPAGE='$(HOMEPAGE)'
 	sh tests/deb.sh $(DEB_DIR)/$(DIST)
+
+# In an unpacked tarball; `dpkg-buildpackage` then does the rest.
+debian/control: debian/control.in FORCE
+	@case '$(MAINTAINER)' in *@*) ;; *) \
+	    echo 'debian/control: MAINTAINER="Name <address>" is needed' >&2; \
+	    exit 1 ;; esac
+	sed -e 's|@MAINTAINER@|$(MAINTAINER)|' \
+	    -e 's|@HOMEPAGE@|$(HOMEPAGE)|' -e '/^Homepage: $$/d' \
+	    debian/control.in >$@
+	sed -i 's|@MAINTAINER@|$(MAINTAINER)|' debian/changelog
 
 # One file each for arm64, with Debian's cross compiler and musl, which is
 # unpacked below build/ and not installed; A64_LIBC=glibc takes the compiler's

@@ -888,8 +888,8 @@ config_from_options(struct config *c, struct pb_bytes any, struct err *e)
 {
 	static const char *const paths[] = {
 		"/run/containerd/runsc/config.toml",
-		"/etc/containerd/runsc/config.toml",
-		"/etc/containerd/runsc.toml",
+		SYSCONFDIR "/containerd/runsc/config.toml",
+		SYSCONFDIR "/containerd/runsc.toml",
 		NULL,
 	};
 	struct pb_bytes type = { NULL, 0 }, value = { NULL, 0 };
