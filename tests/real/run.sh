@@ -15,7 +15,7 @@ out=$(mktemp) || exit 1
 # The script that runs cleans up what it made; wait for it.
 trap 'rm -f "$out"' EXIT
 trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 130' INT TERM
-for script in basic tasks stdio pod rootfs limits checkpoint crash many shimctl; do
+for script in basic tasks stdio pod rootfs limits checkpoint crash many late shimctl; do
 	: >"$out"
 	"$dir/$script.sh" > >(tee "$out") &
 	child=$!
