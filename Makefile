@@ -82,7 +82,7 @@ shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
 
 # Everything that is installed: programs, manual pages, documents.
 MAN = $(sort $(wildcard man/*.[1-9]))
-DOCS = LICENSE README.md CHANGES.md SECURITY.md
+DOCS = LICENSE README.md CHANGES.md SECURITY.md $(sort $(wildcard docs/*.md))
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
@@ -90,11 +90,13 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 ETCDIR = $(DESTDIR)$(SYSCONFDIR)/containerd
 
 install: $(BINS)
-	mkdir -p $(BINDIR) $(DOCDIR) $(ETCDIR)
+	mkdir -p $(BINDIR) $(DOCDIR)/docs $(ETCDIR)
 	test -e $(ETCDIR)/runsc.toml || { cp etc/runsc.toml $(ETCDIR)/ && \
 	    chmod 0644 $(ETCDIR)/runsc.toml; }
+	# By another name first: one that runs cannot be written to.
 	for f in $(BINS); do \
-	    cp $$f $(BINDIR)/ && chmod 0755 $(BINDIR)/$$f || exit 1; \
+	    cp $$f $(BINDIR)/.$$f.new && chmod 0755 $(BINDIR)/.$$f.new && \
+	        mv -f $(BINDIR)/.$$f.new $(BINDIR)/$$f || exit 1; \
 	done
 	for f in $(MAN); do \
 	    d=$(MANDIR)/man$${f##*.}; \
@@ -102,7 +104,7 @@ install: $(BINS)
 	        exit 1; \
 	done
 	for f in $(DOCS); do \
-	    cp $$f $(DOCDIR)/ && chmod 0644 $(DOCDIR)/$$f || exit 1; \
+	    cp $$f $(DOCDIR)/$$f && chmod 0644 $(DOCDIR)/$$f || exit 1; \
 	done
 
 # What install made; directories that are empty then.  Settings only if they
@@ -113,7 +115,7 @@ uninstall:
 	    rm -f $(MANDIR)/man$${f##*.}/$${f##*/}; \
 	done
 	for f in $(DOCS); do rm -f $(DOCDIR)/$$f; done
-	rmdir $(DOCDIR) 2>/dev/null || true
+	rmdir $(DOCDIR)/docs $(DOCDIR) 2>/dev/null || true
 	! cmp -s etc/runsc.toml $(ETCDIR)/runsc.toml || \
 	    rm -f $(ETCDIR)/runsc.toml
 	rmdir $(ETCDIR) 2>/dev/null || true

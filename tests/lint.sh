@@ -7,6 +7,7 @@
 passed=0
 failed=0
 SIZE_MAX=163840		# 160 KiB
+README_MAX=160
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
@@ -134,6 +135,32 @@ line_lengths() {
 		END { exit bad }'
 }
 
+# What a user reads first is short; the rest is in docs.
+readme_length() {
+	n=$(wc -l <README.md)
+	echo "README.md has $n lines, $README_MAX are allowed"
+	[ "$n" -le "$README_MAX" ]
+}
+
+# A link to a file names one that is there.
+links() {
+	dead=0
+	for f in *.md docs/*.md; do
+		# Both forms: [text](target) and [name]: target.
+		sed -n -e 's/](/\n](/g' -e 's/^\[[^]]*\]: */](/' -e 'p' "$f" |
+		    sed -n 's/^](\([^)# ]*\).*/\1/p' >"$tmp/links"
+		while read -r to; do
+			case $to in
+			'' | *://* | mailto:*) continue ;;
+			esac
+			[ -e "$(dirname "$f")/$to" ] && continue
+			echo "$f: $to is not there"
+			dead=1
+		done <"$tmp/links"
+	done
+	[ "$dead" = 0 ]
+}
+
 try gcc compile own gcc
 try clang compile own clang
 # shellcheck disable=SC2016 # for make
@@ -147,6 +174,8 @@ try headers headers_alone
 try "manual pages" manual_pages
 try scripts scripts
 try "length of files" line_lengths
+try "length of README.md" readme_length
+try "links" links
 try static make -s static
 try "size of the static shim" small_enough containerd-shim-runsc-v1.static
 try "size of the static shimctl" small_enough shimctl.static

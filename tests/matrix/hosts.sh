@@ -69,7 +69,7 @@ cri_config() {
 	E
 }
 
-# The cell's containerd, configured as README's "Clients" says.
+# The cell's containerd, configured as docs/clients.md says.
 host_up() {
 	local cri=io.containerd.grpc.v1.cri version=2
 

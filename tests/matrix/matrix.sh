@@ -155,7 +155,7 @@ document() {
 	shim $("$SHIM" -v | sed -n 's/.*Version: *//p').
 	The clients are Debian 12's, 13's and sid's, runsc 20240729 is that of
 	bookworm-backports. CRI-O is in none of these: its calls are made by a
-	test that does as its runtime type "vm" does. README's "Clients" has
+	test that does as its runtime type "vm" does. clients.md has
 	the configurations, tests/matrix the cases. Each is run once.
 
 	E
