@@ -171,7 +171,8 @@ is_empty(const char *path)
 	struct dirent *d;
 	unsigned stores = 0, others = 0;
 
-	while (dir && (d = readdir(dir))) {
+	/* No further than it takes: there may be millions. */
+	while (dir && others == 0 && (d = readdir(dir))) {
 		if (strncmp(d->d_name, filestore, sizeof(filestore) - 1) == 0)
 			stores++;
 		else if (strcmp(d->d_name, ".") != 0 &&
