@@ -142,6 +142,8 @@ process_clear(struct process *p)
 	timer_stop(&p->kill_timer);
 	runsc_cancel(p->wait_cmd);
 	runsc_cancel(p->end_cmd);
+	if (p->kind == PROC_INIT)
+		runsc_cancel(p->ct->strays.cmd);
 	io_free(p->io);
 	console_free(p->console);
 	process_forget_spec(p);

@@ -21,7 +21,112 @@
 
 /* Pids of one container that are reported; gVisor's own limit is higher. */
 #define PIDS_MAX 16384
+/* Processes without a parent that are looked at: init and execs, and some. */
+#define STRAYS_MAX (EXECS_MAX + 64)
 #define KILL_FIRST_DELAY_NS (50 * NS_PER_MS)
+
+/* -- what a failed exec leaves inside ------------------------------------- */
+
+static void strays_look(struct container *ct);
+
+static bool
+any_is_starting(const struct container *ct)
+{
+	const struct process *x;
+
+	for (x = ct->execs; x; x = x->next) {
+		if (x->state == STATE_CREATED && x->current &&
+		    x->current->op == OP_START)
+			return true;
+	}
+	return false;
+}
+
+/* The first of pids, not init's, that none of our execs has; 0: none. */
+static uint32_t
+find_stray(const struct container *ct, const uint32_t *pids, long n)
+{
+	const struct process *execs[EXEC_SLOTS];
+	long i;
+
+	state_index_execs(ct, execs);
+	for (i = 0; i < n; i++) {
+		if (pids[i] != ct->strays.init &&
+		    !state_exec_of_pid(execs, pids[i]))
+			return pids[i];
+	}
+	return 0;
+}
+
+static void
+on_stray_killed(void *arg, const struct runsc_result *res)
+{
+	struct container *ct = arg;
+
+	ct->strays.cmd = NULL;
+	if (res->err.code != ERR_OK && !res->gone)
+		log_err("%s: a process whose exec has failed may live on: %s",
+		    ct->id, res->err.msg);
+	strays_look(ct);
+}
+
+static void
+on_strays(void *arg, const struct runsc_result *res)
+{
+	struct container *ct = arg;
+	uint32_t pids[STRAYS_MAX], pid;
+	struct err e;
+	long n;
+
+	ct->strays.cmd = NULL;
+	n = res->err.code == ERR_OK ? runsc_parse_parentless(res->out,
+	    res->outlen, pids, STRAYS_MAX) : 0;
+	if (n < 0 || (res->err.code != ERR_OK && !res->gone))
+		log_err("%s: a process whose exec has failed may live on: %s",
+		    ct->id, n < 0 ? res->out : res->err.msg);
+	/* An exec that has begun meanwhile may be whose process that is. */
+	if (n > 0 && any_is_starting(ct)) {
+		ct->strays.due = true;
+		return;
+	}
+	pid = n > 0 ? find_stray(ct, pids, n) : 0;
+	if (!pid)
+		return;
+	log_warn("%s: killing process %u, whose exec has failed", ct->id,
+	    (unsigned)pid);
+	ct->strays.due = true;
+	ct->strays.cmd = runsc_kill(&ct->env, (pid_t)pid, false, SIGKILL,
+	    on_stray_killed, ct, &e);
+	if (!ct->strays.cmd)
+		log_err("%s: kill process %u: %s", ct->id, (unsigned)pid,
+		    e.msg);
+}
+
+/*
+ * A runsc that failed to start an exec, or was killed over it, may have got as
+ * far as to have the sandbox start the process, which nobody would own.  What
+ * is in the container, has no parent there, and is neither init nor of an exec
+ * of ours, is that.  Not while another exec is being started: its process is
+ * not known yet.
+ */
+static void
+strays_look(struct container *ct)
+{
+	struct err e;
+
+	if (!ct->strays.due || ct->strays.cmd || ct->init.gone ||
+	    any_is_starting(ct))
+		return;
+	ct->strays.due = false;
+	if (!ct->strays.init) {
+		log_warn("%s: the process of an exec that has failed may live "
+		    "on: init's pid inside is not known", ct->id);
+		return;
+	}
+	ct->strays.cmd = runsc_list_parentless(&ct->env, on_strays, ct, &e);
+	if (!ct->strays.cmd)
+		log_err("%s: %s", ct->id, e.msg);
+}
 
 /* -- start ---------------------------------------------------------------- */
 
@@ -31,6 +136,7 @@ void
 start_worked(struct process *p)
 {
 	struct request *r = p->current;
+	struct container *ct = p->ct;
 
 	state_set(p, STATE_RUNNING);
 	p->started = true;
@@ -42,6 +148,7 @@ start_worked(struct process *p)
 		process_end(p);
 	else
 		requests_run(p);
+	strays_look(ct);
 }
 
 /*
@@ -53,6 +160,7 @@ void
 start_failed(struct process *p, struct err *e)
 {
 	struct request *r = p->current;
+	struct container *ct = p->ct;
 
 	process_named(p, e);
 	log_warn("%s", e->msg);
@@ -72,6 +180,7 @@ start_failed(struct process *p, struct err *e)
 		/* The sandbox's end will be the container's. */
 		process_end_created(p, START_FAILED_STATUS);
 	}
+	strays_look(ct);
 }
 
 static void
@@ -115,6 +224,42 @@ op_start(struct process *p, struct request *r)
 		start_failed(p, &e);
 }
 
+/* -- start of an exec ----------------------------------------------------- */
+
+static void
+on_inner_init(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct container *ct = p->ct;
+	uint32_t pids[2];
+
+	r->cmd = NULL;
+	if (res->err.code == ERR_OK && !ct->strays.init &&
+	    runsc_parse_parentless(res->out, res->outlen, pids, 2) == 1)
+		ct->strays.init = pids[0];
+	op_exec_start(p, r);
+}
+
+/* Before the first exec, init is the one without a parent.  (A sandbox's first
+ * process is 1; the pids are those of the sandbox's own namespace.) */
+static bool
+ask_inner_init(struct process *p, struct request *r)
+{
+	struct container *ct = p->ct;
+	struct err e;
+
+	if (ct->strays.asked)
+		return false;
+	ct->strays.asked = true;
+	if (!ct->spec.is_sub) {
+		ct->strays.init = 1;
+		return false;
+	}
+	r->cmd = runsc_list_parentless(&ct->env, on_inner_init, r, &e);
+	return r->cmd != NULL;
+}
+
 static void
 on_exec_started(void *arg, const struct runsc_result *res)
 {
@@ -126,12 +271,14 @@ on_exec_started(void *arg, const struct runsc_result *res)
 	if (res->err.code != ERR_OK) {
 		e = res->err;
 		err_prefix(&e, "OCI runtime exec failed");
+		p->ct->strays.due = true;
 		start_failed(p, &e);
 		return;
 	}
 	if (child_adopt(&p->child, res->pid, &res->origin, process_exec_exited,
 	    &e) < 0) {
 		err_prefix(&e, "exec started but cannot be watched");
+		p->ct->strays.due = true;
 		start_failed(p, &e);
 		return;
 	}
@@ -163,6 +310,8 @@ op_exec_start(struct process *p, struct request *r)
 		request_finish(r, &e);
 		return;
 	}
+	if (ask_inner_init(p, r))
+		return;
 	if (process_open_stdio(p, &e) < 0) {
 		err_prefix(&e, "open stdio");
 		start_failed(p, &e);

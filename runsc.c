@@ -54,6 +54,7 @@ struct runsc_cmd {
 	int64_t began_ns;
 	pid_t internal_pid;	/* kill, with the next two */
 	bool all;
+	bool parentless;	/* ps */
 	unsigned sig;
 	runsc_done *done;	/* NULL: cancelled */
 	void *arg;
@@ -737,7 +738,7 @@ run(struct runsc_cmd *c, struct err *e)
 	}
 	if (strcmp(c->verb, "ps") == 0) {
 		arg_add(&a, "--format");
-		arg_add(&a, "json");
+		arg_add(&a, "%s", c->parentless ? "table" : "json");
 	} else if (strcmp(c->verb, "events") == 0) {
 		arg_add(&a, "--stats");
 	}
@@ -810,7 +811,7 @@ ask(struct runsc_cmd *c, enum urpc_method method, struct err *e)
 	struct urpc_request r = {
 		.method = method, .root = env->root, .id = env->id,
 		.sandbox_id = env->sandbox_id, .pid = c->internal_pid,
-		.all = c->all, .sig = c->sig,
+		.all = c->all, .sig = c->sig, .parentless = c->parentless,
 		.timeout_ns = env->command_timeout_ns,
 	};
 
@@ -877,4 +878,17 @@ runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
 	if (strcmp(verb, "ps") == 0)
 		return ask(c, URPC_PROCESSES, e);
 	return run(c, e);
+}
+
+struct runsc_cmd *
+runsc_list_parentless(const struct runsc_env *env, runsc_done *done, void *arg,
+    struct err *e)
+{
+	struct runsc_cmd *c = cmd_new(env, "ps", env->command_timeout_ns, done,
+	    arg, e);
+
+	if (!c)
+		return NULL;
+	c->parentless = true;
+	return ask(c, URPC_PROCESSES, e);
 }

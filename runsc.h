@@ -108,6 +108,11 @@ struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
 struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 	runsc_done *done, void *arg, struct err *e);
 
+/* Those of the container's processes that have no parent in it: its init, and
+ * each that was executed in it.  For runsc_parse_parentless(). */
+struct runsc_cmd *runsc_list_parentless(const struct runsc_env *env,
+	runsc_done *done, void *arg, struct err *e);
+
 /* Kill the command; done is not called any more.  NULL is nothing. */
 void runsc_cancel(struct runsc_cmd *cmd);
 /* Commands under way or cancelled and not yet reaped. */
@@ -145,6 +150,9 @@ void runsc_forget(const char *root, const char *ns, const char *id);
 bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
 /* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */
 long runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max);
+/* The same of what runsc_list_parentless() got: that, or runsc's table. */
+long runsc_parse_parentless(const char *out, size_t len, uint32_t *pids,
+	size_t max);
 /* Text of the last entry of level "error" in a log of glued JSON objects,
  * trimmed, into msg; false if there is none. */
 bool runsc_last_error(const char *log, size_t len, char *msg, size_t cap);

@@ -170,6 +170,13 @@ struct container {
 	struct process init;
 	struct process *execs;
 	unsigned nexecs;
+	/* Processes inside that no exec of ours owns (ops.c). */
+	struct {
+		uint32_t init;		/* init's own pid inside; 0: unknown */
+		bool asked;		/* for it */
+		bool due;		/* to be looked for */
+		struct runsc_cmd *cmd;	/* looks, or kills */
+	} strays;
 	/* Creation, while init is STATE_CREATING (container.c). */
 	struct runsc_cmd *create_cmd;
 	struct pb_out create_event;	/* TaskCreate but for the pid */

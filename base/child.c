@@ -510,12 +510,12 @@ child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 		c->status = u->status;
 		unclaimed_drop((unsigned)(u - unclaimed));
 		fd_close(&fd);
-	} else if (fd >= 0 && (start < o->hold->start ||
+	} else if (why.code == ERR_OK && (fd < 0 || start < o->hold->start ||
 	    !child_is_descendant(pid))) {
-		close(fd);
+		fd_close(&fd);
 		return err_set(e, ERR_INTERNAL, "process %d is none that runsc "
 		    "has started for us", (int)pid);
-	} else if (fd < 0 && why.code != ERR_OK) {
+	} else if (fd < 0) {
 		*e = why;
 		if (child_is_descendant(pid))
 			kill(pid, SIGKILL);	/* ours: not reaped */

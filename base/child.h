@@ -77,9 +77,8 @@ int child_start(struct child *c, const struct child_spawn *s,
 	void (*exited)(struct child *c, int status), struct err *e);
 /*
  * Own the orphan that had this pid when o was written: its exit, past or to
- * come, goes to exited (from the loop).  One that is not there and left no exit
- * record ends at once with CHILD_STATUS_UNKNOWN.  -1, ERR_INTERNAL: the number
- * is that of a process that is not our descendant, which is left alone.  -1
+ * come, goes to exited (from the loop).  -1, ERR_INTERNAL: the number is nobody's
+ * or that of a process that is not our descendant, which is left alone.  -1
  * with another code: it is ours and cannot be watched; it has been killed.
  */
 int child_adopt(struct child *c, pid_t pid, const struct child_origin *o,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc_text: what runsc prints and logs; see runsc.h. */
+#include <limits.h>
 #include <string.h>
 
 #include "json.h"
@@ -89,6 +90,47 @@ runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
 	n = (long)i;
 out:
 	json_free(&j);
+	return n;
+}
+
+/* The n-th number of a line of digits and blanks, from 0; -1 if there is none. */
+static int64_t
+column(const char *line, const char *end, int n)
+{
+	int64_t v = -1;
+
+	for (; n >= 0; n--) {
+		while (line < end && *line == ' ')
+			line++;
+		if (line == end || *line < '0' || *line > '9')
+			return -1;
+		for (v = 0; line < end && *line >= '0' && *line <= '9'; line++)
+			v = v < INT_MAX ? v * 10 + *line - '0' : v;
+	}
+	return v;
+}
+
+/* A line begins with user, process and parent (control/proc.go
+ * ProcessListToTable); the first is their names. */
+long
+runsc_parse_parentless(const char *out, size_t len, uint32_t *pids, size_t max)
+{
+	const char *line, *end, *stop = out + len;
+	long n = 0;
+	int64_t pid;
+
+	if (len > 0 && out[0] == '[')
+		return runsc_parse_ps(out, len, pids, max);
+	if (strncmp(out, "UID ", 4) != 0)
+		return -1;
+	for (line = out; line < stop; line = end + 1) {
+		end = memchr(line, '\n', (size_t)(stop - line));
+		if (!end)
+			end = stop;
+		pid = column(line, end, 1);
+		if (pid > 0 && column(line, end, 2) == 0 && (size_t)n < max)
+			pids[n++] = (uint32_t)pid;
+	}
 	return n;
 }
 

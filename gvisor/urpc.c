@@ -35,6 +35,7 @@ struct urpc {
 	struct timer deadline;
 	struct defer freed;
 	enum urpc_method method;
+	bool parentless;
 	int64_t timeout_ns;
 	void (*done)(void *arg, const struct urpc_reply *r);
 	void *arg;
@@ -247,20 +248,26 @@ put_wait(struct json_out *out, const struct json *j, int result)
 }
 
 static bool
-put_processes(struct json_out *out, const struct json *j, int result)
+put_processes(struct json_out *out, const struct json *j, int result,
+    bool parentless)
 {
 	const struct json_tok *a = &j->toks[result];
 	uint32_t i, at = (uint32_t)result + 1;
-	uint64_t pid;
+	uint64_t pid, parent = 0;
+	const char *comma = "";
 
 	json_put_fmt(out, "[");
 	if (a->type != JSON_ARRAY && a->type != JSON_NULL)
 		return false;
 	for (i = 0; i < a->size; i++, at = j->toks[at].next) {
 		if (!json_uint(j, json_get(j, (int)at, "pid"), &pid) ||
-		    pid > INT_MAX)
+		    pid > INT_MAX || (parentless && !json_uint(j, json_get(j,
+		    (int)at, "ppid"), &parent)))
 			return false;
-		json_put_fmt(out, "%s%u", i ? "," : "", (unsigned)pid);
+		if (parent)
+			continue;
+		json_put_fmt(out, "%s%u", comma, (unsigned)pid);
+		comma = ",";
 	}
 	json_put_fmt(out, "]");
 	return true;
@@ -289,7 +296,8 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 		if (u->method == URPC_WAIT)
 			ok = put_wait(out, &j, result);
 		else if (u->method == URPC_PROCESSES)
-			ok = put_processes(out, &j, result);
+			ok = put_processes(out, &j, result,
+			    u->parentless);
 		else	/* null or {}, by release */
 			ok = j.toks[result].type == JSON_NULL ||
 			    (j.toks[result].type == JSON_OBJECT &&
@@ -463,6 +471,7 @@ urpc_call(const struct urpc_request *r,
 		return NULL;
 	u->watch.fd = -1;
 	u->method = r->method;
+	u->parentless = r->parentless;
 	u->timeout_ns = r->timeout_ns;
 	u->done = done;
 	u->arg = arg;

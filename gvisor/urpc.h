@@ -39,6 +39,7 @@ struct urpc_request {
 	const char *sandbox_id;	/* its own id if it is the root container */
 	pid_t pid;		/* signal: inside the sandbox; 0: init */
 	bool all;		/* signal: all of the container */
+	bool parentless;	/* processes: those without a parent inside */
 	unsigned sig;
 	/* For the whole call; a Wait's begins with the reply's first byte. */
 	int64_t timeout_ns;

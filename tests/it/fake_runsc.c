@@ -49,6 +49,8 @@
  *   unknown          as a runsc that has no such command
  *   no-pid           (create, exec) write no pid file
  *   no-inner-pid     (exec) write no internal pid file
+ *   pid=TEXT         (create, exec) what the pid file is to hold
+ *   die              (detached) of SIGKILL, with the process started
  * Of the first actions that end the call only one acts; the others add up.
  * COMMAND socket is the control socket, with METHOD for an ID:
  *   hang             no reply               close      instead of a reply
@@ -86,7 +88,8 @@
 
 static const char *root_dir = "/var/run/runsc";
 static const char *rule_id = "";	/* the container it is about */
-static bool no_pid_file, no_inner_pid_file;
+static bool no_pid_file, no_inner_pid_file, die_started;
+static const char *pid_text;	/* in the place of the pid */
 static const char *fail_after;
 static long late_ms;
 
@@ -155,6 +158,10 @@ rule_act(const char *action, const char *value)
 		usage();
 	} else if (strcmp(action, "no-pid") == 0) {
 		no_pid_file = true;
+	} else if (strcmp(action, "pid") == 0) {
+		pid_text = strdup(value);
+	} else if (strcmp(action, "die") == 0) {
+		die_started = true;
 	} else if (strcmp(action, "no-inner-pid") == 0) {
 		no_inner_pid_file = true;
 	} else {
@@ -733,7 +740,8 @@ create(struct flags *f)
 	strcpy(s.status, "created");
 	state_save(&s);
 	if (f->pid_file != NULL && !no_pid_file)
-		write_file(f->pid_file, join("%d", s.sandbox_pid));
+		write_file(f->pid_file, pid_text != NULL ? pid_text :
+		    join("%d", s.sandbox_pid));
 }
 
 static void
@@ -817,6 +825,8 @@ exec_run(struct flags *f, const char *process, const char *id)
 	p = ctl_must(reply, join("executing processes for container: "
 	    "executing command \"%s\" in sandbox",
 	    json_strings(json_get(process, "args"))[0]));
+	if (die_started)
+		raise(SIGKILL);
 	if (f->internal_pid_file != NULL && !no_pid_file &&
 	    !no_inner_pid_file)
 		write_file(f->internal_pid_file, p);
@@ -865,8 +875,11 @@ cmd_exec(struct flags *f, int argc, char **argv)
 	pid = spawn_self((const char *const *)(uintptr_t)args, NULL, 0, stdio,
 	    tty >= 0);
 	for (ms = 0; ms < 10000; ms += 2) {
-		if (pid_file_is(f->pid_file, pid))
+		if (pid_file_is(f->pid_file, pid)) {
+			if (pid_text != NULL)
+				write_file(f->pid_file, pid_text);
 			done();
+		}
 		/* Looked at and not reaped: its status is the shim's. */
 		ended.si_pid = 0;
 		if (waitid(P_PID, (id_t)pid, &ended,
@@ -1024,14 +1037,23 @@ cmd_state(struct flags *f)
 static void
 cmd_ps(struct flags *f)
 {
+	const char *p;
 	struct state s;
 
 	state_load(&s, f->args[0], "sandbox");
 	if (!status_is(&s, "running", "paused", ""))
 		fail("getting processes for container: cannot get processes "
 		    "of container \"%s\" in state %s", s.id, s.status);
-	printf("[%s]\n", ctl_must(ctl_ask(s.sid, join("ps\n%s", s.id), NULL,
-	    0), "getting processes for container"));
+	p = ctl_must(ctl_ask(s.sid, join("ps\n%s", s.id), NULL, 0),
+	    "getting processes for container");
+	if (f->format == NULL || strcmp(f->format, "table") != 0) {
+		printf("[%s]\n", p);
+		done();
+	}
+	printf("UID       PID       PPID      C         CMD");
+	for (; *p != '\0'; p += strcspn(p, ","), p += *p == ',')
+		printf("\n0         %-9d 0         0         x", atoi(p));
+	printf("\n");
 	done();
 }
 

@@ -78,8 +78,8 @@ in_json(const char *method, const char *s)
 	} else if (strcmp(method, "Processes") == 0) {
 		*result = '\0';
 		for (s++; *s != '\0'; s += strcspn(s, ","), s += *s == ',')
-			result = join("%s%s{\"uid\":0,\"pid\":%d,\"cmd\":"
-			    "\"x\"}", result, *result != '\0' ? "," : "",
+			result = join("%s%s{\"uid\":0,\"pid\":%d,\"ppid\":"
+			    "0,\"cmd\":\"x\"}", result, *result != '\0' ? "," : "",
 			    atoi(s));
 		result = join("[%s]", result);
 	}

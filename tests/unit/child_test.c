@@ -238,12 +238,13 @@ START_TEST(orphan_dead)
 	child_release(&h);
 	turn_for(20);
 	ck_assert_int_eq(exits, 3);
-	/* Without a hold there is no record: unknown, and told at once. */
+	/* Without a hold there is no record. */
 	pid = make_orphan("sleep 0.1; exit 6");
 	turn_for(300);
-	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
-	wait_exits(5);
-	ck_assert_int_eq(last_status, CHILD_STATUS_UNKNOWN);
+	child_hold(&h);
+	ck_assert_int_eq(adopt(&c, pid, &h, &e), -1);
+	ck_assert_int_eq(e.code, ERR_INTERNAL);
+	child_release(&h);
 }
 END_TEST
 
@@ -358,9 +359,7 @@ START_TEST(number_given_again)
 	/* What was kept is gone with the last hold. */
 	child_release(&slow);
 	child_hold(&h);
-	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
-	wait_exits(++n);
-	ck_assert_int_eq(last_status, CHILD_STATUS_UNKNOWN);
+	ck_assert_int_eq(adopt(&c, pid, &h, &e), -1);
 	child_release(&h);
 }
 END_TEST
