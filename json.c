@@ -517,6 +517,17 @@ err_at(struct err *e, const char *text, size_t pos, const char *what)
 	    pos - bol + 1, what);
 }
 
+/* The keys of object obj, in the order of their texts. */
+static void
+sort_keys(const struct json *j, uint32_t obj, uint32_t *keys)
+{
+	uint32_t i, k = obj + 1;
+
+	for (i = 0; i < j->toks[obj].size; i++, k = j->toks[k + 1].next)
+		keys[i] = k;
+	json_sort(keys, i, cmp_text, j);
+}
+
 /*
  * Refuse a key given twice: readers differ in which one counts, and ours must
  * not see another value than runsc's.  Sorting keeps the worst text at
@@ -538,11 +549,7 @@ check_keys(const struct json *j, uint32_t widest, struct err *e)
 		t = &j->toks[obj];
 		if (t->type != JSON_OBJECT)
 			continue;
-		for (i = 0, k = obj + 1; i < t->size; i++) {
-			keys[i] = k;
-			k = j->toks[k + 1].next;
-		}
-		json_sort(keys, t->size, cmp_text, j);
+		sort_keys(j, obj, keys);
 		for (i = 1; i < t->size && rc == 0; i++) {
 			/* Filled above: json_sort() does not change size.
 			 * NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
@@ -684,7 +691,6 @@ int
 json_index_make(struct json_index *x, const struct json *j, int obj)
 {
 	const struct json_tok *t = json_typed(j, obj, JSON_OBJECT);
-	uint32_t i, k = (uint32_t)obj + 1;
 
 	memset(x, 0, sizeof(*x));
 	if (!t)
@@ -692,10 +698,8 @@ json_index_make(struct json_index *x, const struct json *j, int obj)
 	x->keys = malloc((t->size + 1) * sizeof(*x->keys));
 	if (!x->keys)
 		return -1;
-	for (i = 0; i < t->size; i++, k = j->toks[k + 1].next)
-		x->keys[i] = k;
 	x->n = t->size;
-	json_sort(x->keys, x->n, cmp_text, j);
+	sort_keys(j, (uint32_t)obj, x->keys);
 	return 0;
 }
 

@@ -58,8 +58,8 @@ fd_room(struct err *e)
 	    0)) >= 0)
 		n++;
 	if (n < ROOM && errno != EBADF)
-		ret = err_sys(e, "%d more files are needed, RLIMIT_NOFILE leaves %d",
-		    ROOM, n);
+		ret = err_sys(e, "%d more files are needed, RLIMIT_NOFILE "
+		    "leaves %d", ROOM, n);
 	while (n > 0)
 		close(fds[--n]);
 	return ret;

@@ -43,7 +43,7 @@ static const struct {
 
 struct write {
 	const char *file;
-	bool pair;		/* of two of which either may have to be first */
+	bool pair;		/* of two, of which either may be first */
 	char value[VALUE_BYTES];
 };
 

@@ -384,7 +384,7 @@ START_TEST(limits_v2)
 	put("u/pod/x/cpu.max", "1 5000");
 	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"quota\":-1}}"), ERR_OK);
 	ck_assert_str_eq(get("u/pod/x/cpu.max"), "max 5000");
-	/* Beyond what the kernel takes is its least or most, as of cpu.shares. */
+	/* Beyond what the kernel takes is its least or most. */
 	put("u/pod/x/cpu.weight", "");
 	ck_assert_int_eq(apply(cg, "{\"cpu\":{\"shares\":1}}"), ERR_OK);
 	ck_assert_str_eq(get("u/pod/x/cpu.weight"), "1");
@@ -421,7 +421,8 @@ START_TEST(limits_v2_convert)
 		    "{\"memory\":{\"swap\":-1}}", "max",
 		    "268435456\n" },
 		{ "memory.swap.max", "7\n",
-		    "{\"memory\":{\"limit\":4096,\"swap\":8192}}", "4096", NULL },
+		    "{\"memory\":{\"limit\":4096,\"swap\":8192}}",
+		    "4096", NULL },
 		{ "memory.swap.max", "7\n",
 		    "{\"memory\":{\"limit\":4096}}", "7\n", NULL },
 		{ "memory.swap.max", "7\n",
@@ -429,13 +430,15 @@ START_TEST(limits_v2_convert)
 		{ "memory.swap.max", "7\n",
 		    "{\"memory\":{\"limit\":-1}}", "max", NULL },
 		{ "memory.swap.max", "7\n",
-		    "{\"memory\":{\"limit\":-1,\"swap\":8192}}", "8192", NULL },
+		    "{\"memory\":{\"limit\":-1,\"swap\":8192}}",
+		    "8192", NULL },
 		/* No limit in force: all of the total may be swap. */
 		{ "memory.max", "max\n", "{\"memory\":{\"limit\":0}}",
 		    "max\n", NULL },
 		{ "memory.swap.max", "7\n",
 		    "{\"memory\":{\"swap\":536870912}}", "536870912", NULL },
-		{ "memory.max", "1\n", "{\"memory\":{\"limit\":-1}}", "max", NULL },
+		{ "memory.max", "1\n", "{\"memory\":{\"limit\":-1}}",
+		    "max", NULL },
 		{ "memory.low", "1", "{\"memory\":{\"reservation\":-1}}",
 		    "max", NULL },
 		{ "memory.low", "1", "{\"memory\":{\"reservation\":4096}}",
@@ -444,7 +447,8 @@ START_TEST(limits_v2_convert)
 		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":0}}", "7", NULL },
 		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":1}}", "1", NULL },
 		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":2}}", "1", NULL },
-		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":1024}}", "39", NULL },
+		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":1024}}",
+		    "39", NULL },
 		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":262144}}",
 		    "10000", NULL },
 		{ "cpu.weight", "7", "{\"cpu\":{\"shares\":262145}}",
