@@ -58,35 +58,6 @@ is_alone(const struct container *ct)
 	return true;
 }
 
-/* Another request for p's stats: with or without a runsc that works on it. */
-static struct request *
-find_stats(const struct process *p, const struct request *but, bool has_cmd)
-{
-	struct request *r;
-
-	for (r = p->side; r; r = r->next) {
-		if (r != but && r->op == OP_STATS && !r->cmd == !has_cmd)
-			return r;
-	}
-	return NULL;
-}
-
-/* Answer r, and all who asked while its runsc was at work. */
-static void
-answer_stats(struct request *r, const char *type, const struct pb_out *stats,
-    const struct err *e)
-{
-	struct process *p = r->p;
-	struct request *o = r;
-
-	do {
-		o->stats_type = type;
-		o->stats = stats;
-		request_finish(o, e);
-		o = find_stats(p, NULL, false);
-	} while (o);
-}
-
 static void
 on_stats(void *arg, const struct runsc_result *res)
 {
@@ -101,13 +72,15 @@ on_stats(void *arg, const struct runsc_result *res)
 		err_prefix(&e, "OCI runtime events failed");
 		if (res->gone)
 			e.code = ERR_NOT_FOUND;
-		answer_stats(r, NULL, NULL, &e);
+		request_finish(r, &e);
 		return;
 	}
 	pb_out_init(&o, NULL, 0);
 	type = metrics_encode(&o, res->out, res->outlen, ct->cgroup,
 	    is_alone(ct), &e);
-	answer_stats(r, type, &o, type ? NULL : &e);
+	r->stats_type = type;
+	r->stats = &o;
+	request_finish(r, type ? NULL : &e);
 	pb_out_free(&o);
 }
 
@@ -120,8 +93,6 @@ op_stats(struct process *p, struct request *r)
 		request_refuse(r, ERR_NOT_FOUND, "the process has ended");
 		return;
 	}
-	if (find_stats(p, r, true))
-		return;
 	r->cmd = runsc_simple(&p->ct->env, "events", on_stats, r, &e);
 	if (!r->cmd)
 		request_finish(r, &e);
@@ -161,7 +132,8 @@ on_updated(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	if (e.code == ERR_OK) {
 		request_finish(r, NULL);
-	} else if (fmt_find(res->out, "Usage: ") && !r->p->gone) {
+	} else if ((fmt_find(res->out, "Usage: ") ||
+	    fmt_find(res->said, "Usage: ")) && !r->p->gone) {
 		r->p->ct->no_update = true;
 		update_cgroup(r);
 	} else {

@@ -59,7 +59,9 @@ struct runsc_cmd {
 	runsc_done *done;	/* NULL: cancelled */
 	void *arg;
 	int log_fd;		/* memfd */
-	int out_fd;		/* memfd, or -1: output is the container's */
+	int out_fd;		/* memfds, or -1: output is the container's */
+	int err_fd;
+	int root_fd;		/* exec: of a root that cannot be named; or -1 */
 	int process_fd;		/* memfd, input of exec and update; or -1 */
 	int dir_fd;		/* of the pid files, or -1; env's */
 	char pid_file[32];	/* in dir_fd; "" for none */
@@ -199,17 +201,33 @@ cmd_release(struct runsc_cmd *c)
 	urpc_cancel(c->call);
 	fd_close(&c->log_fd);
 	fd_close(&c->out_fd);
+	fd_close(&c->err_fd);
+	fd_close(&c->root_fd);
 	fd_close(&c->process_fd);
 	child_release(&c->hold);
 	running--;
 	loop_defer(&c->freed, cmd_free_now);
 }
 
-/* Say in e why the command failed: its log, else its output, else its end. */
+/* Is there anything in text but white space?  Then it is what e says. */
+static bool
+explain_by(const char *text, struct err *e)
+{
+	if (!text)
+		return false;
+	err_set(e, ERR_UNKNOWN, "%s", text);
+	runsc_trim(e->msg);
+	return e->msg[0] != '\0';
+}
+
+/* Say in r why the command failed: its log, else what it printed, else its
+ * end. */
 static void
 explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
-    const char *out, struct err *e)
+    struct runsc_result *r)
 {
+	struct err *e = &r->err;
+	const char *last;
 	char msg[ERR_MSG_MAX];
 
 	if (c->timed_out) {
@@ -219,19 +237,18 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 		return;
 	}
 	if (c->child.exec_errno) {
-		err_set(e, ERR_NOT_FOUND, "run runsc: %s",
-		    strerror(c->child.exec_errno));
+		err_errno(e, c->child.exec_errno, "run runsc");
 		return;
 	}
-	if (log && runsc_last_error(log, loglen, msg, sizeof(msg))) {
+	last = log ? runsc_errors(log, loglen, msg, sizeof(msg)) : NULL;
+	if (last) {
 		err_set(e, ERR_UNKNOWN, "%s", msg);
+		r->gone = runsc_says_gone(last);
 		return;
 	}
-	if (out && out[0]) {
-		err_set(e, ERR_UNKNOWN, "%s", out);
-		runsc_trim(e->msg);
-		if (e->msg[0])
-			return;
+	if (explain_by(r->said, e) || explain_by(r->out, e)) {
+		r->gone = runsc_says_gone(e->msg);
+		return;
 	}
 	if (WIFSIGNALED(status))
 		err_set(e, ERR_UNKNOWN, "runsc %s was killed by signal %d",
@@ -304,8 +321,8 @@ on_exit_status(struct child *child, int status)
 {
 	struct runsc_cmd *c = container_of(child, struct runsc_cmd, child);
 	struct runsc_result r = { .err.code = ERR_OK };
-	size_t loglen = 0;
-	char *log = NULL, *out = NULL;
+	size_t loglen = 0, len;
+	char *log = NULL, *out, *said;
 	int64_t written_ns;
 	bool killed = false;
 	bool ok = !c->timed_out && WIFEXITED(status) &&
@@ -318,7 +335,10 @@ on_exit_status(struct child *child, int status)
 		return;
 	}
 	out = read_output(c->out_fd, &r.outlen);
-	r.out = out ? out : "";
+	said = read_output(c->err_fd, &len);
+	r.out = out ? runsc_skip_notices(out) : "";
+	r.outlen -= out ? (size_t)(r.out - out) : 0;
+	r.said = said ? said : "";
 	/* All that was wanted of it is what it printed. */
 	if (ok && !out && (strcmp(c->verb, "events") == 0 ||
 	    strcmp(c->verb, "help") == 0))
@@ -326,8 +346,7 @@ on_exit_status(struct child *child, int status)
 		    "runsc %s: out of memory for what it printed", c->verb);
 	if (!ok) {
 		log = read_log(c->log_fd, &loglen);
-		explain(c, status, log, loglen, out, &r.err);
-		r.gone = runsc_says_gone(r.err.msg);
+		explain(c, status, log, loglen, &r);
 	}
 	if (c->pid_file[0])
 		r.pid = take_pid_file(c->dir_fd, c->pid_file,
@@ -350,6 +369,7 @@ on_exit_status(struct child *child, int status)
 	c->done(c->arg, &r);
 	free(log);
 	free(out);
+	free(said);
 	cmd_end(c, killed);
 }
 
@@ -359,11 +379,11 @@ static void
 on_undead(struct timer *t)
 {
 	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
-	struct runsc_result r = { .out = "" };
+	struct runsc_result r = { .out = "", .said = "" };
 	runsc_done *done = c->done;
 
 	c->done = NULL;
-	explain(c, 0, NULL, 0, NULL, &r.err);
+	explain(c, 0, NULL, 0, &r);
 	if (done)
 		done(c->arg, &r);
 }
@@ -397,7 +417,7 @@ static void
 tell_absent(struct timer *t)
 {
 	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
-	struct runsc_result r = { .out = "", .gone = true };
+	struct runsc_result r = { .out = "", .said = "", .gone = true };
 
 	err_set(&r.err, ERR_NOT_FOUND,
 	    "runsc %s: container does not exist", c->verb);
@@ -429,6 +449,8 @@ cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
 	c->arg = arg;
 	c->log_fd = -1;
 	c->out_fd = -1;
+	c->err_fd = -1;
+	c->root_fd = -1;
 	c->process_fd = -1;
 	c->dir_fd = -1;
 	running++;
@@ -462,10 +484,14 @@ begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 	a->used = 0;
 	a->full = false;
 	arg_add(a, "%s", env->binary);
-	arg_add(a, "--root=%s", env->root);
+	if (c->root_fd >= 0)
+		arg_add(a, "--root=/proc/%d/fd/%d", (int)getpid(), c->root_fd);
+	else
+		arg_add(a, "--root=%s", env->root);
 	arg_add(a, "--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
 	arg_add(a, "--log-format=json");
-	if (env->log_directory)
+	/* Of the sandbox that it makes. */
+	if (env->log_directory && makes_sandbox(c))
 		arg_add(a, "--panic-log=%s/gvisor_panic.log",
 		    env->log_directory);
 	for (i = 0; env->flags && env->flags[i]; i++)
@@ -508,14 +534,15 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 	}
 	if (captured) {
 		c->out_fd = output_file(e);
-		if (c->out_fd < 0) {
+		c->err_fd = c->out_fd < 0 ? -1 : output_file(e);
+		if (c->err_fd < 0) {
 			cmd_release(c);
 			return NULL;
 		}
 		if (fds)
 			s.fds[0] = fds[0];
 		s.fds[1] = c->out_fd;
-		s.fds[2] = c->out_fd;
+		s.fds[2] = c->err_fd;
 	} else {
 		memcpy(s.fds, fds, sizeof(s.fds));
 	}
@@ -619,22 +646,23 @@ runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
 
 /*
  * `runsc exec --detach` runs itself again with every argument dropped that
- * contains the letters "detach" (runsc/cmd/exec.go execChildAndWait), so such
- * an argument would be lost.  Ours have none; the caller's may.
+ * contains the letters "detach" (runsc/cmd/exec.go execChildAndWait).  A flag
+ * of the configuration is dropped so by any caller; our own have no such name
+ * in them but for the root, which a descriptor of ours names then.  The id
+ * cannot be given otherwise.
  */
 static int
-check_detach(const struct args *a, struct err *e)
+avoid_detach(struct runsc_cmd *c, struct err *e)
 {
-	size_t i;
+	const struct runsc_env *env = c->env;
 
-	for (i = 1; i < a->n; i++) {
-		if (strcmp(a->v[i], "--detach") != 0 &&
-		    fmt_find(a->v[i], "detach"))
-			return err_set(e, ERR_INVALID, "runsc exec cannot take "
-			    "an argument that contains \"detach\": %s",
-			    a->v[i]);
-	}
-	return 0;
+	if (fmt_find(env->id, "detach"))
+		return err_set(e, ERR_INVALID, "runsc exec cannot take "
+		    "an argument that contains \"detach\": %s", env->id);
+	if (!fmt_find(env->root, "detach"))
+		return 0;
+	c->root_fd = open(env->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return c->root_fd < 0 ? err_sys(e, "open %s", env->root) : 0;
 }
 
 /* A memory file that holds text, to be read from its beginning; -1 with *e. */
@@ -698,14 +726,16 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	    pid_file_count);
 	fmt(c->internal_pid_file, sizeof(c->internal_pid_file),
 	    "e%lu.ipid", pid_file_count);
+	if (avoid_detach(c, e) < 0) {
+		cmd_release(c);
+		return NULL;
+	}
 	child_hold(&c->hold);
 	begin_args(&a, env, c);
 	arg_add(&a, "--process");
 	arg_add(&a, "/proc/%d/fd/%d", (int)getpid(), c->process_fd);
-	if (console_socket) {
-		arg_add(&a, "--console-socket");
-		arg_add(&a, "%s", console_socket);
-	}
+	if (console_socket)
+		arg_add(&a, "--console-socket=%s", console_socket);
 	arg_add(&a, "--detach");
 	arg_add(&a, "--pid-file");
 	exec_file_path(c, c->pid_file, path);
@@ -714,10 +744,6 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	exec_file_path(c, c->internal_pid_file, path);
 	arg_add(&a, "%s", path);
 	arg_add(&a, "%s", env->id);
-	if (check_detach(&a, e) < 0) {
-		cmd_release(c);
-		return NULL;
-	}
 	return launch(c, &a, env, fds, true, e);
 }
 
@@ -779,7 +805,8 @@ on_reply(void *arg, const struct urpc_reply *reply)
 	struct runsc_cmd *c = arg;
 	struct runsc_control *control = c->env->control;
 	bool told = control->told || reply->end == URPC_REFUSED;
-	struct runsc_result r = { .out = reply->out, .err = reply->err,
+	struct runsc_result r = { .out = reply->out, .said = "",
+		.err = reply->err,
 		.outlen = reply->outlen };
 
 	c->call = NULL;

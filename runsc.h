@@ -61,8 +61,9 @@ struct runsc_result {
 	struct err err;		/* code ERR_OK: it worked */
 	bool gone;		/* runsc knows no such container, or its
 				   sandbox or process has ended */
-	const char *out;	/* what it printed; NUL-terminated */
+	const char *out;	/* standard output; NUL-terminated */
 	size_t outlen;
+	const char *said;	/* standard error; NUL-terminated */
 	pid_t pid;		/* create: the sandbox; exec: on the host; as its
 				   pid file has it, for child_adopt() */
 	struct child_origin origin;	/* of pid; valid in done() only */
@@ -153,9 +154,17 @@ long runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max);
 /* The same of what runsc_list_parentless() got: that, or runsc's table. */
 long runsc_parse_parentless(const char *out, size_t len, uint32_t *pids,
 	size_t max);
-/* Text of the last entry of level "error" in a log of glued JSON objects,
- * trimmed, into msg; false if there is none. */
-bool runsc_last_error(const char *log, size_t len, char *msg, size_t cap);
+/*
+ * What a log of glued JSON objects says of a failure: its entries of level
+ * "error", in their order, since the first is the cause (a gofer or the sandbox
+ * writes it) and the others what came of it.  Each once; where not all have
+ * room, the first and the last.  Returns where in msg the last begins; NULL if
+ * there is none.
+ */
+const char *runsc_errors(const char *log, size_t len, char *msg, size_t cap);
+/* out without the lines before that in which JSON or a table begins: a notice of
+ * a release or of a wrapper.  All of out if there is no such line. */
+const char *runsc_skip_notices(const char *out);
 /* Without white space at its end. */
 void runsc_trim(char *s);
 /* Does the text say that there is nothing to act on any more? */

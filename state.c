@@ -44,6 +44,9 @@ static const bool serial[OPS] = {
 	[OP_UPDATE] = true, [OP_CHECKPOINT] = true, [OP_DELETE] = true,
 };
 
+/* Operations that only ask: who asks while one is under way gets its answer. */
+static const bool shared[OPS] = { [OP_PIDS] = true, [OP_STATS] = true };
+
 static void end_check(struct process *init);
 
 const char *
@@ -125,6 +128,29 @@ request_detach(struct request *r)
 	r->p = NULL;
 }
 
+/* Answer r, and all who asked for the same meanwhile. */
+static void
+answer(struct request *r, const struct err *e)
+{
+	struct request got = *r, *same, *next;
+	struct process *p = r->p;
+
+	for (same = got.same; same; same = same->next)
+		p->nof[got.op]--;
+	r->same = NULL;
+	request_detach(r);
+	r->done(r, e);
+	for (same = got.same; same; same = next) {
+		next = same->next;
+		same->p = NULL;
+		same->pids = got.pids;
+		same->npids = got.npids;
+		same->stats_type = got.stats_type;
+		same->stats = got.stats;
+		same->done(same, e);
+	}
+}
+
 void
 request_finish(struct request *r, const struct err *e)
 {
@@ -136,8 +162,7 @@ request_finish(struct request *r, const struct err *e)
 		process_named(p, &named);
 		e = &named;
 	}
-	request_detach(r);
-	r->done(r, e);
+	answer(r, e);
 	/* The process has ended, and its exit waited for r: see op_exited(). */
 	if (!p->current && p->gone && !p->ending && p->state != STATE_STOPPED)
 		process_end(p);
@@ -186,10 +211,21 @@ requests_run(struct process *p)
 	begin(r);
 }
 
+/* The request of that kind that is under way. */
+static struct request *
+find_lead(const struct process *p, enum op op)
+{
+	struct request *r;
+
+	for (r = p->side; r && r->op != op; r = r->next)
+		;
+	return r;
+}
+
 void
 state_submit(struct request *r, const char *id, const char *exec_id)
 {
-	struct request **tail;
+	struct request **tail, *lead;
 	struct process *p;
 	struct err e;
 
@@ -199,13 +235,15 @@ state_submit(struct request *r, const char *id, const char *exec_id)
 	r->retry = (struct timer){ 0 };
 	r->delay_ns = 0;
 	r->began = loop_now();
+	r->same = NULL;
 	p = state_find(id, exec_id, &e);
 	if (!p) {
 		r->done(r, &e);
 		return;
 	}
+	lead = shared[r->op] ? find_lead(p, r->op) : NULL;
 	/* Those that hang of one kind leave room for the others. */
-	if (p->nof[r->op] >= QUEUE_MAX) {
+	if (p->nof[r->op] >= (lead ? SHARED_MAX : QUEUE_MAX)) {
 		err_set(&e, ERR_EXHAUSTED,
 		    "%s: %u operations of this kind are under way already",
 		    process_name(p), p->nof[r->op]);
@@ -214,6 +252,11 @@ state_submit(struct request *r, const char *id, const char *exec_id)
 	}
 	p->nof[r->op]++;
 	r->p = p;
+	if (lead) {
+		r->next = lead->same;
+		lead->same = r;
+		return;
+	}
 	if (!serial[r->op] || (!p->current && !p->ending && !p->queue)) {
 		begin(r);
 		return;
@@ -242,10 +285,8 @@ requests_flush(struct process *p)
 	struct err e;
 
 	err_set(&e, ERR_NOT_FOUND, "%s: deleted", process_name(p));
-	while ((r = p->side)) {
-		request_detach(r);
-		r->done(r, &e);
-	}
+	while ((r = p->side))
+		answer(r, &e);
 	while ((r = p->queue)) {
 		p->queue = r->next;
 		p->nof[r->op]--;
@@ -359,10 +400,9 @@ end_requests(struct process *p)
 	for (r = p->side; r; r = next) {
 		next = r->next;
 		if (r->op == OP_PIDS) {
-			request_detach(r);
 			r->pids = (const uint32_t *)&p->pid;
 			r->npids = 1;
-			r->done(r, NULL);
+			answer(r, NULL);
 		} else if (r->op == OP_KILL) {
 			/* As asked; runsc's answer may have died with the
 			 * sandbox. */

@@ -34,6 +34,7 @@
 #define CONTAINERS_MAX 1024	/* in one shim: a pod */
 #define EXECS_MAX 1024		/* in one container */
 #define QUEUE_MAX 16		/* operations of one kind, waiting or beside */
+#define SHARED_MAX 1024		/* that share one answer */
 #define WAITERS_MAX 256		/* of one process */
 #define ID_MAX_BYTES 128
 #define KILL_RETRY_NS (1 * NS_PER_S)
@@ -96,6 +97,7 @@ struct request {
 	/* state.c's. */
 	struct process *p;
 	struct request *next;
+	struct request *same;		/* asked for the same: share its answer */
 	struct runsc_cmd *cmd;
 	struct timer retry;
 	int64_t began;

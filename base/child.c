@@ -32,6 +32,9 @@
 /* Ancestors that are looked at: runsc's processes are few generations deep. */
 #define ANCESTORS_MAX 32
 
+#ifndef P_PIDFD		/* glibc before 2.36, musl */
+#define P_PIDFD 3
+#endif
 #define STDIO_FDS 3
 #define EXTRA_FDS 3
 #define EXEC_FAILED 127
@@ -468,11 +471,17 @@ find_unclaimed(pid_t pid, const struct child_origin *o, int64_t latest)
 	return best;
 }
 
-/* The live process that has the number: its descriptor, or -1. */
+/*
+ * The live process that has the number, if it is our child, as every orphan
+ * becomes whose runsc has ended: its descriptor, or -1, with e->code set where
+ * that is for want of something.
+ */
 static int
-open_live(pid_t pid, int64_t *start, struct err *e)
+open_live(pid_t pid, const struct child_origin *o, int64_t *start,
+    struct err *e)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	siginfo_t si;
 	pid_t parent;
 
 	e->code = ERR_OK;
@@ -480,11 +489,14 @@ open_live(pid_t pid, int64_t *start, struct err *e)
 		return err_sys(e, "open pidfd of process %d", (int)pid);
 	if (fd < 0)
 		return -1;
-	/* What is read is of the process that the descriptor holds only if
-	 * that has not been reaped by then. */
-	if (read_stat(pid, &parent, start) &&
-	    syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0)
-		return fd;
+	/* A child keeps its number until we reap it, so what is read next is
+	 * of the process that the descriptor holds. */
+	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT) == 0) {
+		if (!read_stat(pid, &parent, start))
+			*start = o->hold->start;
+		if (*start >= o->hold->start)
+			return fd;
+	}
 	close(fd);
 	return -1;
 }
@@ -503,16 +515,13 @@ child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 	c->exited = exited;
 	c->status = CHILD_STATUS_UNKNOWN;
 	reap();
-	fd = open_live(pid, &start, &why);
+	fd = open_live(pid, o, &start, &why);
 	u = find_unclaimed(pid, o, latest);
-	if (u && (fd < 0 || start < o->hold->start ||
-	    !is_likelier(start, u->start, latest))) {
+	if (u && (fd < 0 || !is_likelier(start, u->start, latest))) {
 		c->status = u->status;
 		unclaimed_drop((unsigned)(u - unclaimed));
 		fd_close(&fd);
-	} else if (why.code == ERR_OK && (fd < 0 || start < o->hold->start ||
-	    !child_is_descendant(pid))) {
-		fd_close(&fd);
+	} else if (fd < 0 && why.code == ERR_OK) {
 		return err_set(e, ERR_INTERNAL, "process %d is none that runsc "
 		    "has started for us", (int)pid);
 	} else if (fd < 0) {

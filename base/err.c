@@ -8,32 +8,39 @@
 
 #include "base/fmt.h"
 
-static int
-code_of_errno(int err)
+static const struct { unsigned char err, code; } codes[] = {
+	{ ENOENT, ERR_NOT_FOUND }, { ESRCH, ERR_NOT_FOUND },
+	{ ENXIO, ERR_NOT_FOUND }, { ENODEV, ERR_NOT_FOUND },
+	{ EEXIST, ERR_EXISTS },
+	{ EPERM, ERR_PERMISSION }, { EACCES, ERR_PERMISSION },
+	{ EROFS, ERR_PERMISSION },
+	{ ENOMEM, ERR_EXHAUSTED }, { EMFILE, ERR_EXHAUSTED },
+	{ ENFILE, ERR_EXHAUSTED }, { ENOSPC, ERR_EXHAUSTED },
+	{ EDQUOT, ERR_EXHAUSTED }, { EAGAIN, ERR_EXHAUSTED },
+	{ ENOBUFS, ERR_EXHAUSTED }, { EUSERS, ERR_EXHAUSTED },
+	{ EINVAL, ERR_INVALID }, { ENAMETOOLONG, ERR_INVALID },
+	{ E2BIG, ERR_INVALID }, { ENOTDIR, ERR_INVALID },
+	{ EISDIR, ERR_INVALID }, { ELOOP, ERR_INVALID },
+	{ ENOEXEC, ERR_INVALID }, { ELIBBAD, ERR_INVALID },
+	{ EBUSY, ERR_PRECONDITION }, { ENOTEMPTY, ERR_PRECONDITION },
+	{ ETXTBSY, ERR_PRECONDITION },
+	{ ETIMEDOUT, ERR_DEADLINE }, { ECANCELED, ERR_CANCELED },
+	{ ECONNREFUSED, ERR_UNAVAILABLE }, { ECONNRESET, ERR_UNAVAILABLE },
+	{ EPIPE, ERR_UNAVAILABLE },
+	{ ENOSYS, ERR_UNIMPLEMENTED }, { EOPNOTSUPP, ERR_UNIMPLEMENTED },
+	{ EIO, ERR_INTERNAL },
+};
+
+int
+err_code(int err)
 {
-	switch (err) {
-	case ENOENT:
-	case ESRCH:
-		return ERR_NOT_FOUND;
-	case EEXIST:
-		return ERR_EXISTS;
-	case EPERM:
-	case EACCES:
-		return ERR_PERMISSION;
-	case ENOMEM:
-	case EMFILE:
-	case ENFILE:
-	case ENOSPC:
-	case EAGAIN:
-		return ERR_EXHAUSTED;
-	case EINVAL:
-	case ENAMETOOLONG:
-		return ERR_INVALID;
-	case ETIMEDOUT:
-		return ERR_DEADLINE;
-	default:
-		return ERR_UNKNOWN;
+	size_t i;
+
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (codes[i].err == err)
+			return codes[i].code;
 	}
+	return ERR_UNKNOWN;
 }
 
 int
@@ -48,19 +55,38 @@ err_set(struct err *e, int code, const char *format, ...)
 	return -1;
 }
 
+static int
+set_errno(struct err *e, int err, const char *format, va_list ap)
+{
+	size_t n;
+
+	e->code = err_code(err);
+	fmt_va(e->msg, sizeof(e->msg), format, ap);
+	n = strlen(e->msg);
+	fmt(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(err));
+	return -1;
+}
+
 int
 err_sys(struct err *e, const char *format, ...)
 {
 	int err = errno;
 	va_list ap;
-	size_t n;
 
-	e->code = code_of_errno(err);
 	va_start(ap, format);
-	fmt_va(e->msg, sizeof(e->msg), format, ap);
+	set_errno(e, err, format, ap);
 	va_end(ap);
-	n = strlen(e->msg);
-	fmt(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(err));
+	return -1;
+}
+
+int
+err_errno(struct err *e, int err, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	set_errno(e, err, format, ap);
+	va_end(ap);
 	return -1;
 }
 

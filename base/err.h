@@ -41,12 +41,18 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Fill *e with the formatted text, ": " and strerror(errno); the code comes
- * from errno (ENOENT: not found, ENOMEM: exhausted, ...).  Reads errno before
- * anything else.  Always returns -1.
+ * Fill *e with the formatted text, ": " and strerror(errno); the code is
+ * err_code()'s.  Reads errno before anything else.  Always returns -1.
  */
 int err_sys(struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The same for an errno that came from elsewhere. */
+int err_errno(struct err *e, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The code for an errno: the one table of them. */
+int err_code(int err);
 
 /* Put the formatted text and ": " before e's message.  Always returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...)

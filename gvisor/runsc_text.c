@@ -17,15 +17,38 @@ runsc_trim(char *s)
 		s[--n] = '\0';
 }
 
-bool
-runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
+/* Add text to msg unless it is in there; what has no room takes the place of
+ * all but the first, which ends at first.  Where it is. */
+static const char *
+add_error(char *msg, size_t cap, size_t *first, const char *text)
 {
+	size_t used = strlen(msg), n = strlen(text);
+	const char *there = fmt_find(msg, text);
+
+	if (there)
+		return there;
+	if (used + n + 3 > cap)
+		used = *first;
+	if (used)
+		used += fmt(msg + used, cap - used, "; ");
+	if (used >= cap)
+		return msg;
+	fmt(msg + used, cap - used, "%s", text);
+	if (!*first)
+		*first = strlen(msg);
+	return msg + used;
+}
+
+const char *
+runsc_errors(const char *log, size_t len, char *msg, size_t cap)
+{
+	char text[ERR_MSG_MAX / 2];
+	size_t used, first = 0;
 	struct json j;
 	struct err e;
-	size_t used;
-	const char *end;
-	bool found = false;
+	const char *end, *last = NULL;
 
+	msg[0] = '\0';
 	for (; len; log += used, len -= used) {
 		/* A line that was cut off, or that Go's runtime wrote. */
 		if (json_parse_prefix(&j, log, len, &used, &e) != 1) {
@@ -34,18 +57,32 @@ runsc_last_error(const char *log, size_t len, char *msg, size_t cap)
 			continue;
 		}
 		if (json_is(&j, json_get(&j, 0, "level"), "error")) {
-			long n = json_str(&j, json_get(&j, 0, "msg"), msg, cap);
-
-			if (n < 0)	/* too long or no text: say so */
-				fmt(msg, cap, "an error of %zu bytes",
+			if (json_str(&j, json_get(&j, 0, "msg"), text,
+			    sizeof(text)) < 0)	/* too long or no text */
+				fmt(text, sizeof(text), "an error of %zu bytes",
 				    used);
-			found = true;
+			runsc_trim(text);
+			if (text[0])
+				last = add_error(msg, cap, &first, text);
 		}
 		json_free(&j);
 	}
-	if (found)
-		runsc_trim(msg);
-	return found && msg[0];
+	return last;
+}
+
+const char *
+runsc_skip_notices(const char *out)
+{
+	const char *line = out;
+
+	while (line[0] != '{' && line[0] != '[' &&
+	    strncmp(line, "UID ", 4) != 0) {
+		line = strchr(line, '\n');
+		if (!line)
+			return out;
+		line++;
+	}
+	return line;
 }
 
 bool

@@ -25,15 +25,15 @@ must(bool ok)
 		abort();
 }
 
-/* The last error of a log is a text, and of a log's end too. */
+/* The errors of a log are a text, and of a log's end too. */
 static void
 read_log(const char *text, size_t len)
 {
 	char msg[64] = "";
 
-	if (runsc_last_error(text, len, msg, sizeof(msg)))
+	if (runsc_errors(text, len, msg, sizeof(msg)))
 		must(msg[0] && memchr(msg, '\0', sizeof(msg)));
-	if (runsc_last_error(text + len / 2, len - len / 2, msg, sizeof(msg)))
+	if (runsc_errors(text + len / 2, len - len / 2, msg, sizeof(msg)))
 		must(msg[0] && memchr(msg, '\0', sizeof(msg)));
 }
 

@@ -258,7 +258,7 @@ runsc_exists(const char *root, const char *id)
 static bool
 command_ends(bool calm)
 {
-	struct runsc_result r = { .out = "" };
+	struct runsc_result r = { .out = "", .said = "" };
 	struct runsc_cmd *c = cmds;
 	runsc_done *done;
 	void *arg;

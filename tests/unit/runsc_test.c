@@ -142,29 +142,40 @@ kill(pid_t pid, int sig)
 
 /* -- what it reads -------------------------------------------------------- */
 
-START_TEST(last_error)
+/* 13.16: the cause first, then what came of it; each once; and where there is
+ * no room for all, the first and the last. */
+START_TEST(errors)
 {
 	const char *log =
 	    "{\"msg\":\"one\",\"level\":\"error\",\"time\":\"t\"}"
 	    "{\"msg\":\"fine\",\"level\":\"info\"}\n"
+	    "{\"msg\":\"one\",\"level\":\"error\"}"
 	    "{\"msg\":\"two \\\"quoted\\\"\\n\",\"level\":\"error\"}";
 	char msg[64];
 
-	ck_assert(runsc_last_error(log, strlen(log), msg, sizeof(msg)));
-	ck_assert_str_eq(msg, "two \"quoted\"");
+	ck_assert_str_eq(runsc_errors(log, strlen(log), msg, sizeof(msg)),
+	    "two \"quoted\"");
+	ck_assert_str_eq(msg, "one; two \"quoted\"");
 	/* Cut off in the middle: what was whole counts. */
-	ck_assert(runsc_last_error(log, strlen(log) - 5, msg, sizeof(msg)));
+	ck_assert_ptr_eq(runsc_errors(log, strlen(log) - 5, msg, sizeof(msg)),
+	    msg);
 	ck_assert_str_eq(msg, "one");
-	ck_assert(!runsc_last_error("", 0, msg, sizeof(msg)));
-	ck_assert(!runsc_last_error("nonsense", 8, msg, sizeof(msg)));
-	ck_assert(!runsc_last_error("{\"level\":\"info\"}", 16, msg,
+	ck_assert_ptr_null(runsc_errors("", 0, msg, sizeof(msg)));
+	ck_assert_ptr_null(runsc_errors("nonsense", 8, msg, sizeof(msg)));
+	ck_assert_ptr_null(runsc_errors("{\"level\":\"info\"}", 16, msg,
 	    sizeof(msg)));
-	ck_assert(runsc_last_error(log, strlen(log), msg, 8));
+	ck_assert(runsc_errors(log, strlen(log), msg, 8) != NULL);
+	ck_assert_str_eq(msg, "one; tw");
 	/* The end of a log whose beginning did not fit, and a line of Go's. */
 	log = "or\",\"time\":\"t\"}\n{\"msg\":\"three\",\"level\":\"error\"}\n"
 	    "goroutine 1 [running]:\n{\"msg\":\"fine\",\"level\":\"info\"}";
-	ck_assert(runsc_last_error(log, strlen(log), msg, sizeof(msg)));
+	ck_assert(runsc_errors(log, strlen(log), msg, sizeof(msg)) != NULL);
 	ck_assert_str_eq(msg, "three");
+	log = "{\"msg\":\"the cause\",\"level\":\"error\"}"
+	    "{\"msg\":\"what came of it, at length\",\"level\":\"error\"}"
+	    "{\"msg\":\"the end\",\"level\":\"error\"}";
+	ck_assert(runsc_errors(log, strlen(log), msg, 40) != NULL);
+	ck_assert_str_eq(msg, "the cause; the end");
 }
 END_TEST
 
@@ -310,6 +321,23 @@ START_TEST(exec_files)
 }
 END_TEST
 
+/* 13.15: a line before what is parsed. */
+START_TEST(notices)
+{
+	static const char *const texts[][2] = {
+		{ "warning: old\n{\"a\":1}\n", "{\"a\":1}\n" },
+		{ "a\n\nb\n[1,2]", "[1,2]" }, { "[1]", "[1]" },
+		{ "", "" }, { "no such thing\n", "no such thing\n" },
+		{ "x\nUID       PID\n", "UID       PID\n" },
+		{ "say {\nmore", "say {\nmore" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		ck_assert_str_eq(runsc_skip_notices(texts[i][0]), texts[i][1]);
+}
+END_TEST
+
 START_TEST(detach_is_refused)
 {
 	struct err e;
@@ -449,12 +477,13 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, last_error);
+	tcase_add_test(tc, errors);
 	tcase_add_test(tc, wait_and_ps);
 	tcase_add_test(tc, roots_and_state_files);
 	tcase_add_test(tc, command_lines);
 	tcase_add_test(tc, exec_files);
 	tcase_add_test(tc, detach_is_refused);
+	tcase_add_test(tc, notices);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, hangs_and_floods);
 	tcase_add_test(tc, does_not_die);

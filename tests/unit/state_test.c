@@ -30,7 +30,7 @@ struct runsc_cmd {
 };
 
 static struct runsc_cmd *cmds;
-static char verbs[4096];	/* every command started, in order */
+static char verbs[65536];	/* every command started, in order */
 static bool refuse_commands;
 static bool exists_in_runsc;
 
@@ -124,7 +124,7 @@ complete_full(const char *verb, const struct runsc_result *r)
 static void
 complete(const char *verb)
 {
-	struct runsc_result r = { .out = "", .pid = 100, .internal_pid = 7 };
+	struct runsc_result r = { .out = "", .said = "", .pid = 100, .internal_pid = 7 };
 
 	complete_full(verb, &r);
 }
@@ -132,7 +132,7 @@ complete(const char *verb)
 static void
 complete_error(const char *verb, const char *text, bool gone)
 {
-	struct runsc_result r = { .out = "", .gone = gone };
+	struct runsc_result r = { .out = "", .said = "", .gone = gone };
 
 	err_set(&r.err, ERR_UNKNOWN, "%s", text);
 	complete_full(verb, &r);
@@ -321,7 +321,7 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 }
 
 /* Events, replies and exits told, in order. */
-static char told[8192];
+static char told[65536];
 
 void
 events_publish(const char *topic, const char *name, struct pb_out *o)
@@ -1111,7 +1111,7 @@ END_TEST
 
 START_TEST(sub_life)
 {
-	struct runsc_result r = { .out = "9", .outlen = 1 };
+	struct runsc_result r = { .out = "9", .said = "", .outlen = 1 };
 	struct asked a = { 0 };
 	struct waited w;
 
@@ -1133,7 +1133,7 @@ END_TEST
 /* Its init's PID namespace was its own: there is nothing left to kill. */
 START_TEST(sub_with_own_pids)
 {
-	struct runsc_result r = { .out = "9", .outlen = 1 };
+	struct runsc_result r = { .out = "9", .said = "", .outlen = 1 };
 	struct asked a = { 0 };
 	struct waited w;
 
@@ -1367,12 +1367,45 @@ START_TEST(queue_is_capped)
 
 	running();
 	for (i = 0; i < QUEUE_MAX; i++)
-		ask(&a[i], OP_PIDS, "pids", "");
-	ask(&a[i], OP_PIDS, "one too many", "");
+		ask(&a[i], OP_KILL, "kill", "");
+	ask(&a[i], OP_KILL, "one too many", "");
 	ck_assert_int_eq(a[i].code, ERR_EXHAUSTED);
 	process_exits(init(), 0);
 	for (i = 0; i < QUEUE_MAX; i++)
 		ck_assert(a[i].done);
+	deleted();
+}
+END_TEST
+
+/* 13.27: who asks what is being asked shares the answer, also that of the
+ * container's end; there is a cap on these too. */
+START_TEST(same_questions_share)
+{
+	static const enum op ops[] = { OP_PIDS, OP_STATS };
+	static struct asked a[SHARED_MAX + 1];
+	int i, n, end;
+
+	running();
+	for (n = 0; n < 4; n++) {
+		end = n == 3;
+		memset(a, 0, sizeof(a));
+		for (i = 0; i < SHARED_MAX; i++)
+			ask(&a[i], ops[n % 2], "asked", "");
+		ask(&a[i], ops[n % 2], "one too many", "");
+		ck_assert_int_eq(a[i].code, ERR_EXHAUSTED);
+		ck_assert_uint_eq(init()->nof[ops[n % 2]], SHARED_MAX);
+		if (end)
+			process_exits(init(), 0);
+		else
+			complete(n % 2 ? "events" : "ps");
+		for (i = 0; i < SHARED_MAX; i++) {
+			ck_assert(a[i].done);
+			ck_assert_int_eq(a[i].code, a[0].code);
+			ck_assert_uint_eq(a[i].r.npids, a[0].r.npids);
+		}
+		ck_assert_uint_eq(init()->nof[ops[n % 2]], 0);
+		ck_assert_ptr_null(init()->side);
+	}
 	deleted();
 }
 END_TEST
@@ -1536,7 +1569,7 @@ main(void)
 		sub_wait_unknown,
 		kill_retries, kill_gone, kill_created, checkpoint_ends_it, kill_paused,
 		pause_resume, exit_ends_what_is_under_way,
-		hung_kill_delays_nobody, queue_is_capped,
+		hung_kill_delays_nobody, queue_is_capped, same_questions_share,
 		unwanted_is_not_done, waiters_are_capped_and_leave, delete_forces, delete_twice,
 		exec_in_wrong_states, exec_kill_names_its_pid,
 		unknown_status_is_255,
