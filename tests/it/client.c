@@ -18,7 +18,7 @@
 #define TASK "containerd.task.v2.Task"
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define SINK_CONNS 16
-#define KEPT 256
+#define KEPT 1200
 
 char client_error[1024];
 
