@@ -16,6 +16,7 @@
 #include "base/fmt.h"
 #include "json.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "ops.h"
 #include "publish.h"
 
@@ -277,7 +278,8 @@ container_free(struct container *ct)
 	resources_free(ct);
 	if (ct->runsc_ran) {
 		runsc_forget(ct->runsc_root, ns, ct->id);
-		cgroup_remove(ct->spec.cgroups_path, ct->id);
+		cgroup_remove_soon(ct->spec.cgroups_path, ct->id,
+		    ct->cgroup_is_ours);
 	}
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
@@ -304,32 +306,6 @@ container_free(struct container *ct)
 	loop_defer(&ct->init.freed, free_container);
 	if (!containers && on_empty)
 		on_empty();
-}
-
-/* Ids become file names: the rule of containerd's identifiers. */
-static int
-check_id(const char *id, struct err *e)
-{
-	size_t i, n = strlen(id);
-	bool alnum, was_alnum = false;
-
-	if (n == 0 || n > ID_MAX_BYTES)
-		return err_set(e, ERR_INVALID,
-		    "container id of %zu bytes: 1 to %d are allowed", n,
-		    ID_MAX_BYTES);
-	for (i = 0; i < n; i++) {
-		alnum = (id[i] >= '0' && id[i] <= '9') ||
-		    (id[i] >= 'a' && id[i] <= 'z') ||
-		    (id[i] >= 'A' && id[i] <= 'Z');
-		if (!alnum && (!strchr("._-", id[i]) || !was_alnum))
-			break;
-		was_alnum = alnum;
-	}
-	if (i < n || !was_alnum)
-		return err_set(e, ERR_INVALID, "container id \"%s\" is not "
-		    "made of letters and digits with single . _ - between",
-		    id);
-	return 0;
 }
 
 static char *
@@ -568,6 +544,7 @@ run_create(struct container *ct, struct err *e)
 	 * a sub-container's to `start` (runsc/specutils/cri.go). */
 	io_child_fds(ct->init.io, fds);
 	ct->runsc_ran = true;
+	ct->cgroup_is_ours = !cgroup_exists(ct->spec.cgroups_path, ct->id);
 	ct->create_cmd = runsc_create(&ct->env, ct->spec.is_sub ? NULL : fds,
 	    process_console_path(&ct->init), on_runsc_created, ct, e);
 	if (!ct->spec.is_sub)
@@ -610,6 +587,31 @@ prepare_restore(struct container *ct, const char *checkpoint, struct err *e)
 	return checkpoint_check(checkpoint, e);
 }
 
+/* What the settings name. */
+static int
+check_paths(const struct config *c, struct err *e)
+{
+	if (name_check_path("root", c->root, e) < 0 ||
+	    (c->log_path && name_check_path("log_path", c->log_path, e) < 0) ||
+	    (c->pause_binary && name_check_path("pause_binary",
+	    c->pause_binary, e) < 0))
+		return -1;
+	return name_check_path("kubelet_root", c->kubelet_root, e);
+}
+
+/* Remove the state that runsc has of id, whose sandbox is no more: it is of
+ * another life of this host. */
+static bool
+forget_dead(const struct container *ct, const char *id)
+{
+	if (!runsc_exists(ct->runsc_root, id))
+		return false;
+	log_warn("%s: runsc's state of %s in %s is of a sandbox that is no "
+	    "more: removing it", ct->id, id, ct->runsc_root);
+	runsc_forget(ct->runsc_root, ns, id);
+	return !runsc_exists(ct->runsc_root, id);
+}
+
 static int
 prepare(struct container *ct, const struct create_request *c, struct err *e)
 {
@@ -617,17 +619,23 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 
 	if (config_init(&ct->config, e) < 0 ||
 	    config_from_options(&ct->config, c->options, e) < 0 ||
+	    check_paths(&ct->config, e) < 0 ||
 	    set_log(ct, e) < 0 ||
 	    spec_read(&ct->spec, ct->bundle, e) < 0 || fill_env(ct, e) < 0)
 		return -1;
-	if (runsc_exists(ct->runsc_root, ct->id))
+	if (runsc_is_alive(ct->runsc_root, ct->id))
 		return err_set(e, ERR_EXISTS,
 		    "container %s already exists in %s", ct->id,
 		    ct->runsc_root);
-	if (runsc_ambiguous(ct->runsc_root, ct->id, other, sizeof(other)))
+	forget_dead(ct, ct->id);
+	while (runsc_ambiguous(ct->runsc_root, ct->id, other, sizeof(other))) {
+		if (!runsc_is_alive(ct->runsc_root, other) &&
+		    forget_dead(ct, other))
+			continue;
 		return err_set(e, ERR_PRECONDITION, "container %s: runsc "
 		    "cannot tell it from container %s, since one id begins "
 		    "with the other", ct->id, other);
+	}
 	if (c->checkpoint && c->checkpoint[0] &&
 	    prepare_restore(ct, c->checkpoint, e) < 0)
 		return -1;
@@ -645,7 +653,10 @@ state_create(const struct create_request *c)
 	struct container *ct;
 	struct err e;
 
-	if (check_id(c->id, &e) < 0)
+	if (name_check("container id", c->id, &e) < 0 ||
+	    name_check_path("bundle", c->bundle, &e) < 0 ||
+	    (c->checkpoint && c->checkpoint[0] &&
+	    name_check_path("checkpoint", c->checkpoint, &e) < 0))
 		goto refuse;
 	if (state_find_container(c->id)) {
 		err_set(&e, ERR_EXISTS, "container %s already exists", c->id);

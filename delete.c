@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -157,7 +158,7 @@ remove_cgroup(const char *id, const char *bundle)
 	if (spec_read(&spec, bundle, &e) < 0)
 		return;
 	for (i = 0; i < LEAVING_STEPS && !cgroup_remove(spec.cgroups_path,
-	    id); i++)
+	    id, false); i++)
 		nanosleep(&step, NULL);
 	spec_free(&spec);
 }
@@ -173,17 +174,20 @@ has_own_daemon(const char *bundle)
 	return own;
 }
 
-/* The socket of a shim that was killed; a live one's stays. */
+/* The socket of a shim that was killed; a live one's stays, and what is no
+ * socket. */
 static void
 remove_socket(const char *bundle)
 {
 	static const char scheme[] = "unix://";
 	char *address = read_text(bundle, FILE_ADDRESS);
+	const char *path = address && strncmp(address, scheme,
+	    sizeof(scheme) - 1) == 0 ? address + sizeof(scheme) - 1 : "";
+	struct stat st;
 
-	if (address && strncmp(address, scheme, sizeof(scheme) - 1) == 0 &&
-	    !shim_socket_alive(address + sizeof(scheme) - 1,
-	    has_own_daemon(bundle) ? DYING_MS : 0))
-		unlink(address + sizeof(scheme) - 1);
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    !shim_socket_alive(path, has_own_daemon(bundle) ? DYING_MS : 0))
+		unlink(path);
 	free(address);
 }
 

@@ -138,6 +138,9 @@ pid_t runsc_parse_pid(const char *text, size_t len);
  * command on it.  malloc'd; NULL when out of memory.
  */
 char *runsc_root(const char *root, const char *ns, const char *sandbox_id);
+/* Has runsc a state of exactly this id whose sandbox lives?  A power cut leaves
+ * states where root is on a disk. */
+bool runsc_is_alive(const char *root, const char *id);
 /* Has runsc a state file of exactly this id? */
 bool runsc_exists(const char *root, const char *id);
 /* A container in root that runsc would mistake for id or id for it: its name

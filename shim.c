@@ -25,6 +25,7 @@
 #include "events.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "stdio/logger.h"
 #include "base/loop.h"
 #include "wire/pb.h"
@@ -151,6 +152,7 @@ static int
 check_options(const struct options *o)
 {
 	static const char *const actions[] = { "", "start", "delete" };
+	struct err e;
 	size_t i;
 
 	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
@@ -161,10 +163,12 @@ check_options(const struct options *o)
 		return usage("no such action: ", o->action);
 	if (!o->namespace[0])
 		return usage("shim namespace cannot be empty: ", "-namespace");
-	if (strchr(o->namespace, '/') || o->namespace[0] == '.')
-		return usage("not a namespace: ", o->namespace);
 	if (!o->id[0] && o->action[0])
 		return usage("task id cannot be empty: ", "-id");
+	if (name_check("namespace", o->namespace, &e) < 0 ||
+	    (o->id[0] && name_check("task id", o->id, &e) < 0) ||
+	    (o->bundle[0] && name_check_path("bundle", o->bundle, &e) < 0))
+		return usage(e.msg, "");
 	return 0;
 }
 

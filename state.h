@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "io.h"
 #include "base/loop.h"
+#include "base/name.h"
 #include "host/mount.h"
 #include "wire/pb.h"
 #include "runsc.h"
@@ -36,7 +37,7 @@
 #define QUEUE_MAX 16		/* operations of one kind, waiting or beside */
 #define SHARED_MAX 1024		/* that share one answer */
 #define WAITERS_MAX 256		/* of one process */
-#define ID_MAX_BYTES 128
+#define ID_MAX_BYTES NAME_MAX_BYTES
 #define KILL_RETRY_NS (1 * NS_PER_S)
 /* After init has gone its execs get this long to end by themselves. */
 #define EXECS_END_NS (2 * NS_PER_S)
@@ -160,6 +161,7 @@ struct container {
 	char *rootfs;			/* BUNDLE/rootfs */
 	char *runsc_root;
 	bool runsc_ran;			/* what runsc has of this id is ours */
+	bool cgroup_is_ours;		/* it was not there before */
 	bool mounted;
 	struct cgroup *cgroup;		/* the sandbox's; NULL: unknown */
 	uint64_t oom_kills;		/* in it when this began */

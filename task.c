@@ -324,9 +324,8 @@ task_exec(struct ttrpc_call *call, struct pb_bytes payload)
 		err_set(&e, ERR_INVALID, "exec %s: spec is \"%s\", not \"%s\"",
 		    m.str[2], spec.str[1], PROCESS_TYPE);
 		ttrpc_fail(call, &e);
-	} else if (!m.str[2][0] || strlen(m.str[2]) > ID_MAX_BYTES) {
-		err_set(&e, ERR_INVALID, "exec in %s: an exec id of 1 to %d "
-		    "bytes is needed", m.str[1], ID_MAX_BYTES);
+	} else if (name_check_exec(m.str[2], &e) < 0) {
+		err_prefix(&e, "exec in %s", m.str[1]);
 		ttrpc_fail(call, &e);
 	} else {
 		op = operation_new(call, OP_EXEC);

@@ -32,7 +32,8 @@ log_open(const char *path)
 	 * it, and containerd may be away.  A descriptor that is also a reader
 	 * means writes fill the FIFO and then drop, never SIGPIPE.
 	 */
-	fd = open(path, O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	fd = open(path, O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY |
+	    O_NOFOLLOW);
 	if (fd < 0)
 		return -1;
 	log_fd = fd;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fmt.h"
+#include "base/name.h"
 #include "json.h"
 
 char *
@@ -159,7 +160,14 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 	    &s->log_directory, e) < 0 ||
 	    get_string(j, linux_, "cgroupsPath", &s->cgroups_path, e) < 0)
 		return -1;
-	return 0;
+	if (s->sandbox_id &&
+	    name_check("annotation sandbox-id", s->sandbox_id, e) < 0)
+		return -1;
+	if (s->log_directory && name_check_path("annotation "
+	    "sandbox-log-directory", s->log_directory, e) < 0)
+		return -1;
+	return s->cgroups_path ? name_check_relative("linux.cgroupsPath",
+	    s->cgroups_path, e) : 0;
 }
 
 int

@@ -16,8 +16,11 @@
 #include <unistd.h>
 
 #include "base/fmt.h"
+#include "base/name.h"
+#include "json.h"
 
 #define CMDLINE_MAX 8192
+#define STATE_FILE_MAX (1u << 20)
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 
 static const char state_mark[] = "_sandbox:";
@@ -59,6 +62,81 @@ runsc_exists(const char *root, const char *id)
 		found = is_state_of(d->d_name, id, ".state");
 	closedir(dir);
 	return found;
+}
+
+/* The pid and the id of the sandbox that a state file of the open directory
+ * names: 1, 0 where it makes no sense (a power cut), -1 where it cannot be
+ * read. */
+static int
+read_sandbox(int dir_fd, const char *name, pid_t *pid, char *id, size_t cap)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
+	char *text = fd < 0 ? NULL : malloc(STATE_FILE_MAX);
+	ssize_t n = text ? read(fd, text, STATE_FILE_MAX) : -1;
+	struct json j;
+	struct err e;
+	int64_t v = 0;
+	int rc = n < 0 ? -1 : 0;
+
+	if (n > 0 && json_parse(&j, text, (size_t)n, &e) == 0) {
+		int sandbox = json_get(&j, 0, "sandbox");
+
+		rc = json_int(&j, json_get(&j, sandbox, "pid"), &v) &&
+		    v > 0 && v <= INT_MAX &&
+		    json_str(&j, json_get(&j, sandbox, "id"), id, cap) >= 0;
+		json_free(&j);
+	}
+	*pid = (pid_t)v;
+	free(text);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Is that process the sandbox?  Its number may be another's since: of a sandbox
+ * the command line ends with its id (runsc/sandbox/sandbox.go). */
+static bool
+is_sandbox(pid_t pid, const char *id)
+{
+	char path[32], text[CMDLINE_MAX];
+	size_t idlen = strlen(id);
+	ssize_t n;
+	int fd;
+
+	fmt(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno != ENOENT;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	return n > (ssize_t)idlen + 1 && strncmp(text, "runsc", 5) == 0 &&
+	    text[(size_t)n - idlen - 2] == '\0' &&
+	    memcmp(text + (size_t)n - idlen - 1, id, idlen + 1) == 0;
+}
+
+bool
+runsc_is_alive(const char *root, const char *id)
+{
+	char sandbox[NAME_MAX_BYTES + 1];
+	struct dirent *d;
+	bool alive = false;
+	pid_t pid;
+	int rc;
+	DIR *dir = opendir(root);
+
+	/* Where it cannot be known, it lives. */
+	if (!dir)
+		return errno != ENOENT;
+	while (!alive && (d = readdir(dir))) {
+		if (!is_state_of(d->d_name, id, ".state"))
+			continue;
+		rc = read_sandbox(dirfd(dir), d->d_name, &pid, sandbox,
+		    sizeof(sandbox));
+		alive = rc < 0 || (rc > 0 && is_sandbox(pid, sandbox));
+	}
+	closedir(dir);
+	return alive;
 }
 
 bool

@@ -144,6 +144,11 @@ cgroup_is_unified(const struct cgroup *cg)
 }
 
 /* The parts of a line of mountinfo that matter here, NUL-terminated. */
+/* What was killed leaves its cgroup when it is reaped, and nothing says so: it is
+ * looked at again after this, then after twice as long, up to some seconds. */
+#define LEAVING_FIRST_NS (10 * NS_PER_MS)
+#define LEAVING_MAX_NS (2 * NS_PER_S)
+
 struct mount_line {
 	const char *root, *point, *type, *options;
 };
@@ -283,36 +288,145 @@ same(const struct cgroup *a, const struct cgroup *b)
 /* -- what is left of one -------------------------------------------------- */
 
 struct removal {
-	const char *path;
-	bool busy;
+	const char *path;	/* absolute, or below our own cgroup */
+	const char *own;	/* /proc/self/cgroup, for the latter */
+	bool look;		/* only whether it is there */
+	bool there, busy;
 };
+
+/* Our own cgroup in the hierarchy of m, as the path below its mount point; for
+ * version 2 that above it, as runsc takes it (runsc/cgroup/cgroup.go new). */
+static const char *
+own_path(const struct mount_line *m, const char *text, size_t *len)
+{
+	size_t n, root = strcmp(m->root, "/") == 0 ? 0 : strlen(m->root);
+	const char *word, *path = "";
+	char name[64];
+
+	*len = 0;
+	if (strcmp(m->type, "cgroup2") == 0)
+		path = path_of(text, NULL, len);
+	for (word = m->options; !*len && *word; word += n + (word[n] == ',')) {
+		n = strcspn(word, ",");
+		fmt(name, sizeof(name), "%.*s", (int)n, word);
+		path = path_of(text, name, len);
+	}
+	if (*len < root || memcmp(path, m->root, root) != 0)
+		return NULL;
+	*len -= root;
+	if (strcmp(m->type, "cgroup2") == 0) {
+		while (*len && path[root + *len - 1] != '/')
+			--*len;
+	}
+	return path + root;
+}
 
 /* runsc makes an absolute path below the mount point, in each hierarchy. */
 static void
 remove_on_mount(void *arg, const struct mount_line *m)
 {
 	struct removal *r = arg;
+	const char *own = "";
 	char dir[PATH_MAX];
+	size_t len = 0;
 
-	if (strncmp(m->type, "cgroup", 6) == 0 && fmt(dir, sizeof(dir),
-	    "%s%s", m->point, r->path) < sizeof(dir) && rmdir(dir) < 0 &&
-	    errno == EBUSY)
+	if (strncmp(m->type, "cgroup", 6) != 0)
+		return;
+	if (r->path[0] != '/')
+		own = own_path(m, r->own, &len);
+	if (!own || fmt(dir, sizeof(dir), "%s%.*s%s%s", m->point, (int)len,
+	    own, r->path[0] == '/' ? "" : "/", r->path) >= sizeof(dir))
+		return;
+	if (r->look)
+		r->there |= access(dir, F_OK) == 0;
+	else if (rmdir(dir) < 0 && errno == EBUSY)
 		r->busy = true;
 }
 
-bool
-cgroup_remove(const char *path, const char *id)
+static void
+visit(struct removal *r, const char *path, const char *id)
 {
-	struct removal r = { .path = path };
-	const char *name = path ? strrchr(path, '/') : NULL;
+	char text[CGROUP_TEXT_MAX] = "", of_id[PATH_MAX];
 	struct err e;
 
-	if (!name || path[0] != '/' || strcmp(name + 1, id) != 0 ||
-	    fmt_find(path, "/../"))
+	/* What runsc takes where there is no path. */
+	fmt(of_id, sizeof(of_id), "/%s", id);
+	r->path = path ? path : of_id;
+	r->own = text;
+	if ((r->path[0] != '/' && read_paths(0, text, &e) < 0) ||
+	    each_mount(remove_on_mount, r, &e) < 0)
+		log_warn("%s: look for cgroup %s: %s", id, r->path, e.msg);
+}
+
+bool
+cgroup_exists(const char *path, const char *id)
+{
+	struct removal r = { .look = true };
+
+	visit(&r, path, id);
+	return r.there;
+}
+
+bool
+cgroup_remove(const char *path, const char *id, bool is_ours)
+{
+	const char *name = path ? path + strlen(path) : NULL;
+	struct removal r = { .busy = false };
+
+	while (name && name > path && name[-1] != '/' && name[-1] != ':')
+		name--;
+	if (name && !is_ours && strcmp(name, id) != 0)
 		return true;
-	if (each_mount(remove_on_mount, &r, &e) < 0)
-		log_warn("%s: remove cgroup %s: %s", id, path, e.msg);
+	visit(&r, path, id);
 	return !r.busy;
+}
+
+struct leaving {
+	struct timer timer;
+	char *path, *id;
+	bool is_ours;
+	int64_t next_ns;
+};
+
+static void
+try_leaving(struct timer *t)
+{
+	struct leaving *l = container_of(t, struct leaving, timer);
+
+	if (!cgroup_remove(l->path, l->id, l->is_ours)) {
+		if (l->next_ns <= LEAVING_MAX_NS) {
+			timer_start(t, l->next_ns, try_leaving);
+			l->next_ns *= 2;
+			return;
+		}
+		log_warn("%s: its cgroup has processes still and is left",
+		    l->id);
+	}
+	free(l->path);
+	free(l->id);
+	free(l);
+}
+
+void
+cgroup_remove_soon(const char *path, const char *id, bool is_ours)
+{
+	struct leaving *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		cgroup_remove(path, id, is_ours);
+		return;
+	}
+	l->path = path ? strdup(path) : NULL;
+	l->id = strdup(id);
+	l->is_ours = is_ours;
+	l->next_ns = LEAVING_FIRST_NS;
+	if (l->id && !l->path == !path) {
+		try_leaving(&l->timer);
+		return;
+	}
+	free(l->path);
+	free(l->id);
+	free(l);
 }
 
 /* -- its files ------------------------------------------------------------ */

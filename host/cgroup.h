@@ -29,12 +29,18 @@ struct cgroup *cgroup_get(pid_t pid, struct err *e);
 /* Not needed any more; NULL is nothing. */
 void cgroup_put(struct cgroup *cg);
 /*
- * Remove what a runsc that was killed has left of the cgroup that it made for
- * container id: the empty directories of the spec's cgroupsPath (NULL is
- * nothing), if that ends with the id and so is nobody else's.  False where
- * there are processes in it still.
+ * Remove what a runsc that was killed or that failed has left of the cgroup
+ * that it made for container id: the empty directories of the spec's
+ * cgroupsPath (NULL: none is named, and runsc takes /ID), in whatever form: an
+ * absolute path, one below our own cgroup, slice:prefix:name as a part of such.
+ * Only if it is ours, that is, it was not there before, or if its name ends with
+ * the id and so is nobody else's.  False where there are processes in it still.
  */
-bool cgroup_remove(const char *path, const char *id);
+bool cgroup_remove(const char *path, const char *id, bool is_ours);
+/* The same, and from the loop again while there are. */
+void cgroup_remove_soon(const char *path, const char *id, bool is_ours);
+/* Is there such a cgroup, in any hierarchy? */
+bool cgroup_exists(const char *path, const char *id);
 /* OOM kills in it up to now; 0 for NULL. */
 uint64_t cgroup_oom_kills(struct cgroup *cg);
 /* Is it one of version 2? */

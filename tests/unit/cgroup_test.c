@@ -609,17 +609,65 @@ START_TEST(what_is_left_is_removed)
 	put("c/pod/id/x", "");
 	snprintf(path, sizeof(path), "%s/c/pod/id/x", dir);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert(cgroup_remove(NULL, "id"));
-	ck_assert(cgroup_remove("pod/id", "id"));
-	ck_assert(cgroup_remove("/pod/id", "d"));
-	ck_assert(cgroup_remove("/pod/id", "other"));
-	ck_assert(cgroup_remove("/pod/../pod/id", "id"));
+	ck_assert(cgroup_remove(NULL, "id", false));
+	ck_assert(cgroup_remove("pod/id", "id", false));
+	ck_assert(cgroup_remove("/pod/id", "d", false));
+	ck_assert(cgroup_remove("/pod/id", "other", false));
 	ck_assert(is_there("c/pod/id"));
-	ck_assert(cgroup_remove("/pod/id", "id"));
+	ck_assert(cgroup_remove("/pod/id", "id", false));
 	ck_assert(!is_there("c/pod/id"));
 	ck_assert(is_there("c/pod"));
 	ck_assert(is_there("m/pod/id/x"));
-	ck_assert(cgroup_remove("/pod/id", "id"));
+	ck_assert(cgroup_remove("/pod/id", "id", false));
+}
+END_TEST
+
+static void
+make_dir(const char *name)
+{
+	char path[256];
+
+	put("x", "");
+	snprintf(path, sizeof(path), "%s/%s/x", dir, name);
+	put(path + strlen(dir) + 1, "");
+	ck_assert_int_eq(unlink(path), 0);
+}
+
+/* 13.10: in whatever form the path is: where runsc makes it, it is removed, if
+ * its name is the id's, or if it was not there before. */
+START_TEST(forms_of_paths)
+{
+	static const struct {
+		const char *path, *v1_dir, *v2_dir;
+		bool named;	/* after the id */
+	} forms[] = {
+		{ NULL, "m/id", "u/id", true },
+		{ "/id", "m/id", "u/id", true },
+		{ "/a/id", "m/a/id", "u/a/id", true },
+		{ "/a/b", "m/a/b", "u/a/b", false },
+		{ "a/id", "m/sys/a/id", "u/a/id", true },
+		{ "a/b", "m/sys/a/b", "u/a/b", false },
+		{ "system.slice:runsc:id", "m/sys/system.slice:runsc:id",
+		    "u/system.slice:runsc:id", true },
+		{ "x.slice:p:b", "m/sys/x.slice:p:b", "u/x.slice:p:b", false },
+	};
+	size_t i;
+	int v2;
+
+	for (v2 = 0; v2 < 2; v2++)
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		const char *path = forms[i].path, *at = v2 ? forms[i].v2_dir :
+		    forms[i].v1_dir;
+
+		(v2 ? host_v2 : host_v1)();
+		ck_assert(!cgroup_exists(path, "id"));
+		make_dir(at);
+		ck_assert_msg(cgroup_exists(path, "id"), "%s", at);
+		ck_assert(cgroup_remove(path, "id", false));
+		ck_assert_msg(is_there(at) == !forms[i].named, "%s", at);
+		ck_assert(cgroup_remove(path, "id", true));
+		ck_assert_msg(!is_there(at), "%s", at);
+	}
 }
 END_TEST
 
@@ -627,7 +675,7 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		what_is_left_is_removed, v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
+		forms_of_paths, what_is_left_is_removed, v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
 		metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
 		limits_v2_convert, limits_v2_total_below_limit,
 		limits_v1_one_of_two,

@@ -127,6 +127,12 @@ runsc_root(const char *root, const char *namespace, const char *id)
 }
 
 bool
+runsc_is_alive(const char *root, const char *id)
+{
+	return runsc_exists(root, id);
+}
+
+bool
 runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 {
 	(void)root;
@@ -254,6 +260,7 @@ config_init(struct config *c, struct err *e)
 	memset(c, 0, sizeof(*c));
 	c->binary_name = "runsc";
 	c->root = "/run/x";
+	c->kubelet_root = "/var/lib/kubelet";
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -321,6 +322,77 @@ START_TEST(exec_files)
 }
 END_TEST
 
+/* A process with runsc's name for a sandbox, whose command line ends so. */
+static pid_t
+make_sandbox(const char *name, const char *last)
+{
+	pid_t pid = fork();
+	char path[64], text[256] = "";
+	FILE *f;
+
+	if (pid == 0) {
+		execlp("sh", name, "-c", "sleep 100; :", "boot", last,
+		    (char *)NULL);
+		_exit(127);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	while (!strstr(text, name)) {
+		f = fopen(path, "r");
+		ck_assert(f != NULL);
+		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+		fclose(f);
+	}
+	return pid;
+}
+
+/* 13.11: a state counts only while its sandbox lives, as itself. */
+START_TEST(dead_states)
+{
+	static const struct {
+		const char *name, *last, *text;
+		bool alive;
+	} kinds[] = {
+		{ "runsc-sandbox", "s", "{\"sandbox\":{\"id\":\"s\","
+		    "\"pid\":@}}", true },
+		/* The number is another's: of another sandbox, of anything. */
+		{ "runsc-sandbox", "s2", "{\"sandbox\":{\"id\":\"s\","
+		    "\"pid\":@}}", false },
+		{ "sleep", "s", "{\"sandbox\":{\"id\":\"s\",\"pid\":@}}",
+		    false },
+		{ "runsc-sandbox", "s", "{\"sandbox\":{\"id\":\"s\","
+		    "\"pid\":2147483647}}", false },
+		/* What a power cut leaves. */
+		{ "runsc-sandbox", "s", "", false },
+		{ "runsc-sandbox", "s", "{\"sandbox\":{\"id\":\"s\"", false },
+		{ "runsc-sandbox", "s", "{}", false },
+		{ "runsc-sandbox", "s", "{\"sandbox\":null}", false },
+	};
+	char path[512], text[128];
+	size_t i;
+	pid_t pid;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		pid = make_sandbox(kinds[i].name, kinds[i].last);
+		snprintf(text, sizeof(text), "%.*s%d%s",
+		    (int)strcspn(kinds[i].text, "@"), kinds[i].text, (int)pid,
+		    strchr(kinds[i].text, '@') ? strchr(kinds[i].text, '@') + 1
+		    : "");
+		if (!strchr(kinds[i].text, '@'))
+			snprintf(text, sizeof(text), "%s", kinds[i].text);
+		snprintf(path, sizeof(path), "%s/c1_sandbox:s.state", root);
+		write_file(path, text);
+		ck_assert(runsc_exists(root, "c1"));
+		ck_assert_msg(runsc_is_alive(root, "c1") == kinds[i].alive,
+		    "%zu", i);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		ck_assert(!runsc_is_alive(root, "c1"));
+	}
+	ck_assert(!runsc_is_alive(root, "c2"));
+	ck_assert(!runsc_is_alive("/no/such/directory", "c1"));
+}
+END_TEST
+
 /* 13.15: a line before what is parsed. */
 START_TEST(notices)
 {
@@ -483,6 +555,7 @@ main(void)
 	tcase_add_test(tc, command_lines);
 	tcase_add_test(tc, exec_files);
 	tcase_add_test(tc, detach_is_refused);
+	tcase_add_test(tc, dead_states);
 	tcase_add_test(tc, notices);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, hangs_and_floods);
