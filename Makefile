@@ -61,7 +61,14 @@ $(CTL_OBJS): $(CTL_HDRS) $(HDRS) Makefile
 # No PIE: the program is linked to a fixed address, and tables of addresses can
 # then be constants.
 SMALL = -Oz -flto=auto -fipa-pta -fno-tree-dominator-opts -fno-jump-tables \
-	-fno-pie -fno-ident -fno-asynchronous-unwind-tables -fno-unwind-tables
+	-fno-pie -fno-ident -fno-asynchronous-unwind-tables -fno-unwind-tables \
+	-fno-caller-saves -fno-expensive-optimizations -fno-shrink-wrap \
+	-fno-move-loop-invariants -fno-partial-inlining \
+	-fno-inline-small-functions -fno-tree-tail-merge
+# Copies of structures by string instructions rather than by vectors.
+SMALL_x86_64 = -mno-sse
+SMALL_HOST = $(SMALL_$(firstword $(subst -, ,$(shell $(MUSL_CC) -dumpmachine \
+	2>/dev/null))))
 # Guards in functions with arrays; in all that -strong takes they cost 8 KiB.
 SMALL_GUARD = -fstack-protector
 # Nobody would apply RELRO: musl leaves that to its dynamic linker, which is not
@@ -73,11 +80,11 @@ static: $(NAME).static shimctl.static
 
 $(NAME).static: $(SRCS) $(HDRS) Makefile
 	$(MUSL_CC) $(NEED) $(WARN_MUSL) $(SMALL_GUARD) $(CPPFLAGS) $(SMALL) \
-	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(SRCS)
+	    $(SMALL_HOST) $(SMALL_LINK) $(LDFLAGS) -o $@ $(SRCS)
 
 shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
 	$(MUSL_CC) $(NEED) $(WARN_MUSL) $(SMALL_GUARD) $(CPPFLAGS) $(SMALL) \
-	    $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
+	    $(SMALL_HOST) $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
 	    $(filter-out shim.c,$(SRCS))
 
 # Everything that is installed: programs, manual pages, documents.
