@@ -345,7 +345,8 @@ create(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m;
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-ss-bs"))
+	if (!ttrpc_may_begin(call) ||
+	    !message_or_fail(&m, call, payload, "-ss-bs"))
 		return;
 	if (write_bundle(&m, payload, &e) < 0) {
 		err_prefix(&e, "create sandbox %s", m.str[1]);
@@ -408,8 +409,10 @@ submit(struct sandbox_op *op, enum op what,
 static void
 start(struct ttrpc_call *call, struct pb_bytes payload)
 {
-	struct sandbox_op *op = op_of(call, payload);
+	struct sandbox_op *op = NULL;
 
+	if (ttrpc_may_begin(call))
+		op = op_of(call, payload);
 	if (op)
 		submit(op, OP_START, on_started);
 }

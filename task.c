@@ -171,7 +171,8 @@ simple(struct ttrpc_call *call, struct pb_bytes payload, enum op what,
 static void
 task_start(struct ttrpc_call *call, struct pb_bytes payload)
 {
-	simple(call, payload, OP_START, true);
+	if (ttrpc_may_begin(call))
+		simple(call, payload, OP_START, true);
 }
 
 static void
@@ -314,7 +315,8 @@ task_exec(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m, spec;
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-ssnsssb"))
+	if (!ttrpc_may_begin(call) ||
+	    !message_or_fail(&m, call, payload, "-ssnsssb"))
 		return;
 	if (!message_or_fail(&spec, call, m.bytes[7], "-sb")) {
 		free(m.text);
@@ -450,7 +452,8 @@ task_create(struct ttrpc_call *call, struct pb_bytes payload)
 	struct message m;
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-ss-nssss-b"))
+	if (!ttrpc_may_begin(call) ||
+	    !message_or_fail(&m, call, payload, "-ss-nssss-b"))
 		return;
 	rf = calloc(1, sizeof(*rf));
 	if (!rf) {

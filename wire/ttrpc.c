@@ -49,6 +49,10 @@ struct conn {
 	size_t got;		/* of the payload */
 	uint8_t *body;		/* NULL: discarded, or not begun */
 	bool discard;
+	/* Read, and not looked at while too much is unsent. */
+	uint8_t *rest;
+	size_t rest_len;
+	size_t rest_off;
 	uint32_t last_stream;
 	/* What is going out. */
 	struct out *out;
@@ -152,6 +156,7 @@ conn_end(struct conn *c)
 		c->next->pprev = c->pprev;
 	nconns--;
 	free(c->body);
+	free(c->rest);
 	free(c);
 	listen_more();
 	if (nconns == 0 && on_idle)
@@ -182,7 +187,7 @@ conn_watch(struct conn *c)
 {
 	uint32_t events = 0;
 
-	if (c->unsent <= UNSENT_MAX)
+	if (c->unsent <= UNSENT_MAX && !c->rest)
 		events |= EPOLLIN;
 	if (c->out)
 		events |= EPOLLOUT;
@@ -371,6 +376,19 @@ ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg)
 {
 	call->gone = gone;
 	call->arg = arg;
+}
+
+bool
+ttrpc_may_begin(struct ttrpc_call *call)
+{
+	struct err e;
+
+	if (listener.fd >= 0)
+		return true;
+	err_set(&e, ERR_UNAVAILABLE, "%s: this shim is shutting down",
+	    ttrpc_call_name(call));
+	ttrpc_fail(call, &e);
+	return false;
 }
 
 const char *
@@ -601,17 +619,59 @@ take(struct conn *c, const uint8_t *p, size_t n)
 	return want;
 }
 
+/* One read can hold hundreds of requests with a reply of megabytes each, so
+ * the bound counts between them, too.  Returns the bytes used. */
+static size_t
+take_some(struct conn *c, const uint8_t *p, size_t n)
+{
+	size_t used = 0;
+
+	while (used < n && !c->broken && c->unsent <= UNSENT_MAX)
+		used += take(c, p + used, n - used);
+	return used;
+}
+
+/* The client takes its replies again: go on with what was read. */
+static void
+take_rest(struct conn *c)
+{
+	c->rest_off += take_some(c, c->rest + c->rest_off,
+	    c->rest_len - c->rest_off);
+	if (c->broken || c->rest_off < c->rest_len)
+		return;
+	free(c->rest);
+	c->rest = NULL;
+	conn_watch(c);
+}
+
+static void
+keep_rest(struct conn *c, const uint8_t *p, size_t n)
+{
+	c->rest = malloc(n);
+	if (!c->rest) {
+		log_err("ttrpc: out of memory for requests of %zu bytes", n);
+		conn_break(c);
+		return;
+	}
+	memcpy(c->rest, p, n);
+	c->rest_len = n;
+	c->rest_off = 0;
+	conn_watch(c);
+}
+
 static void
 on_conn(struct watch *w, uint32_t revents)
 {
 	/* One for all: what is read is used up or copied before the next. */
 	static uint8_t buf[TURN_BYTES];
 	struct conn *c = container_of(w, struct conn, watch);
-	size_t used = 0;
+	size_t used;
 	ssize_t n;
 
 	if (revents & EPOLLOUT) {
 		conn_flush(c);
+		if (!c->broken && c->rest)
+			take_rest(c);
 		if (c->broken)
 			return;
 	}
@@ -630,8 +690,9 @@ on_conn(struct watch *w, uint32_t revents)
 		conn_break(c);
 		return;
 	}
-	while (used < (size_t)n && !c->broken)
-		used += take(c, buf + used, (size_t)n - used);
+	used = take_some(c, buf, (size_t)n);
+	if (used < (size_t)n && !c->broken)
+		keep_rest(c, buf + used, (size_t)n - used);
 }
 
 static bool

@@ -8,9 +8,9 @@
  * server.go, channel.go), hands each well-formed request to its method.  A
  * method answers now or later, once, with ttrpc_reply() or ttrpc_fail().
  * Memory: at most TTRPC_CONN_MAX connections; a connection keeps no buffer
- * while idle; while its replies pile up it is not read any more; at most
- * TTRPC_CALLS_MAX calls are under way, the next is answered
- * ResourceExhausted.
+ * while idle; while its replies pile up it is not read any more, nor is what
+ * was read looked at; at most TTRPC_CALLS_MAX calls are under way, the next is
+ * answered ResourceExhausted.
  */
 #ifndef TTRPC_H
 #define TTRPC_H
@@ -76,6 +76,9 @@ void ttrpc_fail(struct ttrpc_call *call, const struct err *e);
  * once; the call is released after it and must not be answered.
  */
 void ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg);
+/* May the call begin something?  After ttrpc_stop_accepting() no longer: then
+ * false, the call is answered Unavailable and released. */
+bool ttrpc_may_begin(struct ttrpc_call *call);
 /* "Service/Method" of the call, for log lines. */
 const char *ttrpc_call_name(const struct ttrpc_call *call);
 

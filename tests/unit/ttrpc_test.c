@@ -75,6 +75,13 @@ big(struct ttrpc_call *call, struct pb_bytes b)
 	free(p);
 }
 
+static void
+begin(struct ttrpc_call *call, struct pb_bytes b)
+{
+	if (ttrpc_may_begin(call))
+		ttrpc_reply(call, b.p, b.n);
+}
+
 #define TASK(m) { m, echo }
 static const struct ttrpc_method methods[] = {
 	TASK("State"), TASK("Create"), TASK("Start"), TASK("Delete"),
@@ -82,7 +89,7 @@ static const struct ttrpc_method methods[] = {
 	TASK("Kill"), TASK("Exec"), TASK("ResizePty"), TASK("CloseIO"),
 	TASK("Update"), TASK("Wait"), TASK("Stats"), TASK("Connect"),
 	TASK("Shutdown"), { "Hold", hold }, { "Refuse", refuse },
-	{ "Big", big }, { NULL, NULL },
+	{ "Big", big }, { "Begin", begin }, { NULL, NULL },
 };
 static const struct ttrpc_service services[] = {
 	{ "containerd.task.v2.Task", methods },
@@ -575,6 +582,80 @@ START_TEST(back_pressure)
 }
 END_TEST
 
+/* 13.29: one read brings hundreds of requests whose replies are megabytes:
+ * the bound counts between them, and each is answered once the client reads. */
+START_TEST(back_pressure_in_one_read)
+{
+	static uint8_t buf[16384];
+	uint32_t stream, want;
+	size_t n = 0;
+	int i;
+
+	for (stream = 1; n + 64 < sizeof(buf) - 64; stream += 2)
+		n += make_request(buf + n, sizeof(buf) - n, stream,
+		    "containerd.task.v2.Task", "Big", 1, 0);
+	ck_assert_uint_gt(stream, 200);
+	/* The last one in two pieces. */
+	send_all(buf, n - 5);
+	for (i = 0; i < 100; i++)
+		loop_turn(0);
+	ck_assert_uint_gt(ttrpc_unsent(), 1u << 20);
+	ck_assert_uint_le(ttrpc_unsent(), (1u << 20) + TTRPC_MESSAGE_MAX +
+	    TTRPC_HEADER);
+	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	ck_assert_int_eq(send(fd, buf + n - 5, 5, MSG_NOSIGNAL), 5);
+	for (want = 1; want < stream; want += 2) {
+		ck_assert_uint_eq(answer().stream, want);
+		ck_assert_uint_le(ttrpc_unsent(), (1u << 20) +
+		    TTRPC_MESSAGE_MAX + TTRPC_HEADER);
+	}
+	ck_assert_uint_eq(ttrpc_unsent(), 0);
+	ask(stream, "State", 10, 0);
+	ck_assert_uint_eq(answer().payload, 10);
+}
+END_TEST
+
+/* 13.29: a client that leaves while what it asked is kept. */
+START_TEST(leaves_with_requests_kept)
+{
+	static uint8_t buf[16384];
+	uint32_t stream;
+	size_t n = 0;
+	int i;
+
+	for (stream = 1; stream < 41; stream += 2)
+		n += make_request(buf + n, sizeof(buf) - n, stream,
+		    "containerd.task.v2.Task", "Big", 1, 0);
+	send_all(buf, n);
+	for (i = 0; i < 10; i++)
+		loop_turn(0);
+	close(fd);
+	for (i = 0; i < 10; i++)
+		loop_turn(0);
+	ck_assert_uint_eq(ttrpc_connections(), 0);
+	ck_assert_uint_eq(ttrpc_unsent(), 0);
+	fd = connect_client();
+}
+END_TEST
+
+/* 13.6: who is connected may finish, and begins nothing new. */
+START_TEST(nothing_begins_after_the_end)
+{
+	struct answer a;
+
+	ask(1, "Begin", 1, 0);
+	ck_assert_int_eq(answer().code, 0);
+	ttrpc_stop_accepting();
+	ask(3, "Begin", 1, 0);
+	a = answer();
+	ck_assert_int_eq(a.code, ERR_UNAVAILABLE);
+	ck_assert_str_eq(a.msg, "containerd.task.v2.Task/Begin: this shim is "
+	    "shutting down: unavailable");
+	ask(5, "State", 1, 0);
+	ck_assert_int_eq(answer().code, 0);
+}
+END_TEST
+
 START_TEST(too_many_calls)
 {
 	uint32_t i;
@@ -639,6 +720,9 @@ main(void)
 	tcase_add_test(tc, deadlines);
 	tcase_add_test(tc, client_leaves);
 	tcase_add_test(tc, back_pressure);
+	tcase_add_test(tc, back_pressure_in_one_read);
+	tcase_add_test(tc, leaves_with_requests_kept);
+	tcase_add_test(tc, nothing_begins_after_the_end);
 	tcase_add_test(tc, too_many_calls);
 	tcase_add_test(tc, too_many_connections);
 	suite_add_tcase(s, tc);
