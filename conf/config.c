@@ -2,9 +2,7 @@
 /*
  * config: see config.h.  Uses pb, err, log.
  *
- * Every value that this program has a use for fits on one line, so the file
- * is read line by line and a line stands for itself: [table] or key = value.
- * Keys are compared as their full dotted path.  A quoted part of a path that
+ * The text is read once to find lenient and once for its keys.  Keys are compared as their full dotted path.  A quoted part of a path that
  * holds anything but bare characters keeps its quotes there, and so is never
  * taken for a known key.
  */
@@ -22,7 +20,7 @@
 
 #define KEY_MAX 128	/* a full path, with the NUL */
 #define VALUE_MAX 4096	/* a decoded string, with the NUL */
-#define SKIP_DEPTH_MAX 16
+#define DEPTH_MAX 16
 /* The id -1 means "leave it" to chown(). */
 #define ID_MAX ((int64_t)UINT32_MAX - 1)
 #define SECONDS_MAX 86400
@@ -41,11 +39,16 @@ enum kind {
 	LEVEL,		/* int */
 	CONTROL,	/* int */
 	BOOLEAN,
-	UNSUPPORTED,	/* a boolean that must be false */
-	BODY_ONLY,	/* containerd's own, seen in an options body */
+	HIBERNATE,	/* a boolean; true is ignored with a line */
+	SYSTEMD,	/* a boolean; true is a flag of runsc */
+	IGNORED,	/* one of runc's, means nothing here */
+	SILENT,		/* containerd's own */
 };
 
-/* Every key outside [runsc_config]. */
+/*
+ * Every key outside [runsc_config].  One with a capital is known in
+ * containerd's options only, not in a file.
+ */
 static const struct key {
 	const char *name;
 	enum kind kind;
@@ -71,13 +74,27 @@ static const struct key {
 	    offsetof(struct config, command_timeout_ns) },
 	{ "kill_timeout", SECONDS, offsetof(struct config, kill_timeout_ns) },
 	{ "control_socket", CONTROL, offsetof(struct config, control_socket) },
-	{ "enable_hibernate_server", UNSUPPORTED, 0 },
+	{ "enable_hibernate_server", HIBERNATE, 0 },
 	/*
 	 * CRI sends its whole options section as the body when ConfigPath is
 	 * not set in it; these two are what it reads there itself.
 	 */
-	{ "TypeUrl", BODY_ONLY, 0 },
-	{ "ConfigPath", BODY_ONLY, 0 },
+	{ "TypeUrl", SILENT, 0 },
+	{ "ConfigPath", SILENT, 0 },
+	/* What people have in a section that was copied from runc's. */
+	{ "BinaryName", STRING, offsetof(struct config, binary_name) },
+	{ "Root", STRING, offsetof(struct config, root) },
+	{ "ShimCgroup", STRING, offsetof(struct config, shim_cgroup) },
+	{ "IoUid", ID, offsetof(struct config, io_uid) },
+	{ "IoGid", ID, offsetof(struct config, io_gid) },
+	{ "SystemdCgroup", SYSTEMD, 0 },
+	{ "NoPivotRoot", IGNORED, 0 },
+	{ "NoNewKeyring", IGNORED, 0 },
+	{ "CriuPath", IGNORED, 0 },
+	{ "CriuImagePath", IGNORED, 0 },
+	{ "CriuWorkPath", IGNORED, 0 },
+	{ "TaskApiAddress", IGNORED, 0 },
+	{ "TaskApiVersion", IGNORED, 0 },
 };
 
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -104,15 +121,15 @@ struct reader {
 	struct config *c;
 	struct err *e;
 	const char *file;
-	const char *rest;	/* the lines after this one */
-	const char *stop;
 	unsigned line;
-	const char *p;		/* what is left of this line */
+	const char *p;		/* what is left of the text */
 	const char *end;
 	bool body;		/* containerd's options, no file */
+	bool took;		/* a key that says something was there */
 	bool lenient;
 	bool table_unknown;
 	bool flags_seen;	/* [runsc_config] or runsc_config.x = */
+	bool flags_closed;	/* runsc_config = {} */
 	bool seen[NKEYS];
 	char table[KEY_MAX];	/* with its final dot; "" at the top */
 	char key[KEY_MAX];	/* "" while there is none */
@@ -131,6 +148,24 @@ refuse(struct reader *r, const char *what)
 	    r->line, r->key, what);
 }
 
+/* One line that says why the key in hand counts for nothing. */
+static void
+ignore(const struct reader *r, const char *why)
+{
+	log_warn("%s:%u: key '%s': %s, ignored", r->file, r->line, r->key,
+	    why);
+}
+
+bool
+config_is_last(struct pb_bytes b, const char *name)
+{
+	size_t n = strlen(name);
+
+	return b.n >= n && memcmp(b.p + b.n - n, name, n) == 0 &&
+	    (b.n == n || b.p[b.n - n - 1] == '/');
+}
+
+/* The next byte, '\0' at the end: the text holds none (check_text()). */
 static char
 peek(const struct reader *r)
 {
@@ -140,8 +175,31 @@ peek(const struct reader *r)
 static void
 skip_space(struct reader *r)
 {
-	while (peek(r) == ' ' || peek(r) == '\t')
+	/* A carriage return stands before a newline only. */
+	while (peek(r) == ' ' || peek(r) == '\t' || peek(r) == '\r')
 		r->p++;
+}
+
+static bool
+at_end_of_line(const struct reader *r)
+{
+	return peek(r) == '\0' || peek(r) == '#' || peek(r) == '\n';
+}
+
+/* Blanks, comments and newlines. */
+static void
+skip_lines(struct reader *r)
+{
+	for (;;) {
+		skip_space(r);
+		if (peek(r) == '#')
+			while (peek(r) != '\0' && *r->p != '\n')
+				r->p++;
+		if (peek(r) != '\n')
+			return;
+		r->p++;
+		r->line++;
+	}
 }
 
 /* How many of the next bytes are of set? */
@@ -150,7 +208,7 @@ span(const struct reader *r, const char *set)
 {
 	const char *p = r->p;
 
-	while (p < r->end && *p != '\0' && strchr(set, *p))
+	while (p < r->end && strchr(set, *p))
 		p++;
 	return (size_t)(p - r->p);
 }
@@ -200,26 +258,65 @@ read_escape(struct reader *r, char out[4], size_t *n)
 	return 0;
 }
 
-/* A string in single or double quotes, decoded into r->text. */
-static int
-read_string(struct reader *r)
+/* Do three quotes stand at s? */
+static bool
+is_triple(const struct reader *r, const char *s, char quote)
 {
-	char quote = *r->p++, c[4];
+	return r->end - s > 2 && s[0] == quote && s[1] == quote &&
+	    s[2] == quote;
+}
+
+/* In a string of many lines: a backslash that ends its line takes all blanks
+ * that follow with it. */
+static bool
+skip_fold(struct reader *r)
+{
+	size_t n = span(r, " \t\r\n");
+
+	if (n == 0 || !memchr(r->p, '\n', n))
+		return false;
+	for (; n > 0; n--)
+		r->line += *r->p++ == '\n';
+	return true;
+}
+
+/*
+ * A string in one or three quotes, single or double, decoded into r->text;
+ * one that is not kept may have any length.
+ */
+static int
+read_string(struct reader *r, bool keep)
+{
+	char quote = *r->p, c[4];
+	bool many = is_triple(r, r->p, quote);
 	size_t len = 0, n;
 
-	while (peek(r) != quote) {
-		if (r->p == r->end)
+	r->p += many ? 3 : 1;
+	if (many && span(r, "\r\n") > 0 && *r->p++ == '\r')
+		r->p++;
+	if (many && r->p[-1] == '\n')
+		r->line++;
+	while (many ? !is_triple(r, r->p, quote) ||
+	    is_triple(r, r->p + 1, quote) : peek(r) != quote) {
+		if (peek(r) == '\0' || (!many && *r->p == '\n'))
 			return refuse(r, "string without its closing quote");
 		n = 1;
 		c[0] = *r->p++;
+		if (c[0] == '\r' || (c[0] == '\\' && quote == '"' && many &&
+		    skip_fold(r)))
+			continue;
+		if (c[0] == '\n')
+			r->line++;
 		if (c[0] == '\\' && quote == '"' && read_escape(r, c, &n) < 0)
 			return -1;
+		if (!keep)
+			continue;
 		if (len + n >= sizeof(r->text))
 			return refuse(r, "string too long");
 		memcpy(r->text + len, c, n);
 		len += n;
 	}
-	r->p++;
+	r->p += many ? 3 : 1;
 	r->text[len] = '\0';
 	return 0;
 }
@@ -256,7 +353,7 @@ read_int(const char *s, int64_t *v)
 
 /*
  * A value that a known key may have; T_OTHER, nothing read, for all that TOML
- * has besides (arrays, tables, dates, floats, multi-line strings).
+ * has besides (arrays, tables, dates, floats).
  */
 static int
 read_value(struct reader *r)
@@ -265,13 +362,11 @@ read_value(struct reader *r)
 	size_t n;
 
 	r->type = T_OTHER;
-	if (c == '\0' || c == '#')
+	if (at_end_of_line(r))
 		return refuse(r, "no value");
 	if (c == '"' || c == '\'') {
-		if (r->end - r->p > 2 && r->p[1] == c && r->p[2] == c)
-			return 0;
 		r->type = T_STRING;
-		return read_string(r);
+		return read_string(r, true);
 	}
 	n = span(r, BARE "+.:");
 	if (n == 0 || n >= sizeof(r->text))
@@ -285,71 +380,6 @@ read_value(struct reader *r)
 	else
 		return 0;
 	r->p += n;
-	return 0;
-}
-
-/* Pass over a string of any kind. */
-static int
-skip_string(struct reader *r)
-{
-	char c = *r->p;
-	size_t n = 1;
-
-	if (r->end - r->p > 2 && r->p[1] == c && r->p[2] == c)
-		n = 3;
-	else if (r->end - r->p > 1 && r->p[1] == c)
-		n = 2;
-	r->p += n;
-	if (n == 2)
-		return 0;
-	for (; (size_t)(r->end - r->p) >= n; r->p++) {
-		if (*r->p == '\\' && c == '"') {
-			if (++r->p == r->end)
-				break;
-		} else if (*r->p == c && (n == 1 ||
-		    (r->p[1] == c && r->p[2] == c))) {
-			r->p += n;
-			return 0;
-		}
-	}
-	return refuse(r, "value does not end on its line");
-}
-
-/* Pass over an unknown key's value: its tokens and brackets must be right. */
-static int
-skip_value(struct reader *r)
-{
-	char open[SKIP_DEPTH_MAX];
-	size_t depth = 0, n;
-	char c;
-
-	do {
-		skip_space(r);
-		c = peek(r);
-		n = span(r, BARE "+.:");
-		if (c == '\0' || c == '#')
-			return refuse(r, depth ?
-			    "value does not end on its line" : "no value");
-		if (c == '"' || c == '\'') {
-			if (skip_string(r) < 0)
-				return -1;
-		} else if (c == '[' || c == '{') {
-			if (depth == SKIP_DEPTH_MAX)
-				return refuse(r, "value nested too deeply");
-			open[depth++] = c;
-			r->p++;
-		} else if (depth > 0 && (c == ']' || c == '}')) {
-			if (open[--depth] != (c == ']' ? '[' : '{'))
-				return refuse(r, "malformed value");
-			r->p++;
-		} else if (depth > 0 && (c == ',' || c == '=')) {
-			r->p++;
-		} else if (n > 0) {
-			r->p += n;
-		} else {
-			return refuse(r, "malformed value");
-		}
-	} while (depth > 0);
 	return 0;
 }
 
@@ -368,8 +398,11 @@ read_key(struct reader *r, const char *prefix)
 		part = r->p;
 		n = span(r, BARE);
 		if (peek(r) == '"' || peek(r) == '\'') {
-			if (read_string(r) < 0)
+			if (read_string(r, true) < 0)
 				return -1;
+			if (r->p - part > 2 && part[1] == *part)
+				return refuse(r, "three quotes cannot hold "
+				    "a key");
 			n = strlen(r->text);
 			if (n > 0 && strspn(r->text, BARE) == n)
 				part = r->text;
@@ -395,6 +428,65 @@ read_key(struct reader *r, const char *prefix)
 	return 0;
 }
 
+/* = and the blanks about it. */
+static int
+read_equals(struct reader *r)
+{
+	if (peek(r) != '=')
+		return refuse(r, "'=' expected");
+	r->p++;
+	skip_space(r);
+	return 0;
+}
+
+static int set_flag(struct reader *r);
+static int skip_value(struct reader *r, unsigned depth);
+
+/*
+ * [value, ...] or {key = value, ...}, over lines as may be; the values are
+ * passed over, or are flags.
+ */
+static int
+read_list(struct reader *r, char close, bool flags, unsigned depth)
+{
+	if (depth == DEPTH_MAX)
+		return refuse(r, "value nested too deeply");
+	r->p++;
+	for (skip_lines(r); peek(r) != close; skip_lines(r)) {
+		if (close == '}' && (read_key(r, flags ? FLAGS_TABLE "." :
+		    "") < 0 || read_equals(r) < 0))
+			return -1;
+		if ((flags ? set_flag(r) : skip_value(r, depth + 1)) < 0)
+			return -1;
+		skip_lines(r);
+		if (peek(r) == ',')
+			r->p++;
+		else if (peek(r) != close)
+			return refuse(r, close == '}' ?
+			    "',' or '}' expected" : "',' or ']' expected");
+	}
+	r->p++;
+	return 0;
+}
+
+/* Pass over the value of a key that counts for nothing. */
+static int
+skip_value(struct reader *r, unsigned depth)
+{
+	size_t n = span(r, BARE "+.:");
+	char c = peek(r);
+
+	if (c == '"' || c == '\'')
+		return read_string(r, false);
+	if (c == '[' || c == '{')
+		return read_list(r, c == '[' ? ']' : '}', false, depth);
+	if (n == 0)
+		return refuse(r, at_end_of_line(r) ? "no value" :
+		    "malformed value");
+	r->p += n;
+	return 0;
+}
+
 static const struct key *
 find_key(const struct reader *r)
 {
@@ -402,7 +494,7 @@ find_key(const struct reader *r)
 
 	for (i = 0; i < NKEYS; i++)
 		if (strcmp(keys[i].name, r->key) == 0 &&
-		    (r->body || keys[i].kind != BODY_ONLY))
+		    (r->body || keys[i].name[0] >= 'a'))
 			return &keys[i];
 	return NULL;
 }
@@ -435,26 +527,102 @@ set_choice(struct reader *r, const struct choice *list, size_t n, void *at,
 	return refuse(r, names);
 }
 
-/* The value in hand to where its key says. */
+/* --name=value, as a user would type it. */
+static int
+put_flag(struct reader *r, const char *name, const char *value)
+{
+	struct config *c = r->c;
+	size_t n = strlen(name), size, i;
+	char *flag;
+
+	for (i = 0; i < c->nflags; i++)
+		if (strncmp(c->flags[i] + 2, name, n) == 0 &&
+		    c->flags[i][2 + n] == '=')
+			return refuse(r, "given twice");
+	if (c->nflags == CONFIG_FLAGS_MAX)
+		return refuse(r, "too many flags");
+	size = n + strlen(value) + sizeof("--=");
+	flag = malloc(size);
+	if (!flag)
+		return err_set(r->e, ERR_EXHAUSTED, "out of memory");
+	fmt(flag, size, "--%s=%s", name, value);
+	c->flags[c->nflags++] = flag;
+	r->took = true;
+	return 0;
+}
+
+/* One of runsc's own. */
+static int
+set_flag(struct reader *r)
+{
+	const char *name = r->key + sizeof(FLAGS_TABLE);
+
+	if (strspn(name, BARE) != strlen(name))
+		return refuse(r, "not the name of a runsc flag");
+	if (read_value(r) < 0)
+		return -1;
+	if (r->type == T_OTHER)
+		return refuse(r, "must be a string in quotes");
+	return put_flag(r, name, r->text);
+}
+
+static int
+set_text(struct reader *r, const struct key *k, char **at)
+{
+	struct pb_bytes b = { (const uint8_t *)r->text, strlen(r->text) };
+
+	if (r->type != T_STRING)
+		return refuse(r, "must be a string in quotes");
+	if (b.n == 0)
+		return 0;
+	if (strcmp(k->name, "BinaryName") == 0 && config_is_last(b, "runc")) {
+		ignore(r, "names runc, not runsc");
+		return 0;
+	}
+	r->took = true;
+	return set_string(at, r->text, r->e);
+}
+
+static int
+set_bool(struct reader *r, const struct key *k, bool *at)
+{
+	bool truth = r->text[0] == 't';
+
+	if (r->type != T_BOOL)
+		return refuse(r, "must be true or false");
+	if (k->kind == BOOLEAN)
+		*at = truth;
+	else if (truth && k->kind == SYSTEMD)
+		return put_flag(r, "systemd-cgroup", "true");
+	else if (truth)
+		ignore(r, "the task server for hibernation is gVisor's own "
+		    "shim's, there is none here");
+	return 0;
+}
+
+/* The value that follows to where its key says. */
 static int
 set_key(struct reader *r, const struct key *k)
 {
 	char *at = (char *)r->c + k->at;
-	bool truth = r->text[0] == 't';
 
-	switch (k->kind) {
+	if (k->kind == IGNORED)
+		ignore(r, "of runc, without a meaning for runsc");
+	if (k->kind >= IGNORED)
+		return skip_value(r, 0);
+	if (read_value(r) < 0)
+		return -1;
+	/* runc's keys are often there with the values that mean nothing. */
+	r->took |= k->name[0] >= 'a';
+	switch ((int)k->kind) {
 	case STRING:
-		if (r->type != T_STRING)
-			return refuse(r, "must be a string in quotes, "
-			    "on one line");
-		if (r->text[0] != '\0')
-			return set_string((char **)(void *)at, r->text, r->e);
-		return 0;
+		return set_text(r, k, (char **)(void *)at);
 	case ID:
 		if (r->type != T_INT || r->num < 0 || r->num > ID_MAX)
 			return refuse(r, "must be an integer from 0 to "
 			    "4294967294");
 		*(uint32_t *)(void *)at = (uint32_t)r->num;
+		r->took |= r->num != 0;
 		return 0;
 	case SECONDS:
 		if (r->type != T_INT || r->num < 1 || r->num > SECONDS_MAX)
@@ -470,49 +638,9 @@ set_key(struct reader *r, const struct key *k)
 		return set_choice(r, controls, sizeof(controls) /
 		    sizeof(controls[0]), at,
 		    "must be \"auto\", \"on\" or \"off\"");
-	case BOOLEAN:
-	case UNSUPPORTED:
-		if (r->type != T_BOOL)
-			return refuse(r, "must be true or false");
-		if (k->kind == BOOLEAN)
-			*(bool *)at = truth;
-		else if (truth)
-			return refuse(r, "not supported by this shim");
-		return 0;
-	case BODY_ONLY:
-		break;
+	default:
+		return set_bool(r, k, (bool *)(void *)at);
 	}
-	return 0;
-}
-
-/* One of runsc's own: --name=value, as a user would type it. */
-static int
-set_flag(struct reader *r)
-{
-	const char *name = r->key + sizeof(FLAGS_TABLE);
-	struct config *c = r->c;
-	size_t n = strlen(name), size, i;
-	char *flag;
-
-	if (strspn(name, BARE) != n)
-		return refuse(r, "not the name of a runsc flag");
-	for (i = 0; i < c->nflags; i++)
-		if (strncmp(c->flags[i] + 2, name, n) == 0 &&
-		    c->flags[i][2 + n] == '=')
-			return refuse(r, "given twice");
-	if (c->nflags == CONFIG_FLAGS_MAX)
-		return refuse(r, "too many flags");
-	if (read_value(r) < 0)
-		return -1;
-	if (r->type == T_OTHER)
-		return refuse(r, "must be a string in quotes, on one line");
-	size = n + strlen(r->text) + sizeof("--=");
-	flag = malloc(size);
-	if (!flag)
-		return err_set(r->e, ERR_EXHAUSTED, "out of memory");
-	fmt(flag, size, "--%s=%s", name, r->text);
-	c->flags[c->nflags++] = flag;
-	return 0;
 }
 
 static bool
@@ -529,29 +657,34 @@ read_pair(struct reader *r)
 
 	if (read_key(r, r->table) < 0)
 		return -1;
-	if (peek(r) != '=')
-		return refuse(r, "'=' expected");
-	r->p++;
-	skip_space(r);
+	if (read_equals(r) < 0)
+		return -1;
 	if (in_flags(r->key)) {
+		if (r->flags_closed)
+			return refuse(r, "given twice");
 		r->flags_seen = true;
 		return set_flag(r);
 	}
-	if (strcmp(r->key, FLAGS_TABLE) == 0)
-		return refuse(r, "must be a table: [" FLAGS_TABLE "]");
+	if (strcmp(r->key, FLAGS_TABLE) == 0) {
+		if (peek(r) != '{')
+			return refuse(r, "must be a table: [" FLAGS_TABLE "]");
+		if (r->flags_seen)
+			return refuse(r, "given twice");
+		r->flags_seen = r->flags_closed = true;
+		return read_list(r, '}', true, 0);
+	}
 	k = find_key(r);
 	if (k) {
 		if (r->seen[k - keys])
 			return refuse(r, "given twice");
 		r->seen[k - keys] = true;
-		return read_value(r) < 0 ? -1 : set_key(r, k);
+		return set_key(r, k);
 	}
 	if (!r->lenient)
 		return refuse(r, "unknown");
 	if (!r->table_unknown)
-		log_warn("%s:%u: key '%s': unknown, ignored", r->file, r->line,
-		    r->key);
-	return skip_value(r);
+		ignore(r, "unknown");
+	return skip_value(r, 0);
 }
 
 /* [table] */
@@ -589,44 +722,27 @@ read_header(struct reader *r)
 	return 0;
 }
 
-static bool
-next_line(struct reader *r)
-{
-	const char *nl;
-
-	if (r->rest == r->stop)
-		return false;
-	nl = memchr(r->rest, '\n', (size_t)(r->stop - r->rest));
-	r->p = r->rest;
-	r->end = nl ? nl : r->stop;
-	r->rest = nl ? nl + 1 : r->stop;
-	if (nl && r->end > r->p && r->end[-1] == '\r')
-		r->end--;
-	r->line++;
-	r->key[0] = '\0';
-	return true;
-}
-
+/* What no line of TOML may hold. */
 static int
-read_line(struct reader *r)
+check_text(struct reader *r)
 {
-	struct pb_bytes all = { (const uint8_t *)r->p,
-		(size_t)(r->end - r->p) };
-	size_t i;
+	const char *nl, *p;
 
-	for (i = 0; i < all.n; i++)
-		if ((all.p[i] < ' ' && all.p[i] != '\t') || all.p[i] == 0x7f)
-			return refuse(r, "control character");
-	if (!pb_is_utf8(all))
-		return refuse(r, "not valid UTF-8");
-	skip_space(r);
-	if (r->p == r->end || *r->p == '#')
-		return 0;
-	if ((*r->p == '[' ? read_header(r) : read_pair(r)) < 0)
-		return -1;
-	skip_space(r);
-	if (r->p < r->end && *r->p != '#')
-		return refuse(r, "text after the end");
+	for (r->line = 1; r->p < r->end; r->line++, r->p = nl + 1) {
+		nl = memchr(r->p, '\n', (size_t)(r->end - r->p));
+		if (!nl)
+			nl = r->end;
+		for (p = r->p; p < nl; p++)
+			if (((unsigned char)*p < ' ' && *p != '\t' &&
+			    (*p != '\r' || p + 1 != nl || nl == r->end)) ||
+			    *p == 0x7f)
+				return refuse(r, "control character");
+		if (!pb_is_utf8((struct pb_bytes){ (const uint8_t *)r->p,
+		    (size_t)(nl - r->p) }))
+			return refuse(r, "not valid UTF-8");
+		if (nl == r->end)
+			break;
+	}
 	return 0;
 }
 
@@ -634,26 +750,24 @@ read_line(struct reader *r)
 static bool
 find_lenient(struct reader *r)
 {
-	while (next_line(r)) {
-		skip_space(r);
-		if (peek(r) == '[')
-			break;
-		if (read_key(r, "") < 0 || strcmp(r->key, "lenient") != 0 ||
-		    peek(r) != '=')
-			continue;
-		r->p++;
-		skip_space(r);
-		if (read_value(r) == 0 && r->type == T_BOOL)
-			return r->text[0] == 't';
+	for (skip_lines(r); peek(r) != '\0' && *r->p != '['; skip_lines(r)) {
+		if (read_key(r, "") < 0 || read_equals(r) < 0)
+			return false;
+		if (strcmp(r->key, "lenient") == 0)
+			return read_value(r) == 0 && r->type == T_BOOL &&
+			    r->text[0] == 't';
+		if (skip_value(r, 0) < 0)
+			return false;
 	}
 	return false;
 }
 
+/* Returns 1 if a key that says something is in text. */
 static int
 parse(struct config *c, struct pb_bytes text, const char *file, bool body,
 	struct err *e)
 {
-	struct reader r = { .c = c, .file = file, .body = body };
+	struct reader r = { .c = c, .file = file, .body = body, .e = e };
 	const char *start = (const char *)text.p;
 	struct err ignored;
 
@@ -662,111 +776,27 @@ parse(struct config *c, struct pb_bytes text, const char *file, bool body,
 		    file, CONFIG_FILE_MAX);
 	if (text.n == 0)
 		return 0;
-	r.rest = start;
-	r.stop = start + text.n;
+	r.end = start + text.n;
+	if (text.n > 2 && memcmp(start, "\xef\xbb\xbf", 3) == 0)
+		start += 3;	/* a byte order mark */
+	r.p = start;
+	if (check_text(&r) < 0)
+		return -1;
+	r.p = start;
 	r.e = &ignored;
 	r.lenient = find_lenient(&r);
 	r.e = e;
-	r.rest = start;
-	r.line = 0;
-	while (next_line(&r))
-		if (read_line(&r) < 0)
+	r.p = start;
+	r.line = 1;
+	for (skip_lines(&r); peek(&r) != '\0'; skip_lines(&r)) {
+		r.key[0] = '\0';
+		if ((*r.p == '[' ? read_header(&r) : read_pair(&r)) < 0)
 			return -1;
-	return 0;
-}
-
-/* A protobuf string to *at; empty leaves it alone. */
-static int
-take_string(char **at, const struct pb_field *f, struct err *e)
-{
-	char *s;
-
-	if (f->wire != PB_BYTES || memchr(f->b.p, 0, f->b.n) ||
-	    !pb_is_utf8(f->b))
-		return err_set(e, ERR_INVALID,
-		    "options: field %u is not a string", f->num);
-	if (f->b.n == 0)
-		return 0;
-	s = strndup((const char *)f->b.p, f->b.n);
-	if (!s)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
-	free(*at);
-	*at = s;
-	return 0;
-}
-
-/* {1 type_url, 2 config_path, 3 config_body} */
-static int
-from_runtime_options(struct config *c, struct pb_bytes value, struct err *e)
-{
-	struct pb_bytes body = { NULL, 0 };
-	char *path = NULL;
-	struct pb_field f;
-	struct pb_in in;
-	int rc = 0;
-
-	pb_in_init(&in, value.p, value.n);
-	while (rc == 0 && pb_next(&in, &f)) {
-		if (f.num == 2)
-			rc = take_string(&path, &f, e);
-		else if (f.num == 3 && f.wire == PB_BYTES)
-			body = f.b;
-		else if (f.num == 3)
-			rc = err_set(e, ERR_INVALID,
-			    "options: field 3 is not bytes");
+		skip_space(&r);
+		if (!at_end_of_line(&r))
+			return refuse(&r, "text after the end");
 	}
-	if (rc == 0 && in.bad)
-		rc = err_set(e, ERR_INVALID, "options: malformed message");
-	if (rc == 0)
-		rc = path ? config_read_file(c, path, e) :
-		    parse(c, body, "config_body", true, e);
-	free(path);
-	return rc;
-}
-
-static int
-take_id(uint32_t *at, const struct pb_field *f, struct err *e)
-{
-	if (f->wire != PB_VARINT || f->v > (uint64_t)ID_MAX)
-		return err_set(e, ERR_INVALID,
-		    "options: field %u is not a user or group id", f->num);
-	*at = (uint32_t)f->v;
-	return 0;
-}
-
-/*
- * {3 shim_cgroup, 4 io_uid, 5 io_gid, 6 binary_name, 7 root}.  Returns 1 if
- * any of them is there.
- */
-static int
-from_runc_options(struct config *c, struct pb_bytes value, struct err *e)
-{
-	struct pb_field f;
-	struct pb_in in;
-	int rc = 0, took = 0;
-
-	pb_in_init(&in, value.p, value.n);
-	while (rc == 0 && pb_next(&in, &f)) {
-		if (f.num < 3 || f.num > 7)
-			continue;
-		/* Docker 20.10 names runc to every runtime. */
-		if (f.num == 6 && f.wire == PB_BYTES && pb_is(f.b, "runc"))
-			continue;
-		took = 1;
-		if (f.num == 3)
-			rc = take_string(&c->shim_cgroup, &f, e);
-		else if (f.num == 4)
-			rc = take_id(&c->io_uid, &f, e);
-		else if (f.num == 5)
-			rc = take_id(&c->io_gid, &f, e);
-		else if (f.num == 6)
-			rc = take_string(&c->binary_name, &f, e);
-		else
-			rc = take_string(&c->root, &f, e);
-	}
-	if (rc == 0 && in.bad)
-		rc = err_set(e, ERR_INVALID, "options: malformed message");
-	return rc < 0 ? rc : took;
+	return r.took;
 }
 
 int
@@ -809,7 +839,21 @@ config_parse(struct config *c, const char *text, size_t len, const char *file,
 {
 	struct pb_bytes b = { (const uint8_t *)text, len };
 
-	return parse(c, b, file, false, e);
+	return parse(c, b, file, false, e) < 0 ? -1 : 0;
+}
+
+int
+config_parse_body(struct config *c, struct pb_bytes body, struct err *e)
+{
+	return parse(c, body, "config_body", true, e);
+}
+
+int
+config_systemd_cgroup(struct config *c, struct err *e)
+{
+	struct reader r = { .c = c, .e = e, .file = "options" };
+
+	return put_flag(&r, "systemd-cgroup", "true");
 }
 
 int
@@ -871,57 +915,4 @@ config_search(struct config *c, const char *const *paths, struct err *e)
 		}
 	}
 	return 0;
-}
-
-/* Is b the type name, with or without what stands before the last slash? */
-static bool
-is_type(struct pb_bytes b, const char *name)
-{
-	size_t n = strlen(name);
-
-	return b.n >= n && memcmp(b.p + b.n - n, name, n) == 0 &&
-	    (b.n == n || b.p[b.n - n - 1] == '/');
-}
-
-int
-config_from_options(struct config *c, struct pb_bytes any, struct err *e)
-{
-	static const char *const paths[] = {
-		"/run/containerd/runsc/config.toml",
-		SYSCONFDIR "/containerd/runsc/config.toml",
-		SYSCONFDIR "/containerd/runsc.toml",
-		NULL,
-	};
-	struct pb_bytes type = { NULL, 0 }, value = { NULL, 0 };
-	struct pb_field f;
-	struct pb_in in;
-	int rc = 0;
-
-	pb_in_init(&in, any.p, any.n);
-	while (pb_next(&in, &f)) {
-		if (f.num != 1 && f.num != 2)
-			continue;
-		if (f.wire != PB_BYTES)
-			return err_set(e, ERR_INVALID,
-			    "options: not a google.protobuf.Any");
-		if (f.num == 1)
-			type = f.b;
-		else
-			value = f.b;
-	}
-	if (in.bad)
-		return err_set(e, ERR_INVALID, "options: malformed message");
-	if (value.n > 0 && (is_type(type, "runtimeoptions.v1.Options") ||
-	    is_type(type, "cri.runtimeoptions.v1.Options")))
-		return from_runtime_options(c, value, e);
-	if (value.n > 0 && is_type(type, "containerd.runc.v1.Options"))
-		rc = from_runc_options(c, value, e);
-	else if (value.n > 0)
-		return err_set(e, ERR_INVALID,
-		    "options: unknown type '%.*s'",
-		    (int)(type.n < 128 ? type.n : 128),
-		    type.p ? (const char *)type.p : "");
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
-	return config_search(c, paths, e);
 }

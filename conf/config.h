@@ -3,11 +3,11 @@
  * config: runsc.toml and the options that containerd passes.
  *
  * A strict reader for the part of TOML that runsc.toml uses (comments, bare
- * and quoted keys, dotted keys, [tables], basic and literal strings, integers,
- * booleans); an unknown key, a wrong type, a key given twice or a syntax error
+ * and quoted keys, dotted keys, [tables], inline tables, strings of all four
+ * kinds, integers, booleans; a byte order mark is passed over); an unknown key, a wrong type, a key given twice or a syntax error
  * is refused (ERR_INVALID) as "FILE:LINE: key 'x': what".  `lenient = true`
  * anywhere at the top turns unknown keys into warnings, if their values are
- * well-formed and end on their line.  Uses pb, err, log.
+ * well-formed.  Uses pb, err, log.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -80,13 +80,24 @@ int config_search(struct config *c, const char *const *paths, struct err *e);
  * nothing (n 0).  Any{runtimeoptions.v1.Options} (also
  * cri.runtimeoptions.v1.Options): config_path is read, else config_body is
  * parsed, else defaults.  Any{containerd.runc.v1.Options}:
- * binary_name, root, io_uid, io_gid, shim_cgroup are taken, except that a
- * binary_name "runc" counts as unset (Docker 20.10 sends it).  Another type
+ * binary_name, root, io_uid, io_gid, shim_cgroup are taken, systemd_cgroup is
+ * the flag, the others are ignored with a line in the log.  The body may name
+ * them as runc's section does (BinaryName).  A binary_name whose last part is
+ * "runc" counts as unset: Docker 20.10 sends it, and runc is not runsc.  Another type
  * with a non-empty value: ERR_INVALID.  With nothing given (no or an empty
- * value, or runc options with none of those set), the search order: the first
+ * value, or options with none of those set), the search order: the first
  * of /run/containerd/runsc/config.toml, /etc/containerd/runsc/config.toml,
  * /etc/containerd/runsc.toml that exists.
  */
 int config_from_options(struct config *c, struct pb_bytes any, struct err *e);
+
+/* -- between config.c and options.c --------------------------------------- */
+
+/* A config_body.  Returns 1 if a key in it says something. */
+int config_parse_body(struct config *c, struct pb_bytes body, struct err *e);
+/* runsc's flag of that name. */
+int config_systemd_cgroup(struct config *c, struct err *e);
+/* Is b the name, with or without what stands before the last slash? */
+bool config_is_last(struct pb_bytes b, const char *name);
 
 #endif

@@ -196,7 +196,7 @@ START_TEST(integers)
 }
 END_TEST
 
-#define STR "must be a string in quotes, on one line"
+#define STR "must be a string in quotes"
 #define NUM "must be an integer from 0 to 4294967294"
 #define SEC "must be an integer from 1 to 86400 (seconds)"
 #define LVL "must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\""
@@ -213,8 +213,6 @@ static const struct {
 	{ "root = /run", "f.toml:1: key 'root': " STR },
 	{ "root = [\"a\"]", "f.toml:1: key 'root': " STR },
 	{ "root = { a = 1 }", "f.toml:1: key 'root': " STR },
-	{ "root = \"\"\"a\"\"\"", "f.toml:1: key 'root': " STR },
-	{ "root = '''\na'''", "f.toml:1: key 'root': " STR },
 	{ "binary_name = 1.5", "f.toml:1: key 'binary_name': " STR },
 	{ "io_uid = \"0\"", "f.toml:1: key 'io_uid': " NUM },
 	{ "io_uid = -1", "f.toml:1: key 'io_uid': " NUM },
@@ -253,16 +251,11 @@ static const struct {
 	{ "log_level = 'loud'", "f.toml:1: key 'log_level': " LVL },
 	{ "log_level = ''", "f.toml:1: key 'log_level': " LVL },
 	{ "log_level = 1", "f.toml:1: key 'log_level': " LVL },
-	{ "enable_hibernate_server = true",
-	    "f.toml:1: key 'enable_hibernate_server': "
-	    "not supported by this shim" },
 	{ "enable_hibernate_server = 0",
 	    "f.toml:1: key 'enable_hibernate_server': "
 	    "must be true or false" },
 	{ "runsc_config = 'x'", "f.toml:1: key 'runsc_config': "
 	    "must be a table: [runsc_config]" },
-	{ "runsc_config = { debug = 'true' }", "f.toml:1: key "
-	    "'runsc_config': must be a table: [runsc_config]" },
 	{ "[[runsc_config]]", "f.toml:1: key 'runsc_config': "
 	    "must not be an array of tables" },
 	{ "[root]", "f.toml:1: key 'root': not a table" },
@@ -350,7 +343,6 @@ static const struct {
 	{ ".a = 1", "f.toml:1: key expected" },
 	{ "a..b = 1", "f.toml:1: key expected" },
 	{ "\xc3\xa9 = 1", "f.toml:1: key expected" },
-	{ "\xef\xbb\xbfroot = 'x'", "f.toml:1: key expected" },
 	{ "'a = 1", "f.toml:1: string without its closing quote" },
 	{ "[", "f.toml:1: key expected" },
 	{ "[]", "f.toml:1: key expected" },
@@ -378,22 +370,17 @@ static const struct {
 	{ LEN "x = ]", "f.toml:2: key 'x': malformed value" },
 	{ LEN "x = ,", "f.toml:2: key 'x': malformed value" },
 	{ LEN "x = [}", "f.toml:2: key 'x': malformed value" },
-	{ LEN "x = [{]}", "f.toml:2: key 'x': malformed value" },
+	{ LEN "x = [{]}", "f.toml:2: key expected" },
 	{ LEN "x = [@]", "f.toml:2: key 'x': malformed value" },
-	{ LEN "x = [\n1]", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
-	{ LEN "x = [ # ]", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
-	{ LEN "x = \"\"\"\n\"\"\"", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
+	{ LEN "x = [1 2]", "f.toml:2: key 'x': ',' or ']' expected" },
+	{ LEN "x = {a=1 b=2}", "f.toml:2: key 'a': ',' or '}' expected" },
+	{ LEN "x = [ # ]", "f.toml:2: key 'x': no value" },
 	{ LEN "x = 'a", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
+	    "string without its closing quote" },
 	{ LEN "x = \"a\\\"", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
-	{ LEN "x = \"a\\", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
+	    "string without its closing quote" },
 	{ LEN "x = '''a''", "f.toml:2: key 'x': "
-	    "value does not end on its line" },
+	    "string without its closing quote" },
 	{ LEN "x = [[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", "f.toml:2: key 'x': "
 	    "value nested too deeply" },
 	{ LEN "x = 1\nroot = 2", "f.toml:3: key 'root': " STR },
