@@ -158,6 +158,7 @@ struct process *
 container_add_exec(struct container *ct, const struct request *r,
     struct err *e)
 {
+	unsigned size[2];
 	struct process *p;
 
 	if (ct->nexecs >= EXECS_MAX) {
@@ -171,11 +172,14 @@ container_add_exec(struct container *ct, const struct request *r,
 	if (process_fill(p, ct, PROC_EXEC, r->new_exec_id, &r->stdio) < 0)
 		goto nomem;
 	if (spec_exec_process(r->process_json, r->process_len,
-	    r->stdio.terminal, &p->process_json, &p->process_len, e) < 0) {
+	    r->stdio.terminal, &p->process_json, &p->process_len, size,
+	    e) < 0) {
 		err_prefix(e, "exec %s in container %s", r->new_exec_id,
 		    ct->id);
 		goto fail;
 	}
+	p->width = size[0];
+	p->height = size[1];
 	p->next = ct->execs;
 	ct->execs = p;
 	ct->nexecs++;
@@ -237,6 +241,8 @@ process_open_stdio(struct process *p, struct err *e)
 	p->io = io_new(&c, e);
 	if (!p->io)
 		return -1;
+	if (p->width && io_resize(p->io, p->width, p->height, e) < 0)
+		log_warn("%s %s: %s", c.id, c.exec_id, e->msg);
 	if (!p->terminal)
 		return 0;
 	p->console = console_new(on_master, p, e);
@@ -639,6 +645,8 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	if (c->checkpoint && c->checkpoint[0] &&
 	    prepare_restore(ct, c->checkpoint, e) < 0)
 		return -1;
+	ct->init.width = ct->spec.size[0];
+	ct->init.height = ct->spec.size[1];
 	if (spec_rewrite(&ct->spec, ct->bundle, ct->config.kubelet_root,
 	    ct->config.sandbox_limits, e) < 0 || save_state(ct, e) < 0 ||
 	    mount_rootfs(ct, c, e) < 0 ||

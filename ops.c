@@ -320,8 +320,6 @@ op_exec_start(struct process *p, struct request *r)
 	/* What was asked of the exec before it had any stdio. */
 	if (p->stdin_closed)
 		io_close_stdin(p->io);
-	if (p->width && io_resize(p->io, p->width, p->height, &e) < 0)
-		log_warn("%s: resize: %s", process_name(p), e.msg);
 	io_child_fds(p->io, fds);
 	r->cmd = runsc_exec(&ct->env, fds, process_console_path(p),
 	    p->process_json, p->process_len, on_exec_started, r, &e);

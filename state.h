@@ -137,7 +137,8 @@ struct process {
 	bool kill_sent;			/* exec: SIGKILL after init's end */
 	bool wait_gone;			/* runsc wait has said so once */
 	bool stdin_closed;		/* CloseIO before there was stdio */
-	unsigned width, height;		/* last ResizePty; 0: none */
+	/* Of the last ResizePty, else of consoleSize; 0: none. */
+	unsigned width, height;
 	struct child child;		/* the sandbox, or the detached exec */
 	struct io *io;
 	struct console *console;

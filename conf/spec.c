@@ -129,6 +129,23 @@ has_own_pids(const struct json *j, int linux_)
 	return false;
 }
 
+/* What is not a size that a terminal can have is none. */
+static void
+get_size(const struct json *j, int process, unsigned size[2])
+{
+	static const char *const keys[] = { "width", "height" };
+	int box = spec_member(j, process, "consoleSize"), i;
+	uint64_t v[2];
+
+	size[0] = size[1] = 0;
+	for (i = 0; i < 2; i++)
+		if (!json_uint(j, spec_member(j, box, keys[i]), &v[i]) ||
+		    v[i] > UINT16_MAX)
+			return;
+	size[0] = (unsigned)v[0];
+	size[1] = (unsigned)v[1];
+}
+
 static int
 from_json(struct spec *s, const struct json *j, struct err *e)
 {
@@ -146,6 +163,7 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 	if (tok >= 0 && !json_bool(j, tok, &s->terminal))
 		return err_set(e, ERR_INVALID,
 		    "process.terminal is not a boolean");
+	get_size(j, process, s->size);
 	/* The order in which runsc looks: containerd's own keys win. */
 	if (get_string(j, notes, CRI "container-type", &type, e) < 0 ||
 	    (!type && get_string(j, notes, CRIO "ContainerType", &type,
@@ -211,7 +229,7 @@ spec_free(struct spec *s)
 
 int
 spec_exec_process(const char *json, size_t len, bool terminal, char **out,
-	size_t *outlen, struct err *e)
+	size_t *outlen, unsigned size[2], struct err *e)
 {
 	struct json_edits ed = { 0 };
 	struct json_out o = { 0 };
@@ -226,6 +244,7 @@ spec_exec_process(const char *json, size_t len, bool terminal, char **out,
 		err_set(e, ERR_INVALID, "exec process spec: not an object");
 		goto out;
 	}
+	get_size(&j, 0, size);
 	json_edit_set(&ed, &j, 0, "terminal", terminal ? "true" : "false");
 	if (json_edit_apply(&ed, &j, &o, e) < 0) {
 		err_prefix(e, "exec process spec");

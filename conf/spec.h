@@ -28,6 +28,7 @@ struct spec {
 	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory */
 	char *cgroups_path;	/* linux.cgroupsPath */
 	bool terminal;		/* process.terminal */
+	unsigned size[2];	/* process.consoleSize: width, height; or 0 */
 };
 
 /* Read bundle/config.json.  Errors: not found, a symbolic link, not JSON, wrong
@@ -38,10 +39,10 @@ void spec_free(struct spec *s);
 /*
  * An OCI process object (an exec's spec, JSON) with its member "terminal" set
  * to the request's value, as runsc is to get it.  *out is malloc'd,
- * NUL-terminated, *outlen its length.
+ * NUL-terminated, *outlen its length.  size is filled as a spec's.
  */
 int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
-	size_t *outlen, struct err *e);
+	size_t *outlen, unsigned size[2], struct err *e);
 
 /*
  * Change bundle/config.json where runsc needs to be told what the kubelet and

@@ -704,6 +704,8 @@ fake_word(const char *op, const char *arg)
 			sleep_ms(atol(arg));
 			_exit(0);
 		}
+	} else if (strcmp(op, "size") == 0) {
+		print_size();
 	} else if (strcmp(op, "tty") == 0) {
 		dprintf(1, "%s\n", isatty(0) ? "tty" : "not a tty");
 	} else if (strcmp(op, "size") == 0) {

@@ -299,8 +299,9 @@ spec_free(struct spec *s)
 
 int
 spec_exec_process(const char *json, size_t len, bool terminal, char **out,
-    size_t *outlen, struct err *e)
+    size_t *outlen, unsigned size[2], struct err *e)
 {
+	size[0] = size[1] = 0;
 	(void)json;
 	(void)len;
 	(void)terminal;

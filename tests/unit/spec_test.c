@@ -263,24 +263,25 @@ START_TEST(exec_process)
 		    "{\"user\":{\"terminal\":1},\"terminal\":false}" },
 	};
 	char *out = NULL;
+	unsigned size[2];
 	size_t len;
 
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
 		ck_assert_int_eq(spec_exec_process(v[i].in, strlen(v[i].in),
-		    v[i].terminal, &out, &len, &err), 0);
+		    v[i].terminal, &out, &len, size, &err), 0);
 		ck_assert_str_eq(out, v[i].out);
 		ck_assert_uint_eq(len, strlen(out));
 		free(out);
 		out = NULL;
 	}
-	ck_assert_int_eq(spec_exec_process("{", 1, true, &out, &len, &err),
+	ck_assert_int_eq(spec_exec_process("{", 1, true, &out, &len, size, &err),
 	    -1);
 	ck_assert_str_eq(err.msg,
 	    "exec process spec: line 1, column 2: unexpected end");
 	ck_assert_int_eq(err.code, ERR_INVALID);
-	ck_assert_int_eq(spec_exec_process("", 0, true, &out, &len, &err),
+	ck_assert_int_eq(spec_exec_process("", 0, true, &out, &len, size, &err),
 	    -1);
-	ck_assert_int_eq(spec_exec_process("[]", 2, true, &out, &len, &err),
+	ck_assert_int_eq(spec_exec_process("[]", 2, true, &out, &len, size, &err),
 	    -1);
 	ck_assert_str_eq(err.msg, "exec process spec: not an object");
 	ck_assert_ptr_null(out);
@@ -290,16 +291,17 @@ END_TEST
 START_TEST(exec_process_large)
 {
 	char *text = malloc(JSON_TEXT_MAX + 1), *out = NULL;
+	unsigned size[2];
 	size_t len;
 
 	memset(text, ' ', JSON_TEXT_MAX + 1);
 	memcpy(text, "{}", 2);
 	ck_assert_int_eq(spec_exec_process(text, JSON_TEXT_MAX, true, &out,
-	    &len, &err), -1);
+	    &len, size, &err), -1);
 	ck_assert_str_eq(err.msg, "exec process spec: edited JSON: "
 	    "out of memory or larger than 16777216 bytes");
 	ck_assert_int_eq(spec_exec_process(text, JSON_TEXT_MAX + 1, true,
-	    &out, &len, &err), -1);
+	    &out, &len, size, &err), -1);
 	ck_assert_str_eq(err.msg,
 	    "exec process spec: larger than 16777216 bytes");
 	ck_assert_ptr_null(out);
