@@ -23,6 +23,7 @@
 #include "base/child.h"
 #include "base/fmt.h"
 #include "json.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "host/mount.h"
 #include "wire/pb.h"
@@ -219,6 +220,8 @@ verb_delete(const struct options *o)
 	struct err e;
 	int ret = EXIT_FAILED;
 
+	/* What is printed containerd logs as a warning. */
+	log_set_level(LOG_WARN);
 	if (!bundle[0])
 		bundle = getcwd(cwd, sizeof(cwd));
 	if (!bundle) {

@@ -23,6 +23,7 @@
 
 #include "base/child.h"
 #include "events.h"
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/name.h"
@@ -237,8 +238,9 @@ stop(void)
 		return;
 	stopping = true;
 	timer_stop(&unwanted);
-	ttrpc_stop_accepting();
+	/* In this order: who finds the socket finds somebody who accepts. */
 	remove_socket();
+	ttrpc_stop_accepting();
 	events_flush(FLUSH_NS, events_flushed);
 }
 
@@ -365,6 +367,20 @@ fail:
 	return -1;
 }
 
+/* `start` waits at the other end of our standard error for an empty string, or
+ * for the reason why we do not serve. */
+static void
+tell_start(const struct options *o)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (!o->socket[0] && write(STDERR_FILENO, "", 1) < 0)
+		log_warn("nobody waits for this shim to serve");
+	if (!o->socket[0] && null >= 0)
+		dup2(null, STDERR_FILENO);
+	fd_close(&null);
+}
+
 static int
 serve(const struct options *o)
 {
@@ -390,6 +406,7 @@ serve(const struct options *o)
 	if (events_init(events, o->namespace, &e) < 0 ||
 	    ttrpc_serve(fd, task_services(stop), on_connections, &e) < 0)
 		goto fail;
+	tell_start(o);
 	check_wanted();
 	log_info("shim %s serves %s, pid %d", VERSION, o->id, (int)getpid());
 	loop_run();

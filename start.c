@@ -4,9 +4,11 @@
  * address on standard output.
  *
  * Runs in the bundle, as a child of containerd that reads standard output and
- * standard error to their end: nothing but the address may be printed on
- * success, and the daemon must not inherit either.  A pod's second container
- * is answered with the address of the running shim.
+ * standard error to their end as one text: nothing but the address may be
+ * printed on success, what is to be said goes to the log, and the daemon must
+ * not inherit either.  The address is printed when the daemon serves; until
+ * then its standard error is a pipe on which it says why it does not.  A pod's
+ * second container is answered with the address of the running shim.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,13 +19,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf/config.h"
 #include "base/fmt.h"
+#include "base/log.h"
+#include "base/loop.h"
 #include "wire/pb.h"
 #include "base/sha256.h"
 #include "shim.h"
@@ -34,6 +40,10 @@
 #define OOM_SCORE_MAX 1000
 /* containerd's own limit for socket_dir, so that the path fits sun_path. */
 #define SOCKET_DIR_MAX 42
+/* How long another `start` may bind, and the daemon take to serve. */
+#define LOCK_STEP_NS (1 * NS_PER_MS)
+#define LOCK_STEPS 3000
+#define READY_NS (5 * NS_PER_S)
 
 static const char scheme[] = "unix://";
 
@@ -120,7 +130,33 @@ make_socket_dir(const char *dir, struct err *e)
 	return 0;
 }
 
-/* A listening socket, or -1 with *live set if a shim serves there already. */
+/*
+ * One `start` at a time binds in a directory, or looks who serves there: between
+ * bind and listen a socket looks stale.  The kernel lets go of the lock of one
+ * that is killed.  The lock's descriptor, or -1.
+ */
+static int
+lock_dir(const char *dir, struct err *e)
+{
+	const struct timespec step = { .tv_nsec = LOCK_STEP_NS };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int i;
+
+	if (fd < 0)
+		return err_sys(e, "open %s", dir);
+	for (i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_STEPS) {
+			err_sys(e, "lock %s", dir);
+			close(fd);
+			return -1;
+		}
+		nanosleep(&step, NULL);
+	}
+	return fd;
+}
+
+/* A listening socket, or -1 with *live set if a shim serves there already.  The
+ * directory is locked. */
 static int
 listen_on(const char *path, bool *live, struct err *e)
 {
@@ -348,8 +384,17 @@ adjust_oom_score(void)
 	close(fd);
 }
 
+/* Tell `start`, which waits on the other end of our standard error, and end. */
+static _Noreturn void
+fail_daemon(const char *what)
+{
+	fmt_write(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
+	_exit(EXIT_FAILED);
+}
+
+/* The socket becomes descriptor 3, what tells `start` how it went 2. */
 static void
-run_daemon(const struct options *o, int socket_fd)
+run_daemon(const struct options *o, int socket_fd, int ready_fd)
 {
 	char exe[PATH_MAX];
 	const char *argv[10];
@@ -362,14 +407,15 @@ run_daemon(const struct options *o, int socket_fd)
 	setsid();
 	sigaction(SIGPIPE, &dfl, NULL);
 	null = open("/dev/null", O_RDWR);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
-	    dup2(null, 2) < 0)
+	if (dup2(ready_fd, STDERR_FILENO) < 0)
 		_exit(EXIT_FAILED);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
+		fail_daemon("open /dev/null");
 	/* dup2 clears close-on-exec, unless the number is right already. */
 	if (socket_fd == SHIM_SOCKET_FD)
 		fcntl(socket_fd, F_SETFD, 0);
 	else if (dup2(socket_fd, SHIM_SOCKET_FD) < 0)
-		_exit(EXIT_FAILED);
+		fail_daemon("place the socket");
 	max = sysconf(_SC_OPEN_MAX);
 	if (max < 0 || max > 65536)
 		max = 65536;
@@ -378,7 +424,7 @@ run_daemon(const struct options *o, int socket_fd)
 	/* By its name and not as /proc/self/exe, which ps would show. */
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	if (n <= 0)
-		_exit(EXIT_FAILED);
+		fail_daemon("read /proc/self/exe");
 	exe[n] = '\0';
 	argv[i++] = exe;
 	argv[i++] = "-namespace";
@@ -392,7 +438,7 @@ run_daemon(const struct options *o, int socket_fd)
 	argv[i] = NULL;
 	execv(exe, (char *const *)argv);
 	execv("/proc/self/exe", (char *const *)argv);
-	_exit(EXIT_FAILED);
+	fail_daemon("execute the shim");
 }
 
 static int
@@ -403,25 +449,58 @@ print_address(const char *address, struct err *e)
 	return 0;
 }
 
+/* Wait until the daemon says that it serves, or why not. */
+static int
+wait_ready(int fd, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left, until = loop_now() + READY_NS;
+	char text[ERR_MSG_MAX / 2];
+	size_t n = 0;
+	ssize_t r;
+
+	do {
+		left = until - loop_now();
+		if (left < 0 || poll(&p, 1, (int)(left / NS_PER_MS)) == 0)
+			return err_set(e, ERR_DEADLINE, "the daemon does not "
+			    "answer");
+		r = read(fd, text + n, sizeof(text) - 1 - n);
+		n += r > 0 ? (size_t)r : 0;
+		if (n && text[n - 1] == '\0')
+			return 0;
+	} while (r > 0 || (r < 0 && errno == EINTR));
+	while (n && text[n - 1] == '\n')
+		n--;
+	text[n] = '\0';
+	return err_set(e, ERR_UNAVAILABLE, "the daemon has ended%s%s",
+	    n ? ": " : "", text);
+}
+
 static int
 start_daemon(const struct options *o, const char *address, int fd,
     const char *cgroup, struct err *e)
 {
 	char text[16];
+	int ready[2];
 	pid_t pid;
 
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return err_sys(e, "create pipe");
 	pid = fork();
 	if (pid == 0)
-		run_daemon(o, fd);
-	if (pid < 0)
-		return err_sys(e, "fork");
+		run_daemon(o, fd, ready[1]);
+	close(ready[1]);
 	fmt(text, sizeof(text), "%d", (int)pid);
-	if ((!cgroup || enter_cgroup(cgroup, pid, e) == 0) &&
+	if (pid < 0)
+		err_sys(e, "fork");
+	else if ((!cgroup || enter_cgroup(cgroup, pid, e) == 0) &&
 	    write_file(FILE_SHIM_PID, text, e) == 0 &&
-	    print_address(address, e) == 0)
-		return 0;
-	kill(pid, SIGKILL);
-	return -1;
+	    wait_ready(ready[0], e) == 0 && print_address(address, e) == 0)
+		pid = 0;
+	else
+		kill(pid, SIGKILL);
+	close(ready[0]);
+	return pid == 0 ? 0 : -1;
 }
 
 int
@@ -435,8 +514,12 @@ verb_start(const struct options *o)
 	char *group = NULL;
 	struct err e;
 	bool live, known;
-	int fd = -1, ret = EXIT_FAILED;
+	int fd = -1, lock, ret = EXIT_FAILED;
 
+	/* What is printed is read as the answer. */
+	log_set_level(LOG_WARN);
+	if (log_open(FILE_LOG) < 0)
+		log_close();
 	input = read_stdin(&in.n);
 	in.p = input;
 	shim_parse_input(o, in, &any, dir, sizeof(dir));
@@ -456,7 +539,11 @@ verb_start(const struct options *o)
 	/* First: whenever this is killed, `delete` finds the socket. */
 	if (write_file(FILE_ADDRESS, address, &e) < 0)
 		goto out;
+	lock = lock_dir(dir, &e);
+	if (lock < 0)
+		goto out;
 	fd = listen_on(address + sizeof(scheme) - 1, &live, &e);
+	close(lock);
 	if (fd < 0) {
 		if (live && print_address(address, &e) == 0)
 			ret = 0;

@@ -40,6 +40,12 @@ log_open(const char *path)
 	return 0;
 }
 
+void
+log_close(void)
+{
+	log_fd = -1;
+}
+
 int
 log_copy(const char *path)
 {

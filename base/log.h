@@ -22,6 +22,8 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
  * kept for good: a containerd that restarts reads the same FIFO again.
  */
 int log_open(const char *path);
+/* Nothing is written until then. */
+void log_close(void);
 /*
  * Append a copy of every line to path too, which is made with its
  * directories; a link or what is no regular file is refused (errno).  The
