@@ -532,7 +532,7 @@ container_cancel_create(struct container *ct, struct request *r)
 	ct->create_cmd = NULL;
 	err_set(&e, ERR_CANCELED,
 	    "create %s: ended by a delete of the container", ct->id);
-	fail_create(ct, &e, true);
+	fail_create(ct, &e, ct->runsc_ran);
 }
 
 static int
@@ -556,6 +556,18 @@ run_create(struct container *ct, struct err *e)
 	if (!ct->spec.is_sub)
 		io_child_done(ct->init.io);
 	return ct->create_cmd ? 0 : -1;
+}
+
+static void
+on_stdio_ready(void *arg, const struct err *why)
+{
+	struct container *ct = arg;
+	struct err e;
+
+	if (why)
+		e = *why;
+	if (why || run_create(ct, &e) < 0)
+		fail_create(ct, &e, false);
 }
 
 /* log_level and log_path; of a pod's containers the last that says counts. */
@@ -690,8 +702,8 @@ state_create(const struct create_request *c)
 		return;
 	}
 	publish_prepare_create(ct, c);
-	if (run_create(ct, &e) < 0)
-		fail_create(ct, &e, false);
+	if (!io_await(ct->init.io, on_stdio_ready, ct))
+		on_stdio_ready(ct, NULL);
 	return;
 refuse:
 	c->created(c->arg, 0, &e);

@@ -403,6 +403,15 @@ io_child_fds(const struct io *io, int fds[3])
 	}
 }
 
+bool
+io_await(struct io *io, void (*told)(void *arg, const struct err *e),
+    void *arg)
+{
+	if (io->logger)
+		logger_await(io->logger, told, arg);
+	return io->logger != NULL;
+}
+
 void
 io_child_done(struct io *io)
 {

@@ -48,6 +48,13 @@ struct io *io_new(const struct io_config *c, struct err *e);
  * three with a terminal.  They stay io's; io_child_done() closes them.
  */
 void io_child_fds(const struct io *io, int fds[3]);
+/*
+ * Where the output goes to a logging binary, which may take a while to be
+ * ready or fail: true, and told(arg, e) is called once from the loop, e NULL
+ * for success; not after io_free().  Else false.  Once, after io_new().
+ */
+bool io_await(struct io *io, void (*told)(void *arg, const struct err *e),
+	void *arg);
 /* The command that carries the container's ends has been started, or never
  * will be: close our copies, so that end of file can arrive. */
 void io_child_done(struct io *io);

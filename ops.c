@@ -287,12 +287,39 @@ on_exec_started(void *arg, const struct runsc_result *res)
 	start_worked(p);
 }
 
+/* With stdio open and ready, if why is NULL. */
+static void
+run_exec(void *arg, const struct err *why)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct err e;
+	int fds[3];
+
+	if (!why && p->ct->init.gone) {
+		err_set(&e, ERR_PRECONDITION,
+		    "the container's init process has ended");
+		why = &e;
+	}
+	if (why) {
+		e = *why;
+		start_failed(p, &e);
+		return;
+	}
+	io_child_fds(p->io, fds);
+	r->cmd = runsc_exec(&p->ct->env, fds, process_console_path(p),
+	    p->process_json, p->process_len, on_exec_started, r, &e);
+	io_child_done(p->io);
+	process_forget_spec(p);
+	if (!r->cmd)
+		start_failed(p, &e);
+}
+
 void
 op_exec_start(struct process *p, struct request *r)
 {
 	struct container *ct = p->ct;
 	struct err e;
-	int fds[3];
 
 	if (ct->init.gone) {
 		request_refuse(r, ERR_PRECONDITION,
@@ -320,13 +347,8 @@ op_exec_start(struct process *p, struct request *r)
 	/* What was asked of the exec before it had any stdio. */
 	if (p->stdin_closed)
 		io_close_stdin(p->io);
-	io_child_fds(p->io, fds);
-	r->cmd = runsc_exec(&ct->env, fds, process_console_path(p),
-	    p->process_json, p->process_len, on_exec_started, r, &e);
-	io_child_done(p->io);
-	process_forget_spec(p);
-	if (!r->cmd)
-		start_failed(p, &e);
+	if (!io_await(p->io, run_exec, r))
+		run_exec(r, NULL);
 }
 
 /* -- exec, stdio ---------------------------------------------------------- */

@@ -2,6 +2,7 @@
 /* logger: see logger.h. */
 #include "stdio/logger.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -25,6 +28,7 @@
 #define TERM_NS (10 * NS_PER_S)
 #define KILL_NS (2 * NS_PER_S)
 #define DISCARD_BYTES 65536
+#define PF_EXITING 4	/* proc_pid_stat(5), flags */
 
 struct logger {
 	struct logger *next;
@@ -33,6 +37,9 @@ struct logger {
 	struct watch ready;
 	struct timer timer;		/* readiness, then the end */
 	struct watch discard[2];
+	struct watch reader;		/* a child of it that reads on */
+	void (*told)(void *arg, const struct err *e);
+	void *arg;
 	int read_fd[2];
 	uint64_t dropped;
 	bool v2;
@@ -85,6 +92,7 @@ release(struct logger *l)
 {
 	timer_stop(&l->timer);
 	close_watch(&l->ready);
+	close_watch(&l->reader);
 	if (l->dropped)
 		log_warn("%s: logging binary: %llu bytes dropped after its "
 		    "end", l->label, (unsigned long long)l->dropped);
@@ -96,10 +104,56 @@ release(struct logger *l)
 
 /* -- readiness ------------------------------------------------------------ */
 
+void
+logger_await(struct logger *l, void (*told)(void *arg, const struct err *e),
+    void *arg)
+{
+	l->told = told;
+	l->arg = arg;
+}
+
+/* It is ready, or (e) it never will be. */
+static void
+tell(struct logger *l, const struct err *e)
+{
+	void (*told)(void *, const struct err *) = l->told;
+
+	l->told = NULL;
+	if (told)
+		told(l->arg, e);
+	else if (e && !l->freed)
+		log_err("%s: %s", l->label, e->msg);
+}
+
+/* Has the process closed its descriptors since it is ending? */
+static bool
+is_exiting(pid_t pid)
+{
+	char path[64], text[512], *p = NULL;
+	ssize_t n = -1;
+	int fd, i;
+
+	fmt(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (n > 0) {
+		text[n] = '\0';
+		p = strrchr(text, ')');
+	}
+	/* ") state parent group session tty foreground flags" */
+	for (i = 0; p && i < 7; i++)
+		p = strchr(p + 1, ' ');
+	return !p || (strtoul(p, NULL, 10) & PF_EXITING) != 0;
+}
+
 static void
 on_ready(struct watch *w, uint32_t revents)
 {
 	struct logger *l = container_of(w, struct logger, ready);
+	struct err e;
 	ssize_t n;
 	char c;
 
@@ -107,21 +161,26 @@ on_ready(struct watch *w, uint32_t revents)
 	n = read(w->fd, &c, 1);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n == 0 && l->v2)
-		log_err("%s: logging binary: says that it is not ready",
-		    l->label);
 	close_watch(w);
+	/* Of its end on_exit_status() will tell. */
+	if (n <= 0 && is_exiting(l->child.pid))
+		return;
 	if (!l->freed)
 		timer_stop(&l->timer);
+	err_set(&e, ERR_PRECONDITION,
+	    "logging binary: says that it is not ready");
+	tell(l, n <= 0 && l->v2 ? &e : NULL);
 }
 
 static void
 on_not_ready(struct timer *t)
 {
 	struct logger *l = container_of(t, struct logger, timer);
+	struct err e;
 
-	log_warn("%s: logging binary: not ready after %lld ms", l->label,
+	err_set(&e, ERR_DEADLINE, "logging binary: not ready after %lld ms",
 	    (long long)(ready_ns / NS_PER_MS));
+	tell(l, &e);
 }
 
 /* -- its end -------------------------------------------------------------- */
@@ -163,21 +222,75 @@ on_discard_err(struct watch *w, uint32_t revents)
 	discard(container_of(w, struct logger, discard[1]), 1);
 }
 
-static void
-on_exit_status(struct child *child, int status)
+/* Does the process have a read end of one of its pipes? */
+static bool
+reads(const struct logger *l, const char *pid)
 {
-	struct logger *l = container_of(child, struct logger, child);
+	struct stat st, own[2];
+	char path[64];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+
+	if (fstat(l->read_fd[0], &own[0]) < 0 ||
+	    fstat(l->read_fd[1], &own[1]) < 0)
+		return false;
+	fmt(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir))) {
+		/* The link's own mode says how it is open. */
+		if (fstatat(dirfd(dir), d->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) < 0 || (st.st_mode & S_IWUSR) ||
+		    fstatat(dirfd(dir), d->d_name, &st, 0) < 0)
+			continue;
+		found = S_ISFIFO(st.st_mode) && (st.st_ino == own[0].st_ino ||
+		    st.st_ino == own[1].st_ino);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void on_reader_end(struct watch *w, uint32_t revents);
+
+/* Watch a child that it left and that reads on; we have inherited it. */
+static bool
+watch_reader(struct logger *l)
+{
+	static char text[65536];
+	char *pid, *rest = NULL;
+	struct err e;
+	ssize_t n;
+	int fd;
+
+	fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	for (pid = strtok_r(text, " \n", &rest); pid;
+	    pid = strtok_r(NULL, " \n", &rest)) {
+		if (!reads(l, pid))
+			continue;
+		fd = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
+		if (fd < 0)
+			continue;
+		if (loop_add(&l->reader, fd, EPOLLIN, LOOP_IO, on_reader_end,
+		    &e) == 0)
+			return true;
+		close(fd);
+	}
+	return false;
+}
+
+/* Nobody reads any more: we do. */
+static void
+start_discard(struct logger *l)
+{
 	struct err e;
 	int i;
 
-	if (child->exec_errno)
-		log_err("%s: logging binary cannot be run: %s; the output is "
-		    "dropped", l->label, strerror(child->exec_errno));
-	else if (!l->freed)
-		log_err("%s: logging binary ended with status %u; the output "
-		    "is dropped", l->label, child_exit_code(status));
-	timer_stop(&l->timer);
-	close_watch(&l->ready);
 	for (i = 0; i < 2; i++) {
 		if (fcntl(l->read_fd[i], F_SETFL, O_NONBLOCK) == 0 &&
 		    loop_add(&l->discard[i], l->read_fd[i], EPOLLIN, LOOP_IO,
@@ -188,6 +301,47 @@ on_exit_status(struct child *child, int status)
 		close_end(l, i);
 	}
 	release_if_over(l);
+}
+
+static void
+on_reader_end(struct watch *w, uint32_t revents)
+{
+	struct logger *l = container_of(w, struct logger, reader);
+
+	(void)revents;
+	close_watch(w);
+	if (watch_reader(l))
+		return;
+	if (!l->freed)
+		log_err("%s: logging binary: its last process has ended; the "
+		    "output is dropped", l->label);
+	start_discard(l);
+}
+
+static void
+on_exit_status(struct child *child, int status)
+{
+	struct logger *l = container_of(child, struct logger, child);
+	bool lives = child->exec_errno == 0 && watch_reader(l), ready;
+	struct err e;
+	char c;
+
+	ready = lives || (l->ready.fd >= 0 && read(l->ready.fd, &c, 1) == 1);
+	timer_stop(&l->timer);
+	close_watch(&l->ready);
+	if (!lives)
+		start_discard(l);
+	if (child->exec_errno)
+		err_errno(&e, child->exec_errno,
+		    "logging binary cannot be run");
+	else
+		err_set(&e, ERR_PRECONDITION, "logging binary ended with "
+		    "status %u; the output is dropped",
+		    child_exit_code(status));
+	if (lives || (l->told && ready))
+		tell(l, NULL);
+	else
+		tell(l, &e);
 }
 
 static void
@@ -214,6 +368,7 @@ logger_free(struct logger *l)
 	if (!l)
 		return;
 	l->freed = true;
+	l->told = NULL;
 	if (child_running(&l->child))
 		timer_start(&l->timer, term_ns, on_end);
 	else
@@ -322,7 +477,8 @@ logger_new(const char *uri, const char *id, const char *ns,
 	strcpy(l->label, label);
 	l->v2 = target_is(uri, "binary-v2");
 	l->child = (struct child)CHILD_INIT;
-	l->ready.fd = l->discard[0].fd = l->discard[1].fd = -1;
+	l->ready.fd = l->discard[0].fd = l->discard[1].fd =
+	    l->reader.fd = -1;
 	fmt(env_id, sizeof(env_id), "CONTAINER_ID=%s", id);
 	fmt(env_ns, sizeof(env_ns), "CONTAINER_NAMESPACE=%s", ns);
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 ||

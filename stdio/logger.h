@@ -7,11 +7,12 @@
  * container from CONTAINER_ID and CONTAINER_NAMESPACE, its whole environment;
  * its arguments are the URI's query, each key followed by its first value,
  * be it empty (containerd process/io_util.go, but in the order of the URI).
- * With binary-v2:// the end of file without a byte means that it failed.
+ * With binary-v2:// the end of file without a byte means that it failed; with
+ * binary:// it does so too where it is the binary's own end.
  * The container writes straight into its pipes.  The shim keeps a read end of
  * each, so that a binary that dies neither kills the container (EPIPE) nor
  * blocks it: its death is logged and what follows is read, counted and
- * dropped.
+ * dropped, unless a child that it left goes on reading.
  */
 #ifndef LOGGER_H
 #define LOGGER_H
@@ -29,6 +30,13 @@ struct logger;
  */
 struct logger *logger_new(const char *uri, const char *id, const char *ns,
 	const char *label, int fds[2], struct err *e);
+/*
+ * Call told(arg, e) once, from the loop: with NULL when it is ready, else with
+ * why it will not be: it could not be run, it has ended, it says so, or its
+ * time is up.  Not after logger_free().  To be asked right after logger_new().
+ */
+void logger_await(struct logger *l, void (*told)(void *arg,
+	const struct err *e), void *arg);
 /*
  * The container is done with it.  It has seen its end of file or will; one
  * that does not end by itself gets SIGTERM after 10 s and SIGKILL after 12.

@@ -206,6 +206,16 @@ io_attach_master(struct io *io, int fd, struct err *e)
 	return 0;
 }
 
+bool
+io_await(struct io *io, void (*told)(void *arg, const struct err *e),
+    void *arg)
+{
+	(void)io;
+	(void)told;
+	(void)arg;
+	return false;
+}
+
 int
 io_resize(struct io *io, unsigned w, unsigned h, struct err *e)
 {

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * logger_test: logging binaries that fail, and that leave a child, with the
+ * real binary against the fake runsc.
+ *
+ * SHIM is the binary, FAKE_BIN the directory with the fake as `runsc`.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "host.h"
+
+#define HANG_MS 60000
+
+static char uri[256];
+
+/* A logging binary that is this shell script. */
+static void
+make_logger(const char *scheme, const char *script)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\n%s\n", script);
+	write_text(in_dir("logger"), text);
+	ck_assert_int_eq(chmod(in_dir("logger"), 0700), 0);
+	snprintf(uri, sizeof(uri), "%s://%s", scheme, in_dir("logger"));
+}
+
+static const struct {
+	const char *scheme;
+	const char *script;	/* NULL: there is none */
+	int code;		/* gRPC */
+	const char *text;
+} bad[] = {
+	{ "binary", NULL, 5, "logging binary cannot be run: "
+	    "No such file or directory" },
+	{ "binary", "exit 3", 9, "logging binary ended with status 3" },
+	{ "binary", "exit 0", 9, "logging binary ended with status 0" },
+	{ "binary-v2", "exec 5>&-; exec cat <&3 >/dev/null", 9,
+	    "says that it is not ready" },
+	{ "binary-v2", NULL, 5, "logging binary cannot be run" },
+};
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
+
+static void
+make_bad(int i)
+{
+	make_logger(bad[i].scheme, bad[i].script ? bad[i].script : "");
+	if (!bad[i].script)
+		ck_assert_int_eq(unlink(in_dir("logger")), 0);
+}
+
+/* 13.22: Create fails and says why; nothing of the container stays. */
+START_TEST(bad_logger_of_init)
+{
+	make_bad(_i);
+	ck_assert_int_eq(create("c1", "\"hang\"", uri), bad[_i].code);
+	ck_assert_msg(strstr(client_error, bad[_i].text), "%s",
+	    client_error);
+	ck_assert_uint_eq(calls_of(" create "), 0);
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+/* 13.22: so does Start of an exec; the container goes on. */
+START_TEST(bad_logger_of_exec)
+{
+	make_bad(_i);
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_exec(c, "c1", "e", PROCESS("\"hang\""), "",
+	    uri, "", false), 0);
+	ck_assert_int_eq(task_start(c, "c1", "e", NULL), bad[_i].code);
+	ck_assert_msg(strstr(client_error, bad[_i].text), "%s",
+	    client_error);
+	ck_assert_int_eq(task_delete(c, "c1", "e", NULL), 0);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+/* 13.23: the child of a binary that has ended gets every byte. */
+START_TEST(reader_is_a_child)
+{
+	char script[512];
+	struct stat st = { 0 };
+	int i;
+
+	snprintf(script, sizeof(script), "exec 5>&-; out=${0%%/*}/got\n"
+	    "(exec cat <&3 >$out) &\nexit 0");
+	make_logger("binary", script);
+	ck_assert_msg(create("c1", "\"fill:100000\"", uri) == 0, "%s",
+	    client_error);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	for (i = 0; i < HANG_MS / 10 && st.st_size < 100000; i++) {
+		sleep_ms(10);
+		stat(in_dir("got"), &st);
+	}
+	ck_assert_int_eq(st.st_size, 100000);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
+static void
+add(Suite *s)
+{
+	TCase *tc = tcase_create("logger");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, bad_logger_of_init, 0, COUNT(bad));
+	tcase_add_loop_test(tc, bad_logger_of_exec, 0, COUNT(bad));
+	tcase_add_loop_test(tc, reader_is_a_child, 0, 5);
+	suite_add_tcase(s, tc);
+}
+
+int
+main(void)
+{
+	return run_suite("logger", add);
+}
