@@ -2,6 +2,7 @@
 /* console: see console.h. */
 #include "console.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -17,8 +18,7 @@
 #include "base/fmt.h"
 #include "base/loop.h"
 
-#define SOCKET_NAME "/pty.sock"
-#define DIR_TEMPLATE "/runsc-pty.XXXXXX"
+#define PREFIX "runsc-pty."
 #define MESSAGE_MAX 4096
 /* Descriptors that are looked at; one is right, more are closed. */
 #define FDS_MAX 8
@@ -29,37 +29,8 @@ struct console {
 	struct defer freed;
 	void (*received)(void *arg, int fd, const struct err *e);
 	void *arg;
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
-
-static int
-make_dir(struct console *c, struct err *e)
-{
-	const char *const places[] = {
-		getenv("XDG_RUNTIME_DIR"), "/run", getenv("TMPDIR"), "/tmp",
-	};
-	size_t i, n;
-
-	errno = ENOENT;
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		/* `runsc exec` loses an argument with "detach" in it. */
-		if (!places[i] || places[i][0] != '/' ||
-		    fmt_find(places[i], "detach"))
-			continue;
-		n = fmt(c->dir, sizeof(c->dir), "%s" DIR_TEMPLATE,
-		    places[i]);
-		if (n + sizeof(SOCKET_NAME) > sizeof(c->dir))
-			continue;
-		if (mkdtemp(c->dir)) {
-			fmt(c->path, sizeof(c->path), "%s%s",
-			    c->dir, SOCKET_NAME);
-			return 0;
-		}
-	}
-	c->dir[0] = '\0';
-	return err_sys(e, "make a directory for the console socket");
-}
 
 static void
 close_watch(struct watch *w)
@@ -192,9 +163,10 @@ console_collect(struct console *c)
 }
 
 struct console *
-console_new(void (*received)(void *arg, int fd, const struct err *e),
-    void *arg, struct err *e)
+console_new(int bundle_fd, void (*received)(void *arg, int fd,
+    const struct err *e), void *arg, struct err *e)
 {
+	static unsigned number;
 	struct console *c = calloc(1, sizeof(*c));
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd = -1;
@@ -207,8 +179,9 @@ console_new(void (*received)(void *arg, int fd, const struct err *e),
 	c->peer.fd = -1;
 	c->received = received;
 	c->arg = arg;
-	if (make_dir(c, e) < 0)
-		goto fail;
+	fmt(c->path, sizeof(c->path), "/proc/%d/fd/%d/" PREFIX "%u",
+	    (int)getpid(), bundle_fd, ++number);
+	unlink(c->path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		err_sys(e, "create console socket");
@@ -250,9 +223,23 @@ console_free(struct console *c)
 	close_watch(&c->peer);
 	close_watch(&c->listener);
 	c->received = NULL;
-	if (c->dir[0]) {
-		unlink(c->path);
-		rmdir(c->dir);
-	}
+	unlink(c->path);
 	loop_defer(&c->freed, free_now);
+}
+
+void
+console_remove(const char *bundle)
+{
+	struct dirent *d;
+	struct stat st;
+	DIR *dir = opendir(bundle);
+
+	while (dir && (d = readdir(dir))) {
+		if (strncmp(d->d_name, PREFIX, sizeof(PREFIX) - 1) == 0 &&
+		    fstatat(dirfd(dir), d->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+			unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
 }

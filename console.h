@@ -2,8 +2,9 @@
 /*
  * console: the socket through which runsc hands over a terminal's master.
  *
- * A listening socket in a private directory (0700, made for it, removed with
- * it); one connection; one message "pty-master" with exactly one descriptor
+ * A listening socket (0600) in the container's bundle, so that whatever becomes
+ * of the shim it goes with that; named as /proc/PID/fd/N/NAME, since a bundle's
+ * own path is too long for a socket's; one connection; one message "pty-master" with exactly one descriptor
  * (go-runc console.go, runsc/console/console.go).  Anything else is refused
  * with an error.
  */
@@ -15,13 +16,14 @@
 struct console;
 
 /*
- * Listen.  received(arg, fd, e) is called once from the loop, with the master
+ * Listen.  bundle_fd (O_PATH) is the caller's and outlives the console.
+ * received(arg, fd, e) is called once from the loop, with the master
  * (the callee's, O_CLOEXEC) or with fd -1 and the reason; not after
  * console_free().
  */
-struct console *console_new(void (*received)(void *arg, int fd,
+struct console *console_new(int bundle_fd, void (*received)(void *arg, int fd,
 	const struct err *e), void *arg, struct err *e);
-/* Path to give to runsc; at most 107 bytes, without the substring "detach". */
+/* Path to give to runsc; at most 107 bytes. */
 const char *console_path(const struct console *c);
 /*
  * The process has ended: take the master now if it is waiting.  runsc sends it
@@ -29,8 +31,9 @@ const char *console_path(const struct console *c);
  * all that the process wrote is still in the terminal.
  */
 void console_collect(struct console *c);
-/* Close, remove socket and directory.  Safe from received().  NULL is
- * nothing. */
+/* Close, remove the socket.  Safe from received().  NULL is nothing. */
 void console_free(struct console *c);
+/* Remove what a shim that was killed has left in the bundle. */
+void console_remove(const char *bundle);
 
 #endif

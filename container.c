@@ -245,7 +245,7 @@ process_open_stdio(struct process *p, struct err *e)
 		log_warn("%s %s: %s", c.id, c.exec_id, e->msg);
 	if (!p->terminal)
 		return 0;
-	p->console = console_new(on_master, p, e);
+	p->console = console_new(p->ct->env.bundle_fd, on_master, p, e);
 	if (p->console)
 		return 0;
 	io_free(p->io);
@@ -284,6 +284,9 @@ container_free(struct container *ct)
 	resources_free(ct);
 	if (ct->runsc_ran) {
 		runsc_forget(ct->runsc_root, ns, ct->id);
+		if (!ct->filestore)
+			runsc_forget_filestore(ct->env.bundle_fd,
+			    ct->spec.rootfs, ct->env.sandbox_id);
 		cgroup_remove_soon(ct->spec.cgroups_path, ct->id,
 		    ct->cgroup_is_ours);
 	}
@@ -664,6 +667,8 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	    mount_rootfs(ct, c, e) < 0 ||
 	    process_open_stdio(&ct->init, e) < 0)
 		return -1;
+	ct->filestore = runsc_has_filestore(ct->env.bundle_fd,
+	    ct->spec.rootfs, ct->env.sandbox_id);
 	return 0;
 }
 

@@ -8,8 +8,9 @@
  * runtime/v2/shim.go cleanupAfterDeadShim).  So it succeeds when there is
  * nothing to do, and it does not trust anything to answer: first whatever
  * runsc still runs for this bundle is killed, then runsc is told to forget
- * the container, then what is left of its cgroup is removed, then the rootfs
- * is unmounted.  Prints a DeleteResponse.
+ * the container, then what is left in its root file system, of its cgroup and
+ * of its terminals is removed, then the rootfs is unmounted.  Prints a
+ * DeleteResponse.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -21,6 +22,7 @@
 
 #include "host/cgroup.h"
 #include "base/child.h"
+#include "console.h"
 #include "base/fmt.h"
 #include "json.h"
 #include "base/log.h"
@@ -149,15 +151,21 @@ delete_in_runsc(const struct options *o, const char *bundle,
  * processes have been killed just now and may take a moment to leave.
  */
 static void
-remove_cgroup(const char *id, const char *bundle)
+remove_made(const char *id, const char *bundle)
 {
 	const struct timespec step = { .tv_nsec = LEAVING_STEP_NS };
 	struct spec spec;
 	struct err e;
-	int i;
+	int i, fd;
 
 	if (spec_read(&spec, bundle, &e) < 0)
 		return;
+	fd = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		runsc_forget_filestore(fd, spec.rootfs, spec.is_sub &&
+		    spec.sandbox_id ? spec.sandbox_id : id);
+		close(fd);
+	}
 	for (i = 0; i < LEAVING_STEPS && !cgroup_remove(spec.cgroups_path,
 	    id, false); i++)
 		nanosleep(&step, NULL);
@@ -235,7 +243,8 @@ verb_delete(const struct options *o)
 	runsc_kill_leftovers(bundle);
 	delete_in_runsc(o, bundle, binary, root);
 	runsc_forget(root, o->namespace, o->id);
-	remove_cgroup(o->id, bundle);
+	remove_made(o->id, bundle);
+	console_remove(bundle);
 	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)
 		complain(o->id, e.msg);

@@ -147,9 +147,23 @@ bool runsc_exists(const char *root, const char *id);
  * into other. */
 bool runsc_ambiguous(const char *root, const char *id, char *other,
 	size_t cap);
-/* Remove what is left of id's state, and a root of its own.  For when all its
- * processes are dead: a runsc that is killed leaves its files. */
+/*
+ * Remove what is left of id's state, and a root of its own with the network
+ * namespace that runsc keeps mounted there; once also the same of the dead
+ * containers beside it.  For when all its processes are dead: a runsc that is
+ * killed leaves its files.
+ */
 void runsc_forget(const char *root, const char *ns, const char *id);
+/*
+ * The file in which runsc keeps what is written over a root file system, in
+ * that itself; a create that is killed leaves it, and then refuses the same
+ * container.  rootfs: config.json's root.path, NULL is nothing.  Only a
+ * regular file of ours is removed, and no link is followed.
+ */
+bool runsc_has_filestore(int bundle_fd, const char *rootfs,
+	const char *sandbox_id);
+void runsc_forget_filestore(int bundle_fd, const char *rootfs,
+	const char *sandbox_id);
 /* The status in {"id":"ID","exitStatus":N}; false if it is not that. */
 bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
 /* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */

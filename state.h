@@ -163,6 +163,7 @@ struct container {
 	char *runsc_root;
 	bool runsc_ran;			/* what runsc has of this id is ours */
 	bool cgroup_is_ours;		/* it was not there before */
+	bool filestore;			/* was there before, so not ours */
 	bool mounted;
 	struct cgroup *cgroup;		/* the sandbox's; NULL: unknown */
 	uint64_t oom_kills;		/* in it when this began */

@@ -149,14 +149,15 @@ get_size(const struct json *j, int process, unsigned size[2])
 static int
 from_json(struct spec *s, const struct json *j, struct err *e)
 {
-	int notes, process, linux_, tok;
+	int notes, process, linux_, root, tok;
 	char *type = NULL;
 
 	if (j->toks[0].type != JSON_OBJECT)
 		return err_set(e, ERR_INVALID, "not an object");
 	if (get_object(j, "annotations", &notes, e) < 0 ||
 	    get_object(j, "process", &process, e) < 0 ||
-	    get_object(j, "linux", &linux_, e) < 0)
+	    get_object(j, "linux", &linux_, e) < 0 ||
+	    get_object(j, "root", &root, e) < 0)
 		return -1;
 	s->own_pids = has_own_pids(j, linux_);
 	tok = spec_member(j, process, "terminal");
@@ -176,7 +177,8 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 	    &s->sandbox_id, e) < 0) ||
 	    get_string(j, notes, CRI "sandbox-log-directory",
 	    &s->log_directory, e) < 0 ||
-	    get_string(j, linux_, "cgroupsPath", &s->cgroups_path, e) < 0)
+	    get_string(j, linux_, "cgroupsPath", &s->cgroups_path, e) < 0 ||
+	    get_string(j, root, "path", &s->rootfs, e) < 0)
 		return -1;
 	if (s->sandbox_id &&
 	    name_check("annotation sandbox-id", s->sandbox_id, e) < 0)
@@ -224,6 +226,7 @@ spec_free(struct spec *s)
 	free(s->sandbox_id);
 	free(s->log_directory);
 	free(s->cgroups_path);
+	free(s->rootfs);
 	memset(s, 0, sizeof(*s));
 }
 

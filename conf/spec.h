@@ -27,6 +27,7 @@ struct spec {
 	char *sandbox_id;
 	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory */
 	char *cgroups_path;	/* linux.cgroupsPath */
+	char *rootfs;		/* root.path, maybe relative to the bundle */
 	bool terminal;		/* process.terminal */
 	unsigned size[2];	/* process.consoleSize: width, height; or 0 */
 };

@@ -12,7 +12,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fmt.h"
@@ -22,6 +25,10 @@
 #define CMDLINE_MAX 8192
 #define STATE_FILE_MAX (1u << 20)
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
+#define NSFS 0x6e736673		/* statfs(2) of a namespace's file */
+/* runsc/specutils/namespace.go, pkg/sentry/fsimpl/fsutil. */
+#define NULL_NETNS "null-netns"
+#define FILESTORE ".gvisor.filestore."
 
 static const char state_mark[] = "_sandbox:";
 
@@ -164,6 +171,130 @@ runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 	return found;
 }
 
+/*
+ * Let go of the empty network namespace that runsc of 2026 on keeps mounted
+ * in its root for the next sandbox there.  Creates at the same time mount one
+ * on the other.
+ */
+static void
+forget_netns(int dir)
+{
+	char path[48];
+	struct statfs s;
+
+	fmt(path, sizeof(path), "/proc/self/fd/%d/" NULL_NETNS, dir);
+	while (statfs(path, &s) == 0 && s.f_type == NSFS &&
+	    umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
+	unlinkat(dir, NULL_NETNS, 0);
+}
+
+/* Is that namespace all there is in dir?  Then nothing lives there: runsc
+ * makes a container's lock file first and removes it last. */
+static bool
+only_netns(int dir)
+{
+	bool netns = false, others = false;
+	struct dirent *d;
+	int fd = dup(dir);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!list && fd >= 0)
+		close(fd);
+	while (list && !others && (d = readdir(list))) {
+		if (strcmp(d->d_name, NULL_NETNS) == 0)
+			netns = true;
+		else if (strcmp(d->d_name, ".") != 0 &&
+		    strcmp(d->d_name, "..") != 0)
+			others = true;
+	}
+	if (list)
+		closedir(list);
+	return list && netns && !others;
+}
+
+/* What shims before this one have left in the roots beside root, ROOT/NS/ID,
+ * of containers that are dead; once in a process. */
+static void
+forget_older(const char *root)
+{
+	static bool done;
+	const char *slash = strrchr(root, '/');
+	char parent[PATH_MAX];
+	struct dirent *d;
+	DIR *dir;
+	int fd;
+
+	if (done || !slash)
+		return;
+	done = true;
+	fmt(parent, sizeof(parent), "%.*s", (int)(slash - root), root);
+	dir = opendir(parent);
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY |
+		    O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (only_netns(fd)) {
+			forget_netns(fd);
+			unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
+		}
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/*
+ * The directory of the root file system, *name gets the file's name in it; -1
+ * if that is none.  runsc follows no link there either.
+ */
+static int
+open_filestore(int bundle_fd, const char *rootfs, const char *sandbox_id,
+    char name[NAME_MAX + 1])
+{
+	if (!rootfs || strchr(sandbox_id, '/') || fmt(name, NAME_MAX + 1,
+	    FILESTORE "%s", sandbox_id) > NAME_MAX)
+		return -1;
+	return openat(bundle_fd, rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+}
+
+bool
+runsc_has_filestore(int bundle_fd, const char *rootfs, const char *sandbox_id)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+	bool has;
+	int dir = open_filestore(bundle_fd, rootfs, sandbox_id, name);
+
+	if (dir < 0)
+		return false;
+	has = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	close(dir);
+	return has;
+}
+
+void
+runsc_forget_filestore(int bundle_fd, const char *rootfs,
+    const char *sandbox_id)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+	int dir = open_filestore(bundle_fd, rootfs, sandbox_id, name);
+
+	if (dir < 0)
+		return;
+	/* As runsc makes it: the container's files are anybody's. */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    st.st_uid == geteuid())
+		unlinkat(dir, name, 0);
+	close(dir);
+}
+
 void
 runsc_forget(const char *root, const char *ns, const char *id)
 {
@@ -179,13 +310,17 @@ runsc_forget(const char *root, const char *ns, const char *id)
 	 * only what is named after it. */
 	n = fmt(end, sizeof(end), "/%s/%s", ns, id);
 	own = n < sizeof(end) && len > n && strcmp(root + len - n, end) == 0;
+	if (own)
+		forget_netns(dirfd(dir));
 	while ((d = readdir(dir))) {
 		if (own || is_state_of(d->d_name, id, ""))
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
 	closedir(dir);
-	if (own)
+	if (own) {
 		rmdir(root);
+		forget_older(root);
+	}
 }
 
 /* Has the command line text (NUL-separated, the last NUL included) a flag of

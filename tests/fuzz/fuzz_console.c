@@ -154,9 +154,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
 	struct err e;
+	static int bundle = -1;
 	int fd, i;
 
 	if (master < 0) {
+		bundle = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 		no_master = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (master < 0 || no_master < 0 || loop_init(&e) < 0)
@@ -164,7 +166,7 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 	}
 	fd = next_fd();
 	calls = 0;
-	con = console_new(on_received, NULL, &e);
+	con = console_new(bundle, on_received, NULL, &e);
 	if (!con)
 		abort();
 	play(in, len);

@@ -142,6 +142,24 @@ runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 	return false;
 }
 
+bool
+runsc_has_filestore(int bundle_fd, const char *rootfs, const char *sandbox_id)
+{
+	(void)bundle_fd;
+	(void)rootfs;
+	(void)sandbox_id;
+	return false;
+}
+
+void
+runsc_forget_filestore(int bundle_fd, const char *rootfs,
+    const char *sandbox_id)
+{
+	(void)bundle_fd;
+	(void)rootfs;
+	(void)sandbox_id;
+}
+
 void
 runsc_forget(const char *root, const char *namespace, const char *id)
 {
@@ -233,9 +251,10 @@ io_dump(const struct io *io)
 }
 
 struct console *
-console_new(void (*received)(void *, int, const struct err *), void *arg,
-    struct err *e)
+console_new(int bundle_fd, void (*received)(void *, int, const struct err *),
+    void *arg, struct err *e)
 {
+	(void)bundle_fd;
 	(void)received;
 	(void)arg;
 	(void)e;
