@@ -267,6 +267,20 @@ free_container(struct defer *d)
 	free(container_of(d, struct container, init.freed));
 }
 
+/* Remove what runsc has left of ct, whose processes are dead. */
+static void
+forget(struct container *ct)
+{
+	if (!ct->runsc_ran)
+		return;
+	ct->runsc_ran = false;
+	runsc_forget(ct->runsc_root, ns, ct->id);
+	if (!ct->filestore)
+		runsc_forget_filestore(ct->env.bundle_fd, ct->spec.rootfs,
+		    ct->env.sandbox_id);
+	cgroup_remove_soon(ct->spec.cgroups_path, ct->id, ct->cgroup_is_ours);
+}
+
 void
 container_free(struct container *ct)
 {
@@ -282,14 +296,7 @@ container_free(struct container *ct)
 	while (ct->execs)
 		container_remove_exec(ct->execs);
 	resources_free(ct);
-	if (ct->runsc_ran) {
-		runsc_forget(ct->runsc_root, ns, ct->id);
-		if (!ct->filestore)
-			runsc_forget_filestore(ct->env.bundle_fd,
-			    ct->spec.rootfs, ct->env.sandbox_id);
-		cgroup_remove_soon(ct->spec.cgroups_path, ct->id,
-		    ct->cgroup_is_ours);
-	}
+	forget(ct);
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
 	while (*pp && *pp != ct)
@@ -453,6 +460,7 @@ finish_failed(struct container *ct, const struct err *why)
 		runsc_kill_leftovers(ct->bundle);
 	process_named(&ct->init, &e);
 	log_warn("create %s: %s", ct->id, e.msg);
+	forget(ct);
 	answer_create(ct, 0, &e);
 	err_set(&e, ERR_NOT_FOUND, "container %s not created", ct->id);
 	container_free(ct);

@@ -77,18 +77,6 @@ case_both_killed() {
 	nothing_left
 }
 
-shim_here() {
-	local pid
-
-	for pid in $(our_pids); do
-		[ "$(readlink "/proc/$pid/exe")" != "$SHIM" ] || {
-			echo "$pid"
-			return
-		}
-	done
-	return 1
-}
-
 # At other moments too: while the task is being made, run and removed.
 case_shim_killed_any_time() {
 	local ms pid

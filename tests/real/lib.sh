@@ -7,6 +7,8 @@
 # SHIM=/path/to/containerd-shim-runsc-v1   the shim; by default the one built
 #     in the source's top directory.  With containerd-shim-runc-v2 the same
 #     cases show how containerd's own shim behaves.
+# RUNSC=/path/to/runsc   another runsc than the one that is installed.
+# CONTAINERD_BIN=/directory   containerd and ctr from there.
 #
 # Everything is found again by $NS, a name that nobody else has: it is the
 # temporary directory's last component and containerd's namespace, so it is in
@@ -21,6 +23,8 @@ esac
 SHIM_DIRS="/run/containerd/s /run/containerd/runsc /run/containerd/runc
 	/run/containerd/fifo /run/containerd"
 T=
+RUNSC=$(command -v "${RUNSC:-runsc}" || echo "${RUNSC:-runsc}")
+[ -z "${CONTAINERD_BIN:-}" ] || PATH=$CONTAINERD_BIN:$PATH
 CTD_PID=
 EVENTS_PID=
 
@@ -36,7 +40,7 @@ have_all() {
 		echo "This must run as root: containerd and runsc need it."
 		ok=1
 	fi
-	for tool in containerd ctr runsc busybox script sha256sum tar; do
+	for tool in containerd ctr "$RUNSC" busybox script sha256sum tar; do
 		if ! command -v "$tool" >/dev/null; then
 			echo "$tool is not installed: \`make deps\` installs it."
 			ok=1
@@ -78,6 +82,13 @@ setup() {
 	ROOTFS=$T/rootfs
 	BUNDLES=$T/ctd/state/io.containerd.runtime.v2.task/$NS
 	mkdir -p "$T/ctd" "$T/fifo"
+	# The shim is to find it by its name.  A copy: whatever a test writes
+	# over, it is not the one that others use.
+	if [ "$RUNSC" != "$(command -v runsc)" ]; then
+		mkdir "$T/path"
+		cp "$RUNSC" "$T/path/runsc" || return 1
+		PATH=$T/path:$PATH
+	fi
 	: >"$T/ids"
 	make_rootfs
 	CONF=()
@@ -240,6 +251,18 @@ our_pids() {
 	grep -laF -f - /proc/[0-9]*/cmdline 2>/dev/null <<<"$NS" |
 	    sed 's|/proc/||; s|/cmdline||' |
 	    grep -vx -e "${CTD_PID:-none}" -e "${EVENTS_PID:-none}"
+}
+
+shim_here() {
+	local pid
+
+	for pid in $(our_pids); do
+		[ "$(readlink "/proc/$pid/exe")" != "$SHIM" ] || {
+			echo "$pid"
+			return
+		}
+	done
+	return 1
 }
 
 socket_of() {
