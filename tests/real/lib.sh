@@ -23,6 +23,8 @@ esac
 SHIM_DIRS="/run/containerd/s /run/containerd/runsc /run/containerd/runc
 	/run/containerd/fifo /run/containerd"
 T=
+# On standard error, of ctr 2.x; cases look at that.
+export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1
 RUNSC=$(command -v "${RUNSC:-runsc}" || echo "${RUNSC:-runsc}")
 [ -z "${CONTAINERD_BIN:-}" ] || PATH=$CONTAINERD_BIN:$PATH
 CTD_PID=

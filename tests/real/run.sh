@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # All tests against a real containerd and a real runsc, as root.
-# SHIM=... takes another shim, ONLY="case case" some of the cases, LOOPS=1000
-# the long loop.
+# SHIM=... takes another shim, RUNSC=... and CONTAINERD_BIN=... other programs
+# (lib.sh), SCRIPTS="script script" and ONLY="case case" some of the cases,
+# LOOPS=1000 the long loop.
 
 dir=$(dirname "$0")
 # shellcheck source=tests/real/lib.sh
@@ -15,7 +16,8 @@ out=$(mktemp) || exit 1
 # The script that runs cleans up what it made; wait for it.
 trap 'rm -f "$out"' EXIT
 trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 130' INT TERM
-for script in basic tasks stdio pod rootfs limits checkpoint crash many late shimctl; do
+for script in ${SCRIPTS:-basic tasks stdio pod rootfs limits checkpoint crash \
+    left many late shimctl}; do
 	: >"$out"
 	"$dir/$script.sh" > >(tee "$out") &
 	child=$!
