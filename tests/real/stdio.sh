@@ -54,11 +54,19 @@ case_last_line_of_terminals() {
 
 # A background child that writes after its exec has been deleted is neither
 # killed by that nor stuck.
+# ctr 2.x waits until all have closed an exec's output, not for its end alone.
+ctr_waits() {
+	case $(ctr --version) in
+	*" "1.* | *" "v1.*) return 1 ;;
+	esac
+}
+
 case_background_writer() {
 	run_bg bw sleep 1000 || why "it did not start"
 	# shellcheck disable=SC2016 # for the shell inside
 	is output "$(ex --exec-id b bw sh -c \
-	    '(sleep 1; seq 100000; echo $? >/tmp/bw.rc) & echo ok')" ok
+	    '(sleep 1; seq 100000; echo $? >/tmp/bw.rc) & echo ok' |
+	    sed -n 1p)" ok
 	sleep 2
 	is "status of the writer" "$(ex --exec-id c bw cat /tmp/bw.rc)" 0
 	gone bw
@@ -156,7 +164,7 @@ case_background_output() {
 	out=$(timeout 20 ctr -a "$SOCK" -n "$NS" task exec --fifo-dir \
 	    "$T/fifo" --exec-id b bo sh -c 'sleep 30 & echo ok')
 	is output "$out" ok
-	[ $((SECONDS - t0)) -lt 15 ] || why "it took $((SECONDS - t0)) s"
+	ctr_waits || [ $((SECONDS - t0)) -lt 15 ] || why "it took $((SECONDS - t0)) s"
 	gone bo
 	nothing_left
 }
