@@ -110,8 +110,7 @@ ttrpc_get_u32(const uint8_t p[4])
 static void
 listen_more(void)
 {
-	if (listener.fd >= 0 && nconns < TTRPC_CONN_MAX &&
-	    !timer_running(&accept_again))
+	if (listener.fd >= 0 && !timer_running(&accept_again))
 		loop_mod(&listener, EPOLLIN);
 }
 
@@ -745,13 +744,32 @@ on_accept_again(struct timer *t)
 	listen_more();
 }
 
+/*
+ * End the connection that has been there longest of those that have asked
+ * nothing yet: whoever keeps them open shall not keep containerd out.  One that
+ * has asked, and is idle, may be containerd's, and stays.
+ */
+static bool
+make_room(void)
+{
+	struct conn *c, *oldest = NULL;
+
+	for (c = conns; c; c = c->next) {
+		if (!c->broken && !c->last_stream && !c->head_len && !c->out)
+			oldest = c;
+	}
+	if (oldest)
+		conn_break(oldest);
+	return oldest != NULL;
+}
+
 static void
 on_listener(struct watch *w, uint32_t revents)
 {
 	int fd, i;
 
 	(void)revents;
-	for (i = 0; i < ACCEPTS_A_TURN && nconns < TTRPC_CONN_MAX; i++) {
+	for (i = 0; i < ACCEPTS_A_TURN; i++) {
 		fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0 && (errno == EAGAIN || errno == EINTR ||
 		    errno == ECONNABORTED))
@@ -765,13 +783,11 @@ on_listener(struct watch *w, uint32_t revents)
 			    on_accept_again);
 			return;
 		}
-		if (peer_is_us(fd))
+		if (peer_is_us(fd) && (nconns < TTRPC_CONN_MAX || make_room()))
 			conn_new(fd);
 		else
 			close(fd);
 	}
-	if (nconns >= TTRPC_CONN_MAX)
-		loop_mod(w, 0);
 }
 
 int

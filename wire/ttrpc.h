@@ -7,8 +7,9 @@
  * gid as ours), answers protocol faults itself (protocol: ttrpc v1.2.8
  * server.go, channel.go), hands each well-formed request to its method.  A
  * method answers now or later, once, with ttrpc_reply() or ttrpc_fail().
- * Memory: at most TTRPC_CONN_MAX connections; a connection keeps no buffer
- * while idle; while its replies pile up it is not read any more, nor is what
+ * Memory: at most TTRPC_CONN_MAX connections: for one more, the oldest that has
+ * asked nothing yet is ended, or else the new one, at once, since a client that
+ * waits in the backlog waits for ever; a connection keeps no buffer while idle; while its replies pile up it is not read any more, nor is what
  * was read looked at; at most TTRPC_CALLS_MAX calls are under way, the next is
  * answered ResourceExhausted.
  */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -672,28 +673,43 @@ START_TEST(too_many_calls)
 }
 END_TEST
 
+/* 13.28: those that have asked nothing give way, the oldest first; those that
+ * have stay, and then a new one is told at once. */
 START_TEST(too_many_connections)
 {
 	static int fds[TTRPC_CONN_MAX + 4];
+	struct pollfd p = { .events = POLLIN };
 	int i;
+	char x;
 
-	for (i = 0; i < TTRPC_CONN_MAX + 4; i++)
+	for (i = 0; i < TTRPC_CONN_MAX + 4; i++) {
 		fds[i] = connect_client();
+		loop_turn(0);
+	}
 	for (i = 0; i < 100; i++)
 		loop_turn(0);
 	ck_assert_uint_eq(ttrpc_connections(), TTRPC_CONN_MAX);
-	/* No spinning on those that wait. */
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
-	/* They get their turn. */
-	close(fds[0]);
-	close(fds[1]);
+	/* The test's own, which has not asked either, was the very first. */
+	for (i = 0; i < TTRPC_CONN_MAX + 4; i++) {
+		p.fd = fds[i];
+		ck_assert_int_eq(poll(&p, 1, 0), i < 4);
+	}
+	for (i = 4; i < TTRPC_CONN_MAX + 4; i++) {
+		fd = fds[i];
+		ask(1, "State", 0, 0);
+		ck_assert_int_eq(answer().code, 0);
+	}
+	fds[0] = connect_client();
 	for (i = 0; i < 100; i++)
 		loop_turn(0);
+	ck_assert_int_eq(read(fds[0], &x, 1), 0);
 	ck_assert_uint_eq(ttrpc_connections(), TTRPC_CONN_MAX);
-	for (i = 2; i < TTRPC_CONN_MAX + 4; i++)
+	for (i = 0; i < TTRPC_CONN_MAX + 4; i++)
 		close(fds[i]);
 	for (i = 0; i < 100; i++)
 		loop_turn(0);
+	ck_assert_uint_eq(ttrpc_connections(), 0);
+	fd = connect_client();
 	ask(1, "State", 0, 0);
 	ck_assert_int_eq(answer().code, 0);
 }
