@@ -2,9 +2,10 @@
 /*
  * config: see config.h.  Uses pb, err, log.
  *
- * The text is read once to find lenient and once for its keys.  Keys are compared as their full dotted path.  A quoted part of a path that
- * holds anything but bare characters keeps its quotes there, and so is never
- * taken for a known key.
+ * The text is read once to find lenient and once for its keys.  Keys are
+ * compared as their full dotted path.  A quoted part of a path that holds
+ * anything but bare characters keeps its quotes there, and so is never taken
+ * for a known key.
  */
 #include "conf/config.h"
 

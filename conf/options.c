@@ -83,7 +83,8 @@ from_runc_options(struct config *c, struct pb_bytes value, struct err *e)
 	pb_in_init(&in, value.p, value.n);
 	while (rc == 0 && pb_next(&in, &f)) {
 		/* Docker 20.10 names runc to every runtime. */
-		if (f.num == 6 && f.wire == PB_BYTES && config_is_last(f.b, "runc"))
+		if (f.num == 6 && f.wire == PB_BYTES &&
+		    config_is_last(f.b, "runc"))
 			continue;
 		if ((f.num < 3 || f.num > 7) && f.num != 9) {
 			log_warn("options: field %u of runc, without a "
@@ -140,7 +141,8 @@ config_from_options(struct config *c, struct pb_bytes any, struct err *e)
 	if (value.n > 0 && (config_is_last(type, "runtimeoptions.v1.Options") ||
 	    config_is_last(type, "cri.runtimeoptions.v1.Options")))
 		rc = from_runtime_options(c, value, e);
-	else if (value.n > 0 && config_is_last(type, "containerd.runc.v1.Options"))
+	else if (value.n > 0 &&
+	    config_is_last(type, "containerd.runc.v1.Options"))
 		rc = from_runc_options(c, value, e);
 	else if (value.n > 0)
 		return err_set(e, ERR_INVALID,

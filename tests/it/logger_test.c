@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "host.h"
+#include "wire/pb.h"
 
 #define HANG_MS 60000
 
@@ -87,6 +88,94 @@ START_TEST(bad_logger_of_exec)
 }
 END_TEST
 
+static uint32_t
+send_create(const char *id, const char *out)
+{
+	struct pb_out o;
+	uint32_t stream;
+
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, id);
+	pb_put_str(&o, 2, make_bundle(id, "\"hang\"", "", false));
+	pb_put_str(&o, 6, out);
+	stream = client_send(c, "Create", o.p, o.len);
+	pb_out_free(&o);
+	return stream;
+}
+
+static uint32_t
+send_start(const char *id, const char *exec_id)
+{
+	struct pb_out o;
+	uint32_t stream;
+
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, id);
+	pb_put_str(&o, 2, exec_id);
+	stream = client_send(c, "Start", o.p, o.len);
+	pb_out_free(&o);
+	return stream;
+}
+
+static void
+never_ready(void)
+{
+	make_logger("binary-v2", "echo >>${0%/*}/started; read x <&3");
+}
+
+static void
+wait_started(void)
+{
+	int i;
+
+	for (i = 0; i < HANG_MS / 10 && access(in_dir("started"), F_OK); i++)
+		sleep_ms(10);
+	ck_assert_int_eq(access(in_dir("started"), F_OK), 0);
+}
+
+/* 13.22: while Create waits, a Delete of the container ends it. */
+START_TEST(deleted_while_not_ready)
+{
+	struct reply r;
+	uint32_t stream;
+
+	never_ready();
+	ck_assert_int_eq(create("c0", "\"hang\"", ""), 0);
+	stream = send_create("c1", uri);
+	wait_started();
+	/* Others are served meanwhile. */
+	ck_assert_int_eq(task_start(c, "c0", "", NULL), 0);
+	task_delete(c, "c1", "", NULL);
+	ck_assert(client_recv(c, stream, &r, HANG_MS));
+	ck_assert_int_eq(r.code, 1);
+	remove_container("c0");
+	shut_down();
+}
+END_TEST
+
+/* 13.22: the container ends while an exec's Start waits. */
+START_TEST(init_ends_while_not_ready)
+{
+	struct reply r;
+	uint32_t stream;
+
+	never_ready();
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_exec(c, "c1", "e", PROCESS("\"hang\""), "",
+	    uri, "", false), 0);
+	stream = send_start("c1", "e");
+	wait_started();
+	ck_assert_int_eq(task_kill(c, "c1", "", 9, false), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	ck_assert(client_recv(c, stream, &r, HANG_MS));
+	ck_assert_int_ne(r.code, 0);
+	ck_assert_int_eq(task_delete(c, "c1", "e", NULL), 0);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
 /* 13.23: the child of a binary that has ended gets every byte. */
 START_TEST(reader_is_a_child)
 {
@@ -120,6 +209,8 @@ add(Suite *s)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, bad_logger_of_init, 0, COUNT(bad));
 	tcase_add_loop_test(tc, bad_logger_of_exec, 0, COUNT(bad));
+	tcase_add_test(tc, deleted_while_not_ready);
+	tcase_add_test(tc, init_ends_while_not_ready);
 	tcase_add_loop_test(tc, reader_is_a_child, 0, 5);
 	suite_add_tcase(s, tc);
 }
