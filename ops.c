@@ -287,15 +287,18 @@ on_exec_started(void *arg, const struct runsc_result *res)
 	start_worked(p);
 }
 
-/* With stdio open and ready, if why is NULL. */
+/* With stdio open and ready, if why is NULL.  The start may have been cut short
+ * meanwhile. */
 static void
 run_exec(void *arg, const struct err *why)
 {
-	struct request *r = arg;
-	struct process *p = r->p;
+	struct process *p = arg;
+	struct request *r = p->current;
 	struct err e;
 	int fds[3];
 
+	if (!r || r->op != OP_START)
+		return;
 	if (!why && p->ct->init.gone) {
 		err_set(&e, ERR_PRECONDITION,
 		    "the container's init process has ended");
@@ -347,8 +350,8 @@ op_exec_start(struct process *p, struct request *r)
 	/* What was asked of the exec before it had any stdio. */
 	if (p->stdin_closed)
 		io_close_stdin(p->io);
-	if (!io_await(p->io, run_exec, r))
-		run_exec(r, NULL);
+	if (!io_await(p->io, run_exec, p))
+		run_exec(p, NULL);
 }
 
 /* -- exec, stdio ---------------------------------------------------------- */
