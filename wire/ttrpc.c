@@ -153,7 +153,6 @@ conn_end(struct conn *c)
 	*c->pprev = c->next;
 	if (c->next)
 		c->next->pprev = c->pprev;
-	nconns--;
 	free(c->body);
 	free(c->rest);
 	free(c);
@@ -176,6 +175,7 @@ conn_break(struct conn *c)
 	if (c->broken)
 		return;
 	c->broken = true;
+	nconns--;
 	loop_del(&c->watch);
 	close(fd);
 	loop_defer(&c->ended, conn_end_deferred);
@@ -747,15 +747,18 @@ on_accept_again(struct timer *t)
 /*
  * End the connection that has been there longest of those that have asked
  * nothing yet: whoever keeps them open shall not keep containerd out.  One that
- * has asked, and is idle, may be containerd's, and stays.
+ * has asked, and is idle, may be containerd's, and stays; so does one whose
+ * first request has come, and was not read yet.
  */
 static bool
 make_room(void)
 {
 	struct conn *c, *oldest = NULL;
+	char b;
 
 	for (c = conns; c; c = c->next) {
-		if (!c->broken && !c->last_stream && !c->head_len && !c->out)
+		if (!c->broken && !c->last_stream && !c->head_len && !c->out &&
+		    recv(c->watch.fd, &b, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 			oldest = c;
 	}
 	if (oldest)

@@ -7,11 +7,13 @@
  * gid as ours), answers protocol faults itself (protocol: ttrpc v1.2.8
  * server.go, channel.go), hands each well-formed request to its method.  A
  * method answers now or later, once, with ttrpc_reply() or ttrpc_fail().
- * Memory: at most TTRPC_CONN_MAX connections: for one more, the oldest that has
- * asked nothing yet is ended, or else the new one, at once, since a client that
- * waits in the backlog waits for ever; a connection keeps no buffer while idle; while its replies pile up it is not read any more, nor is what
- * was read looked at; at most TTRPC_CALLS_MAX calls are under way, the next is
- * answered ResourceExhausted.
+ * Memory: at most TTRPC_CONN_MAX connections: for one more, the oldest that
+ * has asked nothing yet is ended, or else the new one, at once, since a client
+ * that waits in the backlog waits for ever.  A connection keeps no buffer while
+ * idle; while its replies pile up it is not read any more, nor is what was read
+ * looked at.  At most TTRPC_CALLS_MAX calls are under way, the next is answered
+ * ResourceExhausted; answers given later are not held back by unsent ones, so
+ * these bound them.
  */
 #ifndef TTRPC_H
 #define TTRPC_H

@@ -101,7 +101,7 @@ static const struct ttrpc_service services[] = {
 /* -- a client ------------------------------------------------------------- */
 
 static int
-connect_client(void)
+connect_unseen(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -109,6 +109,14 @@ connect_client(void)
 	strcpy(sun.sun_path, path);
 	ck_assert_int_eq(connect(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	fcntl(s, F_SETFL, O_NONBLOCK);
+	return s;
+}
+
+static int
+connect_client(void)
+{
+	int s = connect_unseen();
+
 	loop_turn(0);
 	return s;
 }
@@ -715,6 +723,28 @@ START_TEST(too_many_connections)
 }
 END_TEST
 
+/* 13.28: who has asked, but was not read yet, gives way to nobody. */
+START_TEST(asked_and_not_read)
+{
+	static int fds[TTRPC_CONN_MAX];
+	int i;
+
+	for (i = 0; i < TTRPC_CONN_MAX - 1; i++) {
+		fds[i] = connect_client();
+		loop_turn(0);
+	}
+	for (i = 0; i < 100; i++)
+		loop_turn(0);
+	ck_assert_uint_eq(ttrpc_connections(), TTRPC_CONN_MAX);
+	/* The oldest asks; the listener comes first in the turn. */
+	fds[i] = connect_unseen();
+	ask(1, "State", 0, 0);
+	ck_assert_int_eq(answer().code, 0);
+	for (i = 0; i < TTRPC_CONN_MAX; i++)
+		close(fds[i]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -741,6 +771,7 @@ main(void)
 	tcase_add_test(tc, nothing_begins_after_the_end);
 	tcase_add_test(tc, too_many_calls);
 	tcase_add_test(tc, too_many_connections);
+	tcase_add_test(tc, asked_and_not_read);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
