@@ -55,6 +55,9 @@ err_set(struct err *e, int code, const char *format, ...)
 	return -1;
 }
 
+static int set_errno(struct err *e, int err, const char *format, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
 static int
 set_errno(struct err *e, int err, const char *format, va_list ap)
 {

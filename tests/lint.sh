@@ -6,7 +6,7 @@
 
 passed=0
 failed=0
-SIZE_MAX=163840		# 160 KiB
+SIZE_MAX=176128		# 172 KiB
 README_MAX=160
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT

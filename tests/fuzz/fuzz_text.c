@@ -73,11 +73,12 @@ read_process(const char *text, size_t len, bool terminal)
 {
 	struct json j;
 	struct err e;
+	unsigned size[2];
 	char *out;
 	size_t n;
 	bool is;
 
-	if (spec_exec_process(text, len, terminal, &out, &n, &e) < 0)
+	if (spec_exec_process(text, len, terminal, &out, &n, size, &e) < 0)
 		return;
 	must(json_parse(&j, out, n, &e) == 0);
 	must(json_bool(&j, json_get(&j, 0, "terminal"), &is) &&

@@ -63,7 +63,7 @@ static void
 teardown(void)
 {
 	static const char *const names[] = {
-		"rootfs/" STORE, "rootfs/.gvisor.filestore.c2", "rootfs/etc",
+		("rootfs/" STORE), "rootfs/.gvisor.filestore.c2", "rootfs/etc",
 		"file", "link", "ns/live/x", "ns/live/null-netns",
 		"ns/web/null-netns",
 	};
