@@ -45,6 +45,7 @@ part coverage
 part check-model
 part check-soak
 part check-real
+part check-real-modern
 part check-initramfs
 part check-aarch64
 part deb

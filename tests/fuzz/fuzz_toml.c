@@ -41,6 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct config c;
 	struct err e;
 	char *text;
+	size_t mark = 0;
 	int strict, rc;
 
 	log_set_level(LOG_ERR);
@@ -50,9 +51,13 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	text = malloc(n + sizeof(more));
 	must(text != NULL);
-	memcpy(text, more, sizeof(more) - 1);
-	if (n > 0)
-		memcpy(text + sizeof(more) - 1, p, n);
+	/* A byte order mark stays the first. */
+	if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+		mark = 3;
+	memcpy(text, p, mark);
+	memcpy(text + mark, more, sizeof(more) - 1);
+	if (n > mark)
+		memcpy(text + mark + sizeof(more) - 1, p + mark, n - mark);
 	must(config_init(&c, &e) == 0);
 	rc = config_parse(&c, text, n + sizeof(more) - 1, "f", &e);
 	/* What is right strictly is right leniently, but for the key twice. */

@@ -136,6 +136,17 @@ case_failing_start() {
 	nothing_left
 }
 
+# 13.16: why a Create failed is told first, whatever runsc says after it.
+case_cause_first() {
+	local out
+
+	used cf
+	out=$(run --rm --mount type=bind,src=/no/such/source,dst=/x,options=bind \
+	    --rootfs "$ROOTFS" cf true 2>&1) && why "it ran"
+	has message "${out%%waiting for sandbox*}" /no/such/source
+	nothing_left
+}
+
 case_again_after_failure() {
 	local out
 

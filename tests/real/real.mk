@@ -36,16 +36,20 @@ REAL26 = basic tasks rootfs limits checkpoint crash left
 # long loop, ONLY="case case" for some.
 check-real: $(REAL) shimctl.static
 	SHIM=$(REAL) SHIMCTL=shimctl.static bash tests/real/run.sh
+
+check-real-modern: $(REAL) shimctl.static
 	@if [ -x "$(RUNSC26)" ]; then \
 		SHIM=$(REAL) SHIMCTL=shimctl.static RUNSC="$(RUNSC26)" \
 		    SCRIPTS="$(REAL26)" bash tests/real/run.sh; \
 	else \
 		for s in $(REAL26); do echo "# skipped: $$s, since the" \
 		    "runsc of 2026 is not there (make deps-modern)"; done; \
+		echo "0 passed, 0 failed"; \
 	fi
 
 # A container on a root of busybox, runsc, the static shim and shimctl alone.
 check-initramfs: static
 	bash tests/real/initramfs.sh
 
-.PHONY: deps deps-ci deps-modern demo check-real check-initramfs
+.PHONY: deps deps-ci deps-modern demo check-real check-real-modern \
+	check-initramfs
