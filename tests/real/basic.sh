@@ -143,6 +143,8 @@ case_cause_first() {
 	used cf
 	out=$(run --rm --mount type=bind,src=/no/such/source,dst=/x,options=bind \
 	    --rootfs "$ROOTFS" cf true 2>&1) && why "it ran"
+	# Before it stands what runsc says on the container's own stderr.
+	out=${out#*failed to create}
 	has message "${out%%waiting for sandbox*}" /no/such/source
 	nothing_left
 }
