@@ -898,8 +898,10 @@ state_index_execs(const struct container *ct,
     const struct process *slots[EXEC_SLOTS])
 {
 	const struct process *p;
+	size_t i;
 
-	memset(slots, 0, EXEC_SLOTS * sizeof(slots[0]));
+	for (i = 0; i < EXEC_SLOTS; i++)
+		slots[i] = NULL;
 	for (p = ct ? ct->execs : NULL; p; p = p->next) {
 		if (p->internal_pid && !p->gone)
 			slots[exec_slot(slots, (uint32_t)p->internal_pid)] =

@@ -235,7 +235,7 @@ const char *state_name(enum proc_state s);
 bool state_allows(enum proc_kind kind, enum proc_state s, enum op op,
 	int *code);
 /* The execs of ct that run, to be found by their pid inside the sandbox. */
-#define EXEC_SLOTS (2 * EXECS_MAX)
+#define EXEC_SLOTS ((size_t)2 * EXECS_MAX)
 void state_index_execs(const struct container *ct,
 	const struct process *slots[EXEC_SLOTS]);
 /* The one with that pid, or NULL. */

@@ -356,6 +356,7 @@ visit(struct removal *r, const char *path, const char *id)
 	if ((r->path[0] != '/' && read_paths(0, text, &e) < 0) ||
 	    each_mount(remove_on_mount, r, &e) < 0)
 		log_warn("%s: look for cgroup %s: %s", id, r->path, e.msg);
+	r->path = r->own = NULL;
 }
 
 bool
