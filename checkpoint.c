@@ -23,6 +23,7 @@
 #include "container.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "publish.h"
 
 /* What a state file begins with (gVisor pkg/state/statefile). */
@@ -196,9 +197,8 @@ op_checkpoint(struct process *p, struct request *r)
 		request_refuse(r, ERR_EXHAUSTED, "out of memory");
 		return;
 	}
-	if (r->text[0] != '/') {
-		request_refuse(r, ERR_INVALID,
-		    "checkpoint needs an absolute path");
+	if (name_check_path("checkpoint", r->text, &e) < 0) {
+		request_finish(r, &e);
 		return;
 	}
 	if (r->exit) {

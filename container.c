@@ -652,6 +652,8 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	    set_log(ct, e) < 0 ||
 	    spec_read(&ct->spec, ct->bundle, e) < 0 || fill_env(ct, e) < 0)
 		return -1;
+	if (runsc_check_root(ct->runsc_root, ns, ct->id, e) < 0)
+		return -1;
 	if (runsc_is_alive(ct->runsc_root, ct->id))
 		return err_set(e, ERR_EXISTS,
 		    "container %s already exists in %s", ct->id,

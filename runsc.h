@@ -138,6 +138,9 @@ pid_t runsc_parse_pid(const char *text, size_t len);
  * command on it.  malloc'd; NULL when out of memory.
  */
 char *runsc_root(const char *root, const char *ns, const char *sandbox_id);
+/* Is root, where it is there, a directory, and no link where it is id's own? */
+int runsc_check_root(const char *root, const char *ns, const char *id,
+	struct err *e);
 /* Has runsc a state of exactly this id whose sandbox lives?  A power cut leaves
  * states where root is on a disk. */
 bool runsc_is_alive(const char *root, const char *id);

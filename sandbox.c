@@ -18,6 +18,7 @@
 #include "base/fmt.h"
 #include "json.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "wire/message.h"
 #include "ops.h"
 #include "shim.h"
@@ -348,7 +349,10 @@ create(struct ttrpc_call *call, struct pb_bytes payload)
 	if (!ttrpc_may_begin(call) ||
 	    !message_or_fail(&m, call, payload, "-ss-bs"))
 		return;
-	if (write_bundle(&m, payload, &e) < 0) {
+	/* Before anything is written. */
+	if (name_check("sandbox id", m.str[1], &e) < 0 ||
+	    name_check_path("bundle", m.str[2], &e) < 0 ||
+	    write_bundle(&m, payload, &e) < 0) {
 		err_prefix(&e, "create sandbox %s", m.str[1]);
 		ttrpc_fail(call, &e);
 		goto out;

@@ -30,6 +30,7 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/name.h"
 #include "wire/pb.h"
 #include "base/sha256.h"
 #include "shim.h"
@@ -516,6 +517,13 @@ verb_start(const struct options *o)
 	bool live, known;
 	int fd = -1, lock, ret = EXIT_FAILED;
 
+	/* Who does not take the address gets no daemon. */
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		fmt_write(STDERR_FILENO, "%s: start %s: standard output is "
+		    "closed\n", SHIM_NAME, o->id);
+		return EXIT_FAILED;
+	}
+	signal(SIGPIPE, SIG_IGN);
 	/* What is printed is read as the answer. */
 	log_set_level(LOG_WARN);
 	if (log_open(FILE_LOG) < 0)
@@ -523,7 +531,8 @@ verb_start(const struct options *o)
 	input = read_stdin(&in.n);
 	in.p = input;
 	shim_parse_input(o, in, &any, dir, sizeof(dir));
-	if (config_init(&config, &e) < 0)
+	if (config_init(&config, &e) < 0 ||
+	    name_check_path("socket_dir", dir, &e) < 0)
 		goto out;
 	/* What is wrong with the configuration is told by Create, which reads
 	 * it again and whose answer reaches the user. */

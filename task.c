@@ -638,11 +638,11 @@ task_shutdown(struct ttrpc_call *call, struct pb_bytes payload)
 	if (!message_or_fail(&m, call, payload, "-sn"))
 		return;
 	free(m.text);
-	ttrpc_reply(call, NULL, 0);
 	/* A pod's shim hears this for each of its containers: only the last
-	 * counts. */
+	 * counts.  Before the answer: no `start` finds us after it. */
 	if (state_containers() == 0)
 		on_shutdown();
+	ttrpc_reply(call, NULL, 0);
 }
 
 static const struct ttrpc_method methods[] = {

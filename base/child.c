@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -272,6 +273,7 @@ int
 child_init(void (*on_signal)(int sig), struct err *e)
 {
 	struct sigaction ign = { .sa_handler = SIG_IGN };
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t mask;
 	int fd;
 
@@ -284,6 +286,8 @@ child_init(void (*on_signal)(int sig), struct err *e)
 	if (sigprocmask(SIG_BLOCK, &mask, &old_mask) < 0)
 		return err_sys(e, "block signals");
 	sigaction(SIGPIPE, &ign, NULL);
+	/* Whoever started us may ignore it, and then nobody can be reaped. */
+	sigaction(SIGCHLD, &dfl, NULL);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_sys(e, "become subreaper");
 	fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -349,6 +353,30 @@ place_fds(const struct child_spawn *s, int *exec_fd)
 	return 0;
 }
 
+/* As execvpe(3), which would give a file that is no program to the shell. */
+static void
+exec_on_path(const char *const *argv, char *const *envp)
+{
+	const char *path = getenv("PATH"), *end;
+	char name[PATH_MAX];
+	int err = ENOENT;
+
+	if (strchr(argv[0], '/')) {
+		execve(argv[0], (char *const *)argv, envp);
+		return;
+	}
+	for (path = path ? path : "/usr/local/bin:/bin:/usr/bin"; path;
+	    path = *end ? end + 1 : NULL) {
+		end = path + strcspn(path, ":");
+		if (fmt(name, sizeof(name), "%.*s%s%s", (int)(end - path),
+		    path, end > path ? "/" : "", argv[0]) < sizeof(name))
+			execve(name, (char *const *)argv, envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			err = errno;
+	}
+	errno = err;
+}
+
 static void
 run_child(const struct child_spawn *s, int exec_fd, pid_t parent)
 {
@@ -366,8 +394,8 @@ run_child(const struct child_spawn *s, int exec_fd, pid_t parent)
 	    (!s->cwd || chdir(s->cwd) == 0)) {
 		/* Not before: descriptors were placed above it. */
 		prlimit(0, RLIMIT_NOFILE, &old_files, NULL);
-		execvpe(s->argv[0], (char *const *)s->argv,
-		    s->envp ? (char *const *)s->envp : environ);
+		exec_on_path(s->argv, s->envp ? (char *const *)s->envp :
+		    environ);
 	}
 	err = errno;
 	if (write(exec_fd, &err, sizeof(err)) < 0)

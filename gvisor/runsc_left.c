@@ -18,12 +18,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/name.h"
 #include "json.h"
 
 #define CMDLINE_MAX 8192
-#define STATE_FILE_MAX (1u << 20)
+#define STATE_FILE_MAX (4 << 20)
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 #define NSFS 0x6e736673		/* statfs(2) of a namespace's file */
 /* runsc/specutils/namespace.go, pkg/sentry/fsimpl/fsutil. */
@@ -84,9 +85,11 @@ read_sandbox(int dir_fd, const char *name, pid_t *pid, char *id, size_t cap)
 	struct json j;
 	struct err e;
 	int64_t v = 0;
-	int rc = n < 0 ? -1 : 0;
+	/* One that is too long to be read whole is no sign of death. */
+	int rc = n < 0 || n == STATE_FILE_MAX ? -1 : 0;
 
-	if (n > 0 && json_parse(&j, text, (size_t)n, &e) == 0) {
+	if (rc == 0 && n > 0 &&
+	    json_parse(&j, text, (size_t)n, &e) == 0) {
 		int sandbox = json_get(&j, 0, "sandbox");
 
 		rc = json_int(&j, json_get(&j, sandbox, "pid"), &v) &&
@@ -107,7 +110,8 @@ static bool
 is_sandbox(pid_t pid, const char *id)
 {
 	char path[32], text[CMDLINE_MAX];
-	size_t idlen = strlen(id);
+	size_t idlen = strlen(id), used = 0;
+	bool named = false;
 	ssize_t n;
 	int fd;
 
@@ -115,11 +119,19 @@ is_sandbox(pid_t pid, const char *id)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno != ENOENT;
-	n = read(fd, text, sizeof(text));
+	/* The end counts, however long it is. */
+	while ((n = read(fd, text + used, sizeof(text) - used)) > 0) {
+		used += (size_t)n;
+		named |= strncmp(text, "runsc", 5) == 0;
+		if (used == sizeof(text)) {
+			used = idlen + 2;
+			memmove(text, text + sizeof(text) - used, used);
+		}
+	}
 	close(fd);
-	return n > (ssize_t)idlen + 1 && strncmp(text, "runsc", 5) == 0 &&
-	    text[(size_t)n - idlen - 2] == '\0' &&
-	    memcmp(text + (size_t)n - idlen - 1, id, idlen + 1) == 0;
+	return n < 0 || (named && used > idlen + 1 &&
+	    text[used - idlen - 2] == '\0' &&
+	    memcmp(text + used - idlen - 1, id, idlen + 1) == 0);
 }
 
 bool
@@ -295,21 +307,46 @@ runsc_forget_filestore(int bundle_fd, const char *rootfs,
 	close(dir);
 }
 
+/* Has this container a root for itself? */
+static bool
+is_own_root(const char *root, const char *ns, const char *id)
+{
+	size_t len = strlen(root), idlen = strlen(id), nslen = strlen(ns);
+
+	return len > idlen + nslen + 2 &&
+	    strcmp(root + len - idlen, id) == 0 &&
+	    root[len - idlen - 1] == '/' &&
+	    memcmp(root + len - idlen - 1 - nslen, ns, nslen) == 0 &&
+	    root[len - idlen - 2 - nslen] == '/';
+}
+
+int
+runsc_check_root(const char *root, const char *ns, const char *id,
+    struct err *e)
+{
+	struct stat st;
+
+	if ((is_own_root(root, ns, id) ? lstat : stat)(root, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "look at %s", root);
+	return S_ISDIR(st.st_mode) ? 0 : err_set(e, ERR_PRECONDITION,
+	    "%s is not a directory", root);
+}
+
 void
 runsc_forget(const char *root, const char *ns, const char *id)
 {
-	char end[PATH_MAX];
-	size_t len = strlen(root), n;
-	bool own;
+	bool own = is_own_root(root, ns, id);
 	struct dirent *d;
-	DIR *dir = opendir(root);
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+	    (own ? O_NOFOLLOW : 0));
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (!dir)
+	if (!dir) {
+		fd_close(&fd);
 		return;
+	}
 	/* Its own directory goes with all that is in it; where others are,
 	 * only what is named after it. */
-	n = fmt(end, sizeof(end), "/%s/%s", ns, id);
-	own = n < sizeof(end) && len > n && strcmp(root + len - n, end) == 0;
 	if (own)
 		forget_netns(dirfd(dir));
 	while ((d = readdir(dir))) {

@@ -75,7 +75,9 @@ runsc_skip_notices(const char *out)
 {
 	const char *line = out;
 
-	while (line[0] != '{' && line[0] != '[' &&
+	/* "[WARN] ..." is no list. */
+	while (!(line[0] == '{' && strchr("\"} \n", line[1])) &&
+	    !(line[0] == '[' && strchr("0123456789{]\"\n", line[1])) &&
 	    strncmp(line, "UID ", 4) != 0) {
 		line = strchr(line, '\n');
 		if (!line)

@@ -180,6 +180,61 @@ START_TEST(daemon_that_cannot_serve)
 }
 END_TEST
 
+/* 13.14: nobody takes the address: no daemon stays.  13.1: a starter that
+ * ignores SIGCHLD is no reason to reap nobody. */
+START_TEST(nobody_takes_the_address)
+{
+	char *bundle = make_bundle("c1", "\"exit:3\"", "", false);
+	struct task_reply t;
+	int status, ends[2];
+	char text[512];
+	pid_t pid;
+
+	put_params(in_dir("params"), "c1");
+	ck_assert_int_eq(pipe(ends), 0);
+	close(ends[0]);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGPIPE, SIG_DFL);
+		if (chdir(bundle) < 0 ||
+		    !freopen(in_dir("params"), "r", stdin) ||
+		    (_i ? close(1) : dup2(ends[1], 1)) < 0)
+			_exit(127);
+		close(ends[1]);
+		execl(shim, shim, "-namespace", "ns", "-id", "c1", "-address",
+		    in_dir("ctd.sock"), "start", (char *)NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	while (count_processes())
+		usleep(1000);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGCHLD, SIG_IGN);
+		if (chdir(bundle) < 0 ||
+		    !freopen(in_dir("params"), "r", stdin) ||
+		    !freopen(in_dir("out"), "w", stdout))
+			_exit(127);
+		execl(shim, shim, "-namespace", "ns", "-id", "c1", "-address",
+		    in_dir("ctd.sock"), "start", (char *)NULL);
+		_exit(127);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	slurp(in_dir("out"), text, sizeof(text));
+	snprintf(address, sizeof(address), "%.*s", (int)strlen(text) - 8,
+	    text + 7);
+	c = client_connect(address);
+	run("c1", "\"exit:3\"");
+	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	ck_assert_uint_eq(t.exit_status, 3);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
 static unsigned
 count_shims(void)
 {
@@ -300,6 +355,7 @@ add(Suite *s)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, nothing_but_the_answer, 0, 12);
 	tcase_add_test(tc, daemon_that_cannot_serve);
+	tcase_add_loop_test(tc, nobody_takes_the_address, 0, 2);
 	tcase_add_test(tc, starts_at_once);
 	tcase_add_loop_test(tc, nothing_after_the_end, 0, 2);
 	suite_add_tcase(s, tc);

@@ -236,6 +236,22 @@ START_TEST(address_is_a_socket)
 }
 END_TEST
 
+/* A root of its own that is a link: nothing is made or removed behind it. */
+START_TEST(root_is_a_link)
+{
+	char cmd[512], *bundle = make_bundle("c1", "\"hang\"", "", false);
+
+	make_canaries();
+	snprintf(cmd, sizeof(cmd), "ln -s %s/canary %s/root/ns/c1", dir, dir);
+	ck_assert_int_eq(system(cmd), 0);
+	ck_assert_int_eq(create("c1", "\"hang\"", ""), 9);
+	canaries_live();
+	ck_assert_int_eq(verb(bundle, "ns", "c1", bundle, "delete"), 0);
+	canaries_live();
+	shut_down();
+}
+END_TEST
+
 /* 13.11: a state that a power cut has left makes nobody refuse; nor does that
  * of another container with such a name. */
 START_TEST(dead_state)
@@ -274,6 +290,7 @@ add(Suite *s)
 	tcase_add_loop_test(tc, settings, 0, 6);
 	tcase_add_test(tc, flags);
 	tcase_add_test(tc, address_is_a_socket);
+	tcase_add_test(tc, root_is_a_link);
 	tcase_add_loop_test(tc, dead_state, 0, 4);
 	suite_add_tcase(s, tc);
 }

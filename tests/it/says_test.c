@@ -17,6 +17,7 @@
 #include "client.h"
 #include "host.h"
 
+#define INVALID 3
 #define NOT_FOUND 5
 #define PERMISSION 7
 #define POD(type) "\"io.kubernetes.cri.container-type\":\"" type "\"," \
@@ -92,6 +93,7 @@ START_TEST(errno_of_exec)
 		{ NULL, NOT_FOUND },		/* is not there */
 		{ "", PERMISSION },		/* is not executable */
 		{ "#!/no/such/interpreter\n", NOT_FOUND },
+		{ "echo no program >&2\n", INVALID },	/* and no script */
 	};
 	char path[256], lines[512];
 	FILE *f;
@@ -199,7 +201,7 @@ add(Suite *s)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, notices, 0, 4);
 	tcase_add_test(tc, cause_comes_first);
-	tcase_add_loop_test(tc, errno_of_exec, 0, 3);
+	tcase_add_loop_test(tc, errno_of_exec, 0, 4);
 	tcase_add_test(tc, detach_in_names);
 	tcase_add_test(tc, detach_in_root);
 	tcase_add_loop_test(tc, many_ask, 0, 2);

@@ -399,6 +399,7 @@ START_TEST(notices)
 	static const char *const texts[][2] = {
 		{ "warning: old\n{\"a\":1}\n", "{\"a\":1}\n" },
 		{ "a\n\nb\n[1,2]", "[1,2]" }, { "[1]", "[1]" },
+		{ "[WARN] old\n{x\n[1]\n", "[1]\n" },
 		{ "", "" }, { "no such thing\n", "no such thing\n" },
 		{ "x\nUID       PID\n", "UID       PID\n" },
 		{ "say {\nmore", "say {\nmore" },
