@@ -510,6 +510,13 @@ io_drain(struct io *io, void (*done)(void *arg), void *arg)
 	check_drained(io);
 }
 
+bool
+io_is_unclaimed(const struct io *io)
+{
+	return stream_is_unclaimed(&io->s[OUT]) ||
+	    stream_is_unclaimed(&io->s[ERR]);
+}
+
 void
 io_drain_end(struct io *io)
 {

@@ -80,6 +80,8 @@ void io_close_stdin(struct io *io);
 #define IO_DRAIN_NS (10 * 1000000000LL)
 #define IO_READ_NS (1 * 1000000000LL)
 void io_drain(struct io *io, void (*done)(void *arg), void *arg);
+/* Is there output in a FIFO that no client has open? */
+bool io_is_unclaimed(const struct io *io);
 /* Do not wait for that any longer: done() is called when this turn of the loop
  * is over.  Not draining, or done already: nothing. */
 void io_drain_end(struct io *io);

@@ -787,8 +787,8 @@ read_int(const struct json *j, int tok, bool *minus, uint64_t *v)
 bool
 json_uint(const struct json *j, int tok, uint64_t *v)
 {
-	uint64_t u;
-	bool minus;
+	uint64_t u = 0;
+	bool minus = false;
 
 	if (!read_int(j, tok, &minus, &u) || minus)
 		return false;

@@ -13,6 +13,8 @@
 #include "sandbox.h"
 #include "state.h"
 
+/* How long a client has to open a FIFO with output before State is answered. */
+#define UNCLAIMED_NS (100 * NS_PER_MS)
 #define REPLY_BYTES 512
 #define ROOTFS_FIELD 3
 #define CHECKPOINT_TYPE "containerd.runc.v1.CheckpointOptions"
@@ -569,18 +571,14 @@ status_of(enum proc_state s)
 }
 
 static void
-task_state(struct ttrpc_call *call, struct pb_bytes payload)
+answer_state(struct ttrpc_call *call, const struct message *m)
 {
 	uint8_t buf[REPLY_BYTES];
 	const struct process *p;
-	struct message m;
 	struct pb_out o;
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-ss"))
-		return;
-	p = state_find(m.str[1], m.str[2], &e);
-	free(m.text);
+	p = state_find(m->str[1], m->str[2], &e);
 	if (!p) {
 		ttrpc_fail(call, &e);
 		return;
@@ -599,6 +597,66 @@ task_state(struct ttrpc_call *call, struct pb_bytes payload)
 		pb_put_time(&o, 10, p->exited_at);
 	}
 	ttrpc_reply_pb(call, &o);
+}
+
+/* A State that is answered a little later. */
+struct held_state {
+	struct timer timer;
+	struct ttrpc_call *call;
+	struct message m;
+};
+
+static void
+held_state_free(struct held_state *h)
+{
+	timer_stop(&h->timer);
+	free(h->m.text);
+	free(h);
+}
+
+static void
+on_held_state(struct timer *t)
+{
+	struct held_state *h = container_of(t, struct held_state, timer);
+
+	answer_state(h->call, &h->m);
+	held_state_free(h);
+}
+
+static void
+held_state_unwanted(void *arg)
+{
+	held_state_free(arg);
+}
+
+/*
+ * A containerd that comes back opens the FIFOs of a task and asks for its State
+ * at once; told that it is stopped, it gives up what it has not opened by then
+ * (client/task.go Delete).  While there is output that nobody has come for, the
+ * answer leaves it that time.
+ */
+static void
+task_state(struct ttrpc_call *call, struct pb_bytes payload)
+{
+	struct held_state *h = NULL;
+	const struct process *p;
+	struct message m;
+	struct err e;
+
+	if (!message_or_fail(&m, call, payload, "-ss"))
+		return;
+	p = state_find(m.str[1], m.str[2], &e);
+	if (p && p->state == STATE_STOPPED && p->io && io_is_unclaimed(p->io))
+		h = calloc(1, sizeof(*h));
+	if (h) {
+		h->call = call;
+		h->m = m;
+		ttrpc_on_gone(call, held_state_unwanted, h);
+		timer_start(&h->timer, UNCLAIMED_NS, on_held_state);
+		return;
+	}
+	answer_state(call, &m);
+	free(m.text);
 }
 
 static void

@@ -455,6 +455,12 @@ stream_drained(const struct stream *s)
 }
 
 bool
+stream_is_unclaimed(const struct stream *s)
+{
+	return s->open && s->tail.writer >= 0 && tail_unread(&s->tail) != 0;
+}
+
+bool
 stream_is_being_read(const struct stream *s)
 {
 	return s->open && tail_is_being_read(&s->tail);

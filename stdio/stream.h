@@ -63,6 +63,8 @@ void stream_init(struct stream *s, const char *name,
 int stream_copy(struct stream *s, struct err *e);
 /* Move what can be moved. */
 void stream_pump(struct stream *s);
+/* Has it ended with bytes in a FIFO that no client has open? */
+bool stream_is_unclaimed(const struct stream *s);
 /* Handed to the client, or nobody to hand it to? */
 bool stream_drained(const struct stream *s);
 /* Is the client at it that has not read everything yet? */
