@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/* As the Makefile has it. */
+#define SYSCONFDIR "/etc"
 /*
  * Included ahead of each file of the product by tests/analyze.sh, and in no
  * build: an analyser sees one file at a time, and is told here what it would
