@@ -523,7 +523,7 @@ verb_start(const struct options *o)
 		    "closed\n", SHIM_NAME, o->id);
 		return EXIT_FAILED;
 	}
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	/* What is printed is read as the answer. */
 	log_set_level(LOG_WARN);
 	if (log_open(FILE_LOG) < 0)
