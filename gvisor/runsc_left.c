@@ -324,9 +324,10 @@ int
 runsc_check_root(const char *root, const char *ns, const char *id,
     struct err *e)
 {
+	int flags = is_own_root(root, ns, id) ? AT_SYMLINK_NOFOLLOW : 0;
 	struct stat st;
 
-	if ((is_own_root(root, ns, id) ? lstat : stat)(root, &st) < 0)
+	if (fstatat(AT_FDCWD, root, &st, flags) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "look at %s", root);
 	return S_ISDIR(st.st_mode) ? 0 : err_set(e, ERR_PRECONDITION,
 	    "%s is not a directory", root);

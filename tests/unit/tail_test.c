@@ -361,9 +361,10 @@ START_TEST(late_writer)
 {
 	unsigned before = open_fds();
 	int fds[3], p[2], fd, opened;
-	struct io *io = new_io(in, "", fds);
+	static struct io *io;	/* the child has it in reach too: valgrind */
 	pid_t pid;
 
+	io = new_io(in, "", fds);
 	settle();
 	close_all(fds);
 	if (_i == 0)
