@@ -365,6 +365,92 @@ cleanup() {
 	return 0
 }
 
+# shimctl, for what ctr cannot ask.  Its containers have the names of
+# containerd's own, so that what is left of them is found.
+SHIMCTL=$(readlink -f "${SHIMCTL:-$lib_dir/../../shimctl}")
+
+need_shimctl() {
+	[ -x "$SHIMCTL" ] || {
+		echo "There is no shimctl: run \`make\` first."
+		exit 1
+	}
+}
+
+ctl() {
+	timeout -k 2 60 "$SHIMCTL" -n "$NS" --containerd "$SOCK" "$@"
+}
+
+# bundle ID TERMINAL COMMAND...: a bundle without containerd; NOTES are its
+# annotations and MOUNTS further mounts, in JSON, CGROUP its cgroupsPath.
+bundle() {
+	local b=$T/b/$1 terminal=$2 args="" a cgroup=""
+
+	used "$1"
+	shift 2
+	[ -z "${CGROUP:-}" ] || cgroup="\"cgroupsPath\": \"$CGROUP\","
+	for a in "$@"; do
+		args="$args${args:+,}\"$a\""
+	done
+	mkdir -p "$b"
+	[ -e "$b/rootfs" ] || cp -al "$ROOTFS" "$b/rootfs"
+	cat >"$b/config.json" <<-E
+	{ "ociVersion": "1.0.2",
+	  "process": { "terminal": $terminal, "user": { "uid": 0, "gid": 0 },
+	    "args": [ $args ], "env": [ "PATH=/bin" ], "cwd": "/" },
+	  "root": { "path": "rootfs" }, "hostname": "shimctl",
+	  "annotations": { ${NOTES:-} },
+	  "mounts": [ { "destination": "/proc", "type": "proc",
+	    "source": "proc" } ${MOUNTS:+, $MOUNTS} ],
+	  "linux": { $cgroup
+	    "namespaces": [ { "type": "pid" }, { "type": "ipc" },
+	    { "type": "uts" }, { "type": "mount" } ] } }
+	E
+}
+
+start_shim() {
+	ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" "$T/b/$1" "$@"
+}
+
+ctl_create() {
+	ctl create --config "$T/runsc.toml" "$T/b/$1" "$@"
+}
+
+ctl_status() {
+	[ "$(ctl state "$1" 2>/dev/null | sed -n 's/^status: //p')" = "$2" ]
+}
+
+# Annotations of a pod's container: notes TYPE POD
+notes() {
+	printf '"io.kubernetes.cri.container-type": "%s",
+	    "io.kubernetes.cri.sandbox-id": "%s"' "$1" "$2"
+}
+
+# wrap LINE: what comes on standard input is done instead of runsc.  It knows
+# $real, the $verb, the $id and the pid $file; LINE is one more for runsc.toml.
+wrap() {
+	mkdir -p "$T/bin"
+	{
+		echo '#!/bin/bash'
+		echo "real=$(command -v runsc) T=$T"
+		cat <<-'E'
+		verb= file= last=
+		for id; do
+			[ "$last" != --pid-file ] || file=$id
+			case $id in -*) ;; *) verb=${verb:-$id} ;; esac
+			last=$id
+		done
+		E
+		cat
+	} >"$T/bin/runsc"
+	chmod +x "$T/bin/runsc"
+	cat >"$T/runsc.toml" <<-E
+	binary_name = "$T/bin/runsc"
+	$1
+	[runsc_config]
+	  network = "none"
+	E
+}
+
 # Cases: a function case_NAME that returns non-zero after `why TEXT`.
 
 PASSED=0

@@ -5,48 +5,14 @@
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-SHIMCTL=$(readlink -f "${SHIMCTL:-$lib_dir/../../shimctl}")
-
-# Named like containerd's own, so that lib.sh finds what is left of them.
-ctl() {
-	timeout -k 2 60 "$SHIMCTL" -n "$NS" --containerd "$SOCK" "$@"
-}
-
 ctl_tty() {
 	SHELL=$BASH script -qec "timeout --foreground -k 2 60 $SHIMCTL -n $NS \
 	    --containerd $SOCK $(printf '%q ' "$@")" /dev/null </dev/null
 }
 
-# bundle ID TERMINAL COMMAND...: a bundle without containerd
-bundle() {
-	local b=$T/b/$1 terminal=$2 args="" a
-
-	used "$1"
-	shift 2
-	for a in "$@"; do
-		args="$args${args:+,}\"$a\""
-	done
-	mkdir -p "$b"
-	[ -e "$b/rootfs" ] || cp -a "$ROOTFS" "$b/rootfs"
-	cat >"$b/config.json" <<-E
-	{ "ociVersion": "1.0.2",
-	  "process": { "terminal": $terminal, "user": { "uid": 0, "gid": 0 },
-	    "args": [ $args ], "env": [ "PATH=/bin" ], "cwd": "/" },
-	  "root": { "path": "rootfs" }, "hostname": "shimctl",
-	  "mounts": [ { "destination": "/proc", "type": "proc",
-	    "source": "proc" } ],
-	  "linux": { "namespaces": [ { "type": "pid" }, { "type": "ipc" },
-	    { "type": "uts" }, { "type": "mount" } ] } }
-	E
-}
-
 # ctl_run ID ARGUMENTS...
 ctl_run() {
 	ctl run --shim "$SHIM" --config "$T/runsc.toml" "${@:2}" "$T/b/$1" "$1"
-}
-
-ctl_status() {
-	[ "$(ctl state "$1" 2>/dev/null | sed -n 's/^status: //p')" = "$2" ]
 }
 
 case_run_0() {
@@ -238,9 +204,6 @@ if ! is_runsc; then
 	echo "skipped: not this shim"
 	exit 0
 fi
-if [ ! -x "$SHIMCTL" ]; then
-	echo "There is no shimctl: run \`make\` first."
-	exit 1
-fi
+need_shimctl
 begin
 run_cases
