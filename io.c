@@ -259,6 +259,10 @@ open_stdin(struct io *io, const struct io_config *c, struct err *e)
 		io->child[IN] = t.fd;	/* a file needs nobody in between */
 		return 0;
 	}
+	if (t.file && !t.copy) {
+		close(t.fd);	/* /dev/null: nobody types */
+		return 0;
+	}
 	s->src = t.fd;
 	s->keep = t.keep;
 	if (!t.fifo)
@@ -329,17 +333,20 @@ open_logger(struct io *io, const struct io_config *c, struct err *e)
 static int
 open_outputs(struct io *io, const struct io_config *c, struct err *e)
 {
-	const char *err = c->err;
+	const char *out = c->out, *err = c->err;
 
 	if (target_is(c->out, "binary") ||
 	    target_is(c->out, "binary-v2"))
 		return open_logger(io, c, e);
-	/* A terminal has no stderr; a URI names where both go. */
+	/* A terminal has no stderr, and one that nobody read would fill up; a
+	 * URI names where both go. */
 	if (c->terminal)
 		err = "";
+	if (c->terminal && (!out || !out[0]))
+		out = "/dev/null";
 	else if (target_is(c->out, "file"))
 		err = c->out;
-	if (open_output(io, OUT, c->out, c, e) < 0)
+	if (open_output(io, OUT, out, c, e) < 0)
 		return -1;
 	return open_output(io, ERR, err, c, e);
 }

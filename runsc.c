@@ -51,6 +51,8 @@ struct runsc_cmd {
 	const char *verb;
 	enum urpc_method method;
 	struct urpc *call;	/* while the sandbox is asked; or NULL */
+	struct runsc_cmd *reason;	/* see ask_reason(); or NULL */
+	int status;		/* while that is asked */
 	int64_t began_ns;
 	pid_t internal_pid;	/* kill, with the next two */
 	bool all;
@@ -188,6 +190,32 @@ take_pid_file(int dir_fd, const char *name, bool keep, int64_t *written_ns)
 	return runsc_parse_pid(text, (size_t)n);
 }
 
+static struct runsc_cmd *
+cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
+    runsc_done *done, void *arg, struct err *e)
+{
+	struct runsc_cmd *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_set(e, ERR_EXHAUSTED, "runsc %s: out of memory", verb);
+		return NULL;
+	}
+	c->child = (struct child)CHILD_INIT;
+	c->env = env;
+	c->verb = verb;
+	c->timeout_ns = timeout_ns;
+	c->done = done;
+	c->arg = arg;
+	c->log_fd = -1;
+	c->out_fd = -1;
+	c->err_fd = -1;
+	c->root_fd = -1;
+	c->process_fd = -1;
+	c->dir_fd = -1;
+	running++;
+	return c;
+}
+
 static void
 cmd_free_now(struct defer *d)
 {
@@ -237,7 +265,7 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 		return;
 	}
 	if (c->child.exec_errno) {
-		err_errno(e, c->child.exec_errno, "run runsc");
+		err_errno(e, c->child.exec_errno, "run %s", c->env->binary);
 		return;
 	}
 	last = log ? runsc_errors(log, loglen, msg, sizeof(msg)) : NULL;
@@ -316,24 +344,23 @@ cmd_end(struct runsc_cmd *c, bool killed)
 		cmd_release(c);
 }
 
-static void
-on_exit_status(struct child *child, int status)
+static bool
+succeeded(const struct runsc_cmd *c)
 {
-	struct runsc_cmd *c = container_of(child, struct runsc_cmd, child);
+	return !c->timed_out && WIFEXITED(c->status) &&
+	    WEXITSTATUS(c->status) == 0;
+}
+
+/* Tell who asked; of a failure why (else what the command itself says). */
+static void
+cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
+{
 	struct runsc_result r = { .err.code = ERR_OK };
 	size_t loglen = 0, len;
 	char *log = NULL, *out, *said;
 	int64_t written_ns;
-	bool killed = false;
-	bool ok = !c->timed_out && WIFEXITED(status) &&
-	    WEXITSTATUS(status) == 0;
+	bool ok = succeeded(c);
 
-	if (!c->done || !ok)
-		killed = kill_started(c);
-	if (!c->done) {
-		cmd_end(c, killed);
-		return;
-	}
 	out = read_output(c->out_fd, &r.outlen);
 	said = read_output(c->err_fd, &len);
 	r.out = out ? runsc_skip_notices(out) : "";
@@ -346,8 +373,10 @@ on_exit_status(struct child *child, int status)
 		    "runsc %s: out of memory for what it printed", c->verb);
 	if (!ok) {
 		log = read_log(c->log_fd, &loglen);
-		explain(c, status, log, loglen, &r);
+		explain(c, c->status, log, loglen, &r);
 	}
+	if (why)
+		r.err = *why;
 	if (c->pid_file[0])
 		r.pid = take_pid_file(c->dir_fd, c->pid_file,
 		    !c->internal_pid_file[0], &r.origin.written_ns);
@@ -371,6 +400,58 @@ on_exit_status(struct child *child, int status)
 	free(out);
 	free(said);
 	cmd_end(c, killed);
+}
+
+static struct runsc_cmd *run(struct runsc_cmd *c, struct err *e);
+
+static void
+on_reason(void *arg, const struct runsc_result *r)
+{
+	struct runsc_cmd *c = arg;
+
+	c->reason = NULL;
+	cmd_tell(c, false, r->err.code == ERR_OK || r->gone ? NULL : &r->err);
+}
+
+/*
+ * A command whose output is the container's has failed and has not logged why:
+ * runsc refuses its flags before it has a log, and says so where nobody looks.
+ * It refuses the same flags of any command.
+ */
+static bool
+ask_reason(struct runsc_cmd *c)
+{
+	char msg[ERR_MSG_MAX], *log;
+	size_t loglen;
+	struct err e;
+
+	if (c->out_fd >= 0 || c->timed_out || c->child.exec_errno ||
+	    !WIFEXITED(c->status))
+		return false;
+	log = read_log(c->log_fd, &loglen);
+	if (!log || !runsc_errors(log, loglen, msg, sizeof(msg)))
+		c->reason = cmd_new(c->env, "help", c->env->command_timeout_ns,
+		    on_reason, c, &e);
+	free(log);
+	if (c->reason)
+		c->reason = run(c->reason, &e);
+	return c->reason != NULL;
+}
+
+static void
+on_exit_status(struct child *child, int status)
+{
+	struct runsc_cmd *c = container_of(child, struct runsc_cmd, child);
+	bool killed = false;
+
+	c->status = status;
+	if (!c->done || !succeeded(c))
+		killed = kill_started(c);
+	timer_stop(&c->deadline);
+	if (!c->done)
+		cmd_end(c, killed);
+	else if (killed || succeeded(c) || !ask_reason(c))
+		cmd_tell(c, killed, NULL);
 }
 
 /* It does not even die (a file system that hangs): who asked is told, and it
@@ -406,6 +487,7 @@ runsc_cancel(struct runsc_cmd *cmd)
 	if (!cmd || !cmd->done)
 		return;
 	cmd->done = NULL;
+	runsc_cancel(cmd->reason);
 	if (child_running(&cmd->child))
 		child_kill(&cmd->child, SIGKILL);
 	else
@@ -429,32 +511,6 @@ unsigned
 runsc_running(void)
 {
 	return running;
-}
-
-static struct runsc_cmd *
-cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
-    runsc_done *done, void *arg, struct err *e)
-{
-	struct runsc_cmd *c = calloc(1, sizeof(*c));
-
-	if (!c) {
-		err_set(e, ERR_EXHAUSTED, "runsc %s: out of memory", verb);
-		return NULL;
-	}
-	c->child = (struct child)CHILD_INIT;
-	c->env = env;
-	c->verb = verb;
-	c->timeout_ns = timeout_ns;
-	c->done = done;
-	c->arg = arg;
-	c->log_fd = -1;
-	c->out_fd = -1;
-	c->err_fd = -1;
-	c->root_fd = -1;
-	c->process_fd = -1;
-	c->dir_fd = -1;
-	running++;
-	return c;
 }
 
 /* A memory file that takes OUTPUT_MAX bytes and not one more. */
@@ -515,7 +571,7 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 	};
 	bool captured = !fds || fds[1] < 0;
 
-	if (!makes_sandbox(c) &&
+	if (!makes_sandbox(c) && strcmp(c->verb, "help") != 0 &&
 	    !runsc_exists(env->root, env->id)) {
 		timer_start(&c->deadline, 0, tell_absent);
 		return c;

@@ -351,7 +351,7 @@ find_socket(const struct options *o, struct err *e)
 		strcpy(socket_name.sun_path, o->socket);
 		if (bind(fd, (struct sockaddr *)&socket_name,
 		    sizeof(socket_name)) < 0 || chmod(o->socket, 0600) < 0 ||
-		    listen(fd, SOMAXCONN) < 0) {
+		    listen(fd, SHIM_BACKLOG) < 0) {
 			err_sys(e, "listen on %s", o->socket);
 			goto fail;
 		}

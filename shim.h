@@ -26,6 +26,9 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* Where sockets are, unless containerd names another directory. */
 #define SHIM_SOCKET_DIR "/run/containerd/s"
 #define SHIM_ADDRESS_MAX 128
+/* Connections that wait to be accepted.  One more is refused at once, and a
+ * client in Go does not try again; musl's own SOMAXCONN is 128. */
+#define SHIM_BACKLOG 4096
 
 /* Files of a bundle that are this shim's. */
 #define FILE_ADDRESS "address"

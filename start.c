@@ -187,7 +187,7 @@ listen_on(const char *path, bool *live, struct err *e)
 		}
 		replaced = true;
 	}
-	if (chmod(path, 0600) < 0 || listen(fd, SOMAXCONN) < 0) {
+	if (chmod(path, 0600) < 0 || listen(fd, SHIM_BACKLOG) < 0) {
 		err_sys(e, "listen on %s", path);
 		unlink(path);
 		goto fail;

@@ -518,6 +518,8 @@ set_choice(struct reader *r, const struct choice *list, size_t n, void *at,
 {
 	size_t i;
 
+	if (r->type == T_STRING && !r->text[0])
+		return 0;
 	for (i = 0; i < n; i++) {
 		if (r->type == T_STRING &&
 		    strcasecmp(r->text, list[i].name) == 0) {
@@ -556,10 +558,18 @@ put_flag(struct reader *r, const char *name, const char *value)
 static int
 set_flag(struct reader *r)
 {
+	/* A second one would win: nothing that runsc has would be found. */
+	static const char *const ours[] = { "root", "log", "log-format" };
 	const char *name = r->key + sizeof(FLAGS_TABLE);
+	size_t i;
 
-	if (strspn(name, BARE) != strlen(name))
+	if (strspn(name, BARE) != strlen(name) || name[0] == '-')
 		return refuse(r, "not the name of a runsc flag");
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		if (strcmp(name, ours[i]) == 0)
+			return refuse(r, "is not for [" FLAGS_TABLE "]: this "
+			    "shim sets it (see the keys root and log_path)");
+	}
 	if (read_value(r) < 0)
 		return -1;
 	if (r->type == T_OTHER)
@@ -601,16 +611,34 @@ set_bool(struct reader *r, const struct key *k, bool *at)
 	return 0;
 }
 
+/* Pass over a key of runc's; what is empty, 0 or false says nothing. */
+static int
+skip_key(struct reader *r, bool tell)
+{
+	static const char *const nothing[] = { "\"\"", "''", "0", "false" };
+	const char *value = r->p;
+	size_t i;
+
+	if (skip_value(r, 0) < 0)
+		return -1;
+	for (i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+		if ((size_t)(r->p - value) == strlen(nothing[i]) &&
+		    memcmp(value, nothing[i], strlen(nothing[i])) == 0)
+			tell = false;
+	}
+	if (tell)
+		ignore(r, "of runc, without a meaning for runsc");
+	return 0;
+}
+
 /* The value that follows to where its key says. */
 static int
 set_key(struct reader *r, const struct key *k)
 {
 	char *at = (char *)r->c + k->at;
 
-	if (k->kind == IGNORED)
-		ignore(r, "of runc, without a meaning for runsc");
 	if (k->kind >= IGNORED)
-		return skip_value(r, 0);
+		return skip_key(r, k->kind == IGNORED);
 	if (read_value(r) < 0)
 		return -1;
 	/* runc's keys are often there with the values that mean nothing. */

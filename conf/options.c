@@ -87,8 +87,9 @@ from_runc_options(struct config *c, struct pb_bytes value, struct err *e)
 		    config_is_last(f.b, "runc"))
 			continue;
 		if ((f.num < 3 || f.num > 7) && f.num != 9) {
-			log_warn("options: field %u of runc, without a "
-			    "meaning for runsc, ignored", f.num);
+			if (f.wire != PB_VARINT || f.v != 0)
+				log_warn("options: field %u of runc, without a "
+				    "meaning for runsc, ignored", f.num);
 			continue;
 		}
 		took = 1;

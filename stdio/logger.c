@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -45,6 +47,7 @@ struct logger {
 	bool v2;
 	bool freed;			/* the container is done with it */
 	struct defer gone;
+	const char *uri;		/* after the label */
 	char label[];
 };
 
@@ -222,6 +225,13 @@ on_discard_err(struct watch *w, uint32_t revents)
 	discard(container_of(w, struct logger, discard[1]), 1);
 }
 
+/* Has everybody closed it who wrote, and is everything read? */
+static bool
+is_read(int fd)
+{
+	return fd_events(fd, POLLIN) == POLLHUP;
+}
+
 /* Does the process have a read end of one of its pipes? */
 static bool
 reads(const struct logger *l, const char *pid)
@@ -323,6 +333,9 @@ on_exit_status(struct child *child, int status)
 {
 	struct logger *l = container_of(child, struct logger, child);
 	bool lives = child->exec_errno == 0 && watch_reader(l), ready;
+	/* As one that reads to the end of its input does. */
+	bool over = !l->told && is_read(l->read_fd[0]) &&
+	    is_read(l->read_fd[1]);
 	struct err e;
 	char c;
 
@@ -333,12 +346,13 @@ on_exit_status(struct child *child, int status)
 		start_discard(l);
 	if (child->exec_errno)
 		err_errno(&e, child->exec_errno,
-		    "logging binary cannot be run");
+		    "logging binary %s cannot be run", l->uri);
 	else
-		err_set(&e, ERR_PRECONDITION, "logging binary ended with "
-		    "status %u; the output is dropped",
-		    child_exit_code(status));
-	if (lives || (l->told && ready))
+		err_set(&e, ERR_PRECONDITION, "logging binary %s ended with "
+		    "status %u%s", l->uri, child_exit_code(status),
+		    over ? "" : "; the output is dropped");
+	if (lives || (over && child_exit_code(status) == 0) ||
+	    (l->told && ready))
 		tell(l, NULL);
 	else
 		tell(l, &e);
@@ -464,7 +478,8 @@ struct logger *
 logger_new(const char *uri, const char *id, const char *ns,
     const char *label, int fds[2], struct err *e)
 {
-	struct logger *l = calloc(1, sizeof(*l) + strlen(label) + 1);
+	struct logger *l = calloc(1, sizeof(*l) + strlen(label) +
+	    strlen(uri) + 2);
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, ready[2] = { -1, -1 };
 	char env_id[160], env_ns[160];
 	const char *const envp[] = { env_id, env_ns, NULL };
@@ -475,6 +490,7 @@ logger_new(const char *uri, const char *id, const char *ns,
 		return NULL;
 	}
 	strcpy(l->label, label);
+	l->uri = strcpy(l->label + strlen(label) + 1, uri);
 	l->v2 = target_is(uri, "binary-v2");
 	l->child = (struct child)CHILD_INIT;
 	l->ready.fd = l->discard[0].fd = l->discard[1].fd =

@@ -37,13 +37,13 @@ static const struct {
 	int code;		/* gRPC */
 	const char *text;
 } bad[] = {
-	{ "binary", NULL, 5, "logging binary cannot be run: "
+	{ "binary", NULL, 5, "logger cannot be run: "
 	    "No such file or directory" },
-	{ "binary", "exit 3", 9, "logging binary ended with status 3" },
-	{ "binary", "exit 0", 9, "logging binary ended with status 0" },
+	{ "binary", "exit 3", 9, "logger ended with status 3" },
+	{ "binary", "exit 0", 9, "logger ended with status 0" },
 	{ "binary-v2", "exec 5>&-; exec cat <&3 >/dev/null", 9,
 	    "says that it is not ready" },
-	{ "binary-v2", NULL, 5, "logging binary cannot be run" },
+	{ "binary-v2", NULL, 5, "logger cannot be run" },
 };
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
@@ -200,6 +200,36 @@ START_TEST(reader_is_a_child)
 }
 END_TEST
 
+/* One that reads to the end of its input and ends is no fault; one that leaves
+ * output unread is. */
+START_TEST(end_of_a_logger)
+{
+	static const char *const scripts[] = {
+		"exec 5>&-; out=${0%/*}/got\n"
+		    "cat <&4 >>$out & cat <&3 >>$out; wait",
+		"exec 5>&-; head -c 10 <&3 >${0%/*}/got",
+	};
+	bool told = false;
+	char *text;
+	int i;
+
+	make_logger("binary", scripts[_i]);
+	make_bundle("c1", "\"fill:100000\"", "", false);
+	write_text(in_dir("b/c1/log"), "");
+	ck_assert_int_eq(create("c1", "\"fill:100000\"", uri), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	/* It is reaped, whenever that is. */
+	for (i = 0; i < HANG_MS / 10 && count_children(daemon_pid()) > 0; i++)
+		sleep_ms(10);
+	text = read_text(in_dir("b/c1/log"));
+	told = strstr(text, "logging binary") != NULL;
+	ck_assert_msg(told == (_i == 1), "%s", text);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	shut_down();
+}
+END_TEST
+
 static void
 add(Suite *s)
 {
@@ -212,6 +242,7 @@ add(Suite *s)
 	tcase_add_test(tc, deleted_while_not_ready);
 	tcase_add_test(tc, init_ends_while_not_ready);
 	tcase_add_loop_test(tc, reader_is_a_child, 0, 5);
+	tcase_add_loop_test(tc, end_of_a_logger, 0, 2);
 	suite_add_tcase(s, tc);
 }
 

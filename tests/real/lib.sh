@@ -133,6 +133,14 @@ make_rootfs() {
 	done
 }
 
+# A file system for each: since 2023 runsc refuses one that it uses already.
+rootfs() {
+	mkdir -p "$T/roots"
+	rm -rf "$T/roots/$1"
+	cp -al "$ROOTFS" "$T/roots/$1"
+	echo "$T/roots/$1"
+}
+
 containerd_start() {
 	(
 		# Where it leaves the checkpoints that it unpacks.

@@ -33,14 +33,6 @@ conf() {
 	: >"$T/ctd/log"
 }
 
-# A file system for each: since 2023 runsc refuses one that it uses already.
-rootfs() {
-	mkdir -p "$T/roots"
-	rm -rf "$T/roots/$1"
-	cp -al "$ROOTFS" "$T/roots/$1"
-	echo "$T/roots/$1"
-}
-
 # pod ID FLAGS...
 pod() {
 	local id=$1

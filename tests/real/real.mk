@@ -6,7 +6,7 @@ REAL = build/real/$(NAME)
 
 $(REAL): $(NAME).static
 	mkdir -p build/real
-	cp $(NAME).static $@
+	cp --remove-destination $(NAME).static $@
 
 # Packages for building, demo and tests, on Debian 12.
 deps:
@@ -30,7 +30,7 @@ demo: $(REAL)
 # The runsc of 2026, and what is run with that too: what a runsc leaves, how it
 # is asked and what it prints.  The rest is the shim's own and the same.
 RUNSC26 = $(or $(PARTS),$(HOME)/.cache/shim-parts)/bin/runsc
-REAL26 = basic tasks rootfs limits checkpoint crash left status
+REAL26 = basic tasks rootfs limits checkpoint crash left status says
 
 # All cases against a real containerd and a real runsc; LOOPS=1000 for the
 # long loop, ONLY="case case" for some.

@@ -1186,6 +1186,37 @@ START_TEST(terminal)
 }
 END_TEST
 
+/* A terminal whose output nobody wants is read all the same, or its
+ * process would stop for ever; and nobody types at /dev/null. */
+START_TEST(terminal_without_clients)
+{
+	struct io *io = new_io(_i ? "/dev/null" : "", _i ? "/dev/null" : "",
+	    "", true);
+	char text[4096];
+	size_t n = 0;
+	struct err e;
+	ssize_t k;
+	int m, s;
+
+	io_child_done(io);
+	m = open_pty(&s);
+	ck_assert_int_eq(io_attach_master(io, m, &e), 0);
+	ck_assert_int_ge(fcntl(s, F_SETFL, O_NONBLOCK), 0);
+	memset(text, 'x', sizeof(text));
+	while (n < 1000000) {
+		k = write(s, text, sizeof(text));
+		ck_assert(k > 0 || errno == EAGAIN);
+		n += k > 0 ? (size_t)k : 0;
+		loop_turn(NS_PER_MS);
+	}
+	close(s);
+	io_drain(io, on_drained, NULL);
+	wait_drained(2000);
+	ck_assert(io_finished(io));
+	io_free(io);
+}
+END_TEST
+
 START_TEST(terminal_never_came)
 {
 	struct io *io = new_io("", in_dir("out"), "", true);
@@ -1492,6 +1523,7 @@ main(void)
 	tcase_add_test(tc, stdin_refused);
 	tcase_add_test(tc, terminal);
 	tcase_add_test(tc, terminal_never_came);
+	tcase_add_loop_test(tc, terminal_without_clients, 0, 2);
 	tcase_add_test(tc, logging_binary);
 	tcase_add_test(tc, logging_binary_dies);
 	tcase_add_test(tc, many_are_left);

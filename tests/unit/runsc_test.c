@@ -463,7 +463,7 @@ START_TEST(failures)
 	wait_done();
 	ck_assert_int_eq(result.err.code, ERR_NOT_FOUND);
 	ck_assert_str_eq(result.err.msg,
-	    "run runsc: No such file or directory");
+	    "run /nonexistent/runsc: No such file or directory");
 	/* No such container: runsc is not even asked. */
 	env.id = "c";
 	ck_assert(runsc_simple(&env, "ps", on_done, NULL, &e) != NULL);
