@@ -4,6 +4,79 @@
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# -- 13.1: pids that come again -----------------------------------------------
+
+LAST_PID=/proc/sys/kernel/ns_last_pid
+
+# Runs in a pid namespace of its own: the next processes have the numbers of
+# those before.
+again() {
+	echo 300 >$LAST_PID
+	"$@"
+}
+
+# A hundred execs in twenty sub-containers, each with a status of its own, while
+# a create hangs.  What is wrong, a line each.
+pids_again() {
+	local i n=0 a got
+
+	start_shim pp >/dev/null && ctl_create pp && ctl start pp ||
+	    echo "the pod did not start"
+	a=$(start_shim hangs)
+	ctl_create hangs --address "$a" >/dev/null 2>&1 &
+	until_true 10 test -s "$T/hanging" || echo "no create hangs"
+	for i in $(seq 1 20); do
+		again ctl_create "s$i" --address "$a" &&
+		    again ctl start --address "$a" "s$i" ||
+		    echo "s$i did not start"
+		for _ in 1 2 3 4 5; do
+			n=$((n + 1))
+			again ctl exec --address "$a" "s$i" sh -c "exit $n"
+			got=$?
+			[ "$got" = "$n" ] || echo "exec $n: $got"
+		done
+		again ctl kill --address "$a" "s$i" KILL
+		got=$(again ctl wait --timeout 10 --address "$a" "s$i" 2>&1)
+		[ "$got" = 137 ] || echo "s$i: $got"
+		got=$(again ctl delete --address "$a" "s$i" 2>&1)
+		[ "$got" = 137 ] || echo "delete of s$i: $got"
+	done
+	kill "$(cat "$T/hanging")"
+	wait
+	ctl kill --address "$a" pp KILL
+	ctl wait --address "$a" pp >/dev/null
+	ctl delete --address "$a" pp >/dev/null
+	# The last process takes all others with it.
+	until_true 10 test ! -e "${a#unix://}" || echo "the shim does not leave"
+}
+
+# 13.1: an exit is that of the process, not of its number.
+case_pids_again() {
+	local i
+
+	if [ ! -w $LAST_PID ]; then
+		echo "# skipped: a kernel without $LAST_PID"
+		return
+	fi
+	wrap "" <<-'E'
+	if [ "$verb" = create ] && [ "$id" = hangs ]; then
+		echo $$ >"$T/hanging"
+		exec sleep 1000
+	fi
+	exec "$real" "$@"
+	E
+	NOTES=$(notes sandbox pp) bundle pp false sleep 1000
+	for i in hangs $(seq -f s%.0f 1 20); do
+		NOTES=$(notes container pp) bundle "$i" false sleep 1000
+	done
+	export T NS SOCK SHIM SHIMCTL LAST_PID
+	export -f again pids_again ctl start_shim ctl_create until_true
+	is "what is wrong" "$(unshare --pid --fork --mount-proc \
+	    bash -c pids_again 2>&1)" ""
+	rm -rf "$T/b"
+	nothing_left
+}
+
 # -- 13.2: a pid file that lies ----------------------------------------------
 
 # lies VERB: runsc does it and then writes the text of the file lie for a pid.
@@ -172,6 +245,69 @@ case_sub_created_while_sandbox_dies() {
 	for moment in before 0.02 0.04 0.08 after; do
 		sandbox_dies "$moment"
 	done
+}
+
+# -- 13.6: after Shutdown -------------------------------------------------------
+
+# requests ADDRESS REQUEST...: METHOD,FIELD=TEXT,..., one after the other on one
+# connection: the method and the code of the answer, a line each.
+requests() {
+	perl -MSocket - "${1#unix://}" "${@:2}" <<-'E'
+	use strict;
+	sub varint {
+		my ($n, $out) = ($_[0], "");
+		for (; $n > 127; $n >>= 7) { $out .= chr($n & 127 | 128) }
+		return $out . chr($n);
+	}
+	sub field { varint($_[0] << 3 | 2) . varint(length $_[1]) . $_[1] }
+	sub take {
+		my $text = "";
+		while (length $text < $_[0]) {
+			sysread(S, $text, $_[0] - length $text, length $text)
+			    or die "the connection ended\n";
+		}
+		return $text;
+	}
+	my $stream = 1;
+	socket(S, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!";
+	connect(S, sockaddr_un(shift)) or die "connect: $!";
+	for (@ARGV) {
+		my ($method, @fields) = split /,/;
+		my $payload = join "", map { field(split /=/, $_, 2) } @fields;
+		my $request = field(1, "containerd.task.v2.Task") .
+		    field(2, $method) . field(3, $payload);
+		syswrite S, pack("NNCC", length $request, $stream, 1, 0) .
+		    $request;
+		my ($length) = unpack "N", take(10);
+		my $reply = take($length);
+		# Status, the first field, begins with its code.
+		my $code = $reply =~ /^\x0a[\x80-\xff]*[\x00-\x7f]\x08(.)/s ?
+		    ord $1 : 0;
+		print "$method $code\n";
+		$stream += 2;
+	}
+	E
+}
+
+# 13.6: a shim whose last events nobody takes yet makes no container any more.
+case_create_after_shutdown() {
+	local a
+
+	bundle as1 false sleep 1000
+	bundle as2 false sleep 1000
+	a=$(TTRPC_ADDRESS=$SOCK.ttrpc start_shim as1) || why "no shim"
+	kill -STOP "$CTD_PID"
+	ctl_create as1 || why "create failed"
+	ctl start as1 || why "start failed"
+	ctl kill as1 KILL
+	is wait "$(ctl wait as1)" 137
+	is answers "$(requests "$a" Delete,1=as1 Shutdown,1=as1 \
+	    "Create,1=as2,2=$T/b/as2" Start,1=as2 2>&1)" "Delete 0
+Shutdown 0
+Create 14
+Start 14"
+	kill -CONT "$CTD_PID"
+	nothing_left
 }
 
 if ! is_runsc; then
