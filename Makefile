@@ -64,9 +64,9 @@ SMALL = -Oz -flto=auto -fipa-pta -fno-tree-dominator-opts -fno-jump-tables \
 	-fno-pie -fno-ident -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	-fno-caller-saves -fno-expensive-optimizations -fno-shrink-wrap \
 	-fno-move-loop-invariants -fno-partial-inlining \
-	-fno-inline-small-functions -fno-tree-tail-merge
+	-fno-inline-small-functions -fno-ipa-sra -fno-tree-tail-merge
 # Copies of structures by string instructions rather than by vectors.
-SMALL_x86_64 = -mno-sse
+SMALL_x86_64 = -mno-sse -malign-data=abi
 SMALL_HOST = $(SMALL_$(firstword $(subst -, ,$(shell $(MUSL_CC) -dumpmachine \
 	2>/dev/null))))
 # Guards in functions with arrays; in all that -strong takes they cost 8 KiB.

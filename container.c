@@ -402,7 +402,8 @@ save_state(const struct container *ct, struct err *e)
 	json_put_str(&o, ct->config.root);
 	json_put_fmt(&o, "},\"runscRoot\":");
 	json_put_str(&o, ct->runsc_root);
-	json_put_fmt(&o, "}");
+	json_put_fmt(&o, ",\"ownCgroup\":%s}",
+	    ct->cgroup_is_ours ? "true" : "false");
 	if (o.bad) {
 		err_set(e, ERR_EXHAUSTED, "save state.json: out of memory");
 		goto out;
@@ -459,7 +460,7 @@ finish_failed(struct container *ct, const struct err *why)
 	if (ct->runsc_ran)
 		runsc_kill_leftovers(ct->bundle);
 	process_named(&ct->init, &e);
-	log_warn("create %s: %s", ct->id, e.msg);
+	log_warn("create %s", e.msg);
 	forget(ct);
 	answer_create(ct, 0, &e);
 	err_set(&e, ERR_NOT_FOUND, "container %s not created", ct->id);
@@ -541,8 +542,7 @@ container_cancel_create(struct container *ct, struct request *r)
 		return;
 	runsc_cancel(ct->create_cmd);
 	ct->create_cmd = NULL;
-	err_set(&e, ERR_CANCELED,
-	    "create %s: ended by a delete of the container", ct->id);
+	err_set(&e, ERR_CANCELED, "ended by a delete of the container");
 	fail_create(ct, &e, ct->runsc_ran);
 }
 
@@ -561,7 +561,6 @@ run_create(struct container *ct, struct err *e)
 	 * a sub-container's to `start` (runsc/specutils/cri.go). */
 	io_child_fds(ct->init.io, fds);
 	ct->runsc_ran = true;
-	ct->cgroup_is_ours = !cgroup_exists(ct->spec.cgroups_path, ct->id);
 	ct->create_cmd = runsc_create(&ct->env, ct->spec.is_sub ? NULL : fds,
 	    process_console_path(&ct->init), on_runsc_created, ct, e);
 	if (!ct->spec.is_sub)
@@ -659,6 +658,9 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		    "container %s already exists in %s", ct->id,
 		    ct->runsc_root);
 	forget_dead(ct, ct->id);
+	while (!ct->spec.is_sub && runsc_orphaned(ct->runsc_root, ct->id,
+	    other, sizeof(other)) && forget_dead(ct, other))
+		;
 	while (runsc_ambiguous(ct->runsc_root, ct->id, other, sizeof(other))) {
 		if (!runsc_is_alive(ct->runsc_root, other) &&
 		    forget_dead(ct, other))
@@ -670,6 +672,7 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	if (c->checkpoint && c->checkpoint[0] &&
 	    prepare_restore(ct, c->checkpoint, e) < 0)
 		return -1;
+	ct->cgroup_is_ours = !cgroup_exists(ct->spec.cgroups_path, ct->id);
 	ct->init.width = ct->spec.size[0];
 	ct->init.height = ct->spec.size[1];
 	if (spec_rewrite(&ct->spec, ct->bundle, ct->config.kubelet_root,

@@ -79,7 +79,7 @@ read_text(const char *dir, const char *name)
  */
 static bool
 read_state(const char *bundle, const struct options *o, char **binary,
-    char **runsc_dir)
+    char **runsc_dir, bool *own_cgroup)
 {
 	char *text = read_text(bundle, "state.json");
 	char *root = NULL;
@@ -92,6 +92,7 @@ read_state(const char *bundle, const struct options *o, char **binary,
 		*binary = json_strdup(&j, json_get(&j, opt, "binaryName"));
 		root = json_strdup(&j, json_get(&j, opt, "root"));
 		*runsc_dir = json_strdup(&j, json_get(&j, 0, "runscRoot"));
+		json_bool(&j, json_get(&j, 0, "ownCgroup"), own_cgroup);
 		json_free(&j);
 	}
 	free(text);
@@ -151,7 +152,7 @@ delete_in_runsc(const struct options *o, const char *bundle,
  * processes have been killed just now and may take a moment to leave.
  */
 static void
-remove_made(const char *id, const char *bundle)
+remove_made(const char *id, const char *bundle, bool own_cgroup)
 {
 	const struct timespec step = { .tv_nsec = LEAVING_STEP_NS };
 	struct spec spec;
@@ -167,7 +168,7 @@ remove_made(const char *id, const char *bundle)
 		close(fd);
 	}
 	for (i = 0; i < LEAVING_STEPS && !cgroup_remove(spec.cgroups_path,
-	    id, false); i++)
+	    id, own_cgroup); i++)
 		nanosleep(&step, NULL);
 	spec_free(&spec);
 }
@@ -225,6 +226,7 @@ verb_delete(const struct options *o)
 	char cwd[PATH_MAX], rootfs[PATH_MAX + 8];
 	const char *bundle = o->bundle;
 	char *binary = NULL, *root = NULL;
+	bool own_cgroup = false;
 	struct err e;
 	int ret = EXIT_FAILED;
 
@@ -236,14 +238,14 @@ verb_delete(const struct options *o)
 		complain(o->id, "no bundle given and no working directory");
 		return EXIT_FAILED;
 	}
-	if (!read_state(bundle, o, &binary, &root)) {
+	if (!read_state(bundle, o, &binary, &root, &own_cgroup)) {
 		complain(o->id, "out of memory");
 		goto out;
 	}
 	runsc_kill_leftovers(bundle);
 	delete_in_runsc(o, bundle, binary, root);
 	runsc_forget(root, o->namespace, o->id);
-	remove_made(o->id, bundle);
+	remove_made(o->id, bundle, own_cgroup);
 	console_remove(bundle);
 	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
 	if (mount_undo(rootfs, &e) < 0)

@@ -26,7 +26,7 @@
 #define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
 #define ARG_BYTES_MAX 16384
 #define OUTPUT_MAX (256u << 10)	/* captured of stdout and stderr */
-#define LOG_READ_MAX (64u << 10)	/* of the log's end */
+#define LOG_READ_MAX (1u << 20)	/* of the log's end: a command line may be in it */
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */

@@ -146,6 +146,9 @@ int runsc_check_root(const char *root, const char *ns, const char *id,
 bool runsc_is_alive(const char *root, const char *id);
 /* Has runsc a state file of exactly this id? */
 bool runsc_exists(const char *root, const char *id);
+/* A container in root of the sandbox that id is to be the first of, where none
+ * such lives: its name into other. */
+bool runsc_orphaned(const char *root, const char *id, char *other, size_t cap);
 /* A container in root that runsc would mistake for id or id for it: its name
  * into other. */
 bool runsc_ambiguous(const char *root, const char *id, char *other,

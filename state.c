@@ -381,14 +381,20 @@ tell_exit(void *arg)
 static void
 drain(struct process *p)
 {
+	/* Nobody waits for the output of an exec whose init has ended, nor of
+	 * what never ran: some clients read only when Start is answered. */
+	bool at_once = p->start_failed ||
+	    (p->kind == PROC_EXEC && p->ct->init.gone);
+	struct io *io = p->io;
+
 	console_collect(p->console);
-	if (!p->io) {
+	if (!io) {
 		tell_exit(p);
 		return;
 	}
-	io_drain(p->io, tell_exit, p);
-	if (p->kind == PROC_EXEC && p->ct->init.gone)
-		io_drain_end(p->io);
+	io_drain(io, tell_exit, p);
+	if (at_once)
+		io_drain_end(io);
 }
 
 /* Operations under way make no sense any more once the process has gone. */

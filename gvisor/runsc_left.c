@@ -159,6 +159,28 @@ runsc_is_alive(const char *root, const char *id)
 }
 
 bool
+runsc_orphaned(const char *root, const char *id, char *other, size_t cap)
+{
+	char end[NAME_MAX + 1];
+	struct dirent *d;
+	const char *mark;
+	bool found = false;
+	DIR *dir = opendir(root);
+
+	fmt(end, sizeof(end), "%s%s.state", state_mark, id);
+	while (dir && !found && (d = readdir(dir))) {
+		mark = fmt_find(d->d_name, state_mark);
+		if (!mark || mark == d->d_name || strcmp(mark, end) != 0)
+			continue;
+		fmt(other, cap, "%.*s", (int)(mark - d->d_name), d->d_name);
+		found = !runsc_is_alive(root, other);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+bool
 runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 {
 	size_t idlen = strlen(id), len;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc_text: what runsc prints and logs; see runsc.h. */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
@@ -39,11 +40,33 @@ add_error(char *msg, size_t cap, size_t *first, const char *text)
 	return msg + used;
 }
 
+/* Text that is too long, without its middle: an error begins with what was
+ * tried and ends with why it failed; between them runsc has whole command
+ * lines. */
+static void
+shorten(char *text, size_t cap)
+{
+	static const char gap[] = " ... ";
+	size_t n = strlen(text), head = cap / 3;
+	const char *tail;
+
+	if (n < cap)
+		return;
+	tail = text + n - (cap - head - sizeof(gap));
+	/* No character is cut in two. */
+	while (head && ((uint8_t)text[head] & 0xc0) == 0x80)
+		head--;
+	while (((uint8_t)*tail & 0xc0) == 0x80)
+		tail++;
+	memcpy(text + head, gap, sizeof(gap) - 1);
+	memmove(text + head + sizeof(gap) - 1, tail, strlen(tail) + 1);
+}
+
 const char *
 runsc_errors(const char *log, size_t len, char *msg, size_t cap)
 {
-	char text[ERR_MSG_MAX / 2];
 	size_t used, first = 0;
+	char *text;
 	struct json j;
 	struct err e;
 	const char *end, *last = NULL;
@@ -57,13 +80,14 @@ runsc_errors(const char *log, size_t len, char *msg, size_t cap)
 			continue;
 		}
 		if (json_is(&j, json_get(&j, 0, "level"), "error")) {
-			if (json_str(&j, json_get(&j, 0, "msg"), text,
-			    sizeof(text)) < 0)	/* too long or no text */
-				fmt(text, sizeof(text), "an error of %zu bytes",
-				    used);
-			runsc_trim(text);
-			if (text[0])
+			text = json_strdup(&j, json_get(&j, 0, "msg"));
+			if (text) {
+				runsc_trim(text);
+				shorten(text, ERR_MSG_MAX / 2);
+			}
+			if (text && text[0])
 				last = add_error(msg, cap, &first, text);
+			free(text);
 		}
 		json_free(&j);
 	}

@@ -23,6 +23,8 @@
 
 #define TURN_BYTES 16384	/* read from one connection in one turn */
 #define ACCEPTS_A_TURN 16
+#define BODY_LONG (64u << 10)	/* a request that counts for the next */
+#define BODIES_MAX (32u << 20)
 #define UNSENT_MAX (1u << 20)	/* past this a connection is not read */
 #define ACCEPT_AGAIN_NS (100 * NS_PER_MS)
 #define RESPONSE_PAYLOAD_TAG 0x12	/* field 2, bytes */
@@ -81,6 +83,7 @@ static struct conn *conns;
 static unsigned nconns;
 static unsigned ncalls;
 static size_t unsent;
+static size_t bodies;		/* bytes of requests that are on their way */
 
 void
 ttrpc_put_header(uint8_t h[TTRPC_HEADER], size_t len, uint32_t stream,
@@ -137,6 +140,16 @@ call_gone(struct ttrpc_call *call)
 		gone(arg);
 }
 
+/* c->body, which is there or is not. */
+static void
+body_free(struct conn *c)
+{
+	if (c->body)
+		bodies -= c->length;
+	free(c->body);
+	c->body = NULL;
+}
+
 static void
 conn_end(struct conn *c)
 {
@@ -153,7 +166,7 @@ conn_end(struct conn *c)
 	*c->pprev = c->next;
 	if (c->next)
 		c->next->pprev = c->pprev;
-	free(c->body);
+	body_free(c);
 	free(c->rest);
 	free(c);
 	listen_more();
@@ -524,6 +537,11 @@ on_frame(struct conn *c, const uint8_t *p, size_t n)
 {
 	char text[128];
 
+	if (c->discard && c->length <= TTRPC_MESSAGE_MAX) {
+		send_status(c, c->stream, ERR_EXHAUSTED, "too many long "
+		    "requests are on their way");
+		return;
+	}
 	if (c->discard) {
 		fmt(text, sizeof(text), "message length %u exceed maximum "
 		    "message size of %u", c->length, TTRPC_MESSAGE_MAX);
@@ -560,15 +578,15 @@ begin_payload(struct conn *c)
 	c->stream = ttrpc_get_u32(c->head + 4);
 	c->type = c->head[8];
 	c->got = 0;
-	c->discard = c->length > TTRPC_MESSAGE_MAX;
+	c->discard = c->length > TTRPC_MESSAGE_MAX ||
+	    (c->length > BODY_LONG && bodies + c->length > BODIES_MAX);
 }
 
 static void
 end_payload(struct conn *c, const uint8_t *p)
 {
 	on_frame(c, p, c->length);
-	free(c->body);
-	c->body = NULL;
+	body_free(c);
 	c->head_len = 0;
 }
 
@@ -604,6 +622,8 @@ take(struct conn *c, const uint8_t *p, size_t n)
 	if (!c->discard) {
 		if (!c->body)
 			c->body = malloc(c->length);
+		if (c->body && c->got == 0)
+			bodies += c->length;
 		if (!c->body) {
 			log_err("ttrpc: out of memory for a request of %u "
 			    "bytes", c->length);

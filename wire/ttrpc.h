@@ -11,7 +11,8 @@
  * has asked nothing yet is ended, or else the new one, at once, since a client
  * that waits in the backlog waits for ever.  A connection keeps no buffer while
  * idle; while its replies pile up it is not read any more, nor is what was read
- * looked at.  At most TTRPC_CALLS_MAX calls are under way, the next is answered
+ * looked at.  Of long requests at most 32 MiB are on their way, of all clients
+ * together; one more is read, dropped and answered so.  At most TTRPC_CALLS_MAX calls are under way, the next is answered
  * ResourceExhausted; answers given later are not held back by unsent ones, so
  * these bound them.
  */

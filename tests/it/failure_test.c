@@ -7,6 +7,7 @@
  * SHIM is the binary, FAKE_BIN the directory with the fake as `runsc`.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
@@ -294,6 +295,32 @@ START_TEST(own_timeout)
 		ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
 		ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
 	}
+	shut_down();
+}
+END_TEST
+
+/* Why an exec did not start is told at once, whatever runsc has printed beside
+ * it: who asked may read that only when it has the answer (the CRI). */
+START_TEST(failed_start_waits_for_no_reader)
+{
+	struct reply r;
+	uint32_t stream;
+	int fd;
+
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(mkfifo(in_dir("err"), 0600), 0);
+	fd = open(in_dir("err"), O_RDONLY | O_NONBLOCK);
+	ck_assert_int_ge(fd, 0);
+	faults("exec:big=70000;exec:fail=no such file");
+	ck_assert_int_eq(task_exec(c, "c1", "e", PROCESS("\"hang\""), "", "",
+	    in_dir("err"), false), 0);
+	stream = send_call("containerd.task.v2.Task", "Start", "c1", "e", 3000000000);
+	ck_assert(client_recv(c, stream, &r, CLIENT_WAIT_MS));
+	ck_assert_msg(strstr(r.msg, "no such file") != NULL, "%s", r.msg);
+	ck_assert_int_eq(task_delete(c, "c1", "e", NULL), 0);
+	close(fd);
+	faults("");
+	remove_container("c1");
 	shut_down();
 }
 END_TEST
@@ -757,7 +784,8 @@ static void
 add(Suite *s)
 {
 	const TTest *const tests[] = {
-		no_deadline, own_timeout_of_create, late_is_not_done,
+		no_deadline, own_timeout_of_create,
+		failed_start_waits_for_no_reader, late_is_not_done,
 		delete_in_each_state, delete_while_creating,
 		fifty_thousand_stats, as_many_execs_as_there_may_be,
 		stops_are_given_up, secrets_of_an_exec, modes, start_killed,

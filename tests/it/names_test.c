@@ -258,6 +258,7 @@ START_TEST(dead_state)
 {
 	static const char *const files[] = {
 		"c1_sandbox:c1.state", "c12_sandbox:c12.state",
+		"other_sandbox:c1.state",	/* of a pod whose own is lost */
 	};
 	static const char *const texts[] = {
 		"", "{\"sandbox\":{\"id\":\"c1\",\"pid\":2147483647}}",
@@ -269,6 +270,7 @@ START_TEST(dead_state)
 	snprintf(path, sizeof(path), "%s/root/ns/c1/%s", dir, files[_i / 2]);
 	write_text(path, texts[_i % 2]);
 	run("c1", "\"hang\"");
+	ck_assert(access(path, F_OK) < 0 || _i / 2 == 0);
 	/* One that lives still counts. */
 	ck_assert_int_ne(create("c1", "\"hang\"", ""), 0);
 	remove_container("c1");
@@ -291,7 +293,7 @@ add(Suite *s)
 	tcase_add_test(tc, flags);
 	tcase_add_test(tc, address_is_a_socket);
 	tcase_add_test(tc, root_is_a_link);
-	tcase_add_loop_test(tc, dead_state, 0, 4);
+	tcase_add_loop_test(tc, dead_state, 0, 6);
 	suite_add_tcase(s, tc);
 }
 

@@ -116,6 +116,50 @@ case_filestore() {
 	nothing_left
 }
 
+cgroups_of() {
+	find /sys/fs/cgroup -type d -path "*/$NS-$1" | wc -l
+}
+
+no_cgroup() {
+	[ "$(cgroups_of "$1")" = 0 ]
+}
+
+# 13.10: the verb removes the cgroup of a create that was cut short by its name,
+# which need not be the container's; one that was there before stays.
+case_cgroup_of_another_name() {
+	local ms pid d
+
+	for ms in 30 60 90; do
+		used cn
+		run --rm --cgroup "/$NS-odd" --rootfs "$ROOTFS" cn true \
+		    >/dev/null 2>&1 &
+		pid=$!
+		until_true 5 is_creating
+		sleep "0.0$ms"
+		kill_it shim
+		wait "$pid"
+		until_true 10 no_task cn
+		c task delete cn >/dev/null 2>&1
+		c container delete cn >/dev/null 2>&1
+		until_true 10 no_cgroup odd || why "$ms ms: a cgroup is left"
+		nothing_left
+	done
+	d=$(find /sys/fs/cgroup -maxdepth 1 -name memory)
+	mkdir "${d:=/sys/fs/cgroup}/$NS-mine"
+	used cm
+	run --rm --cgroup "/$NS-mine" --rootfs "$ROOTFS" cm true >/dev/null 2>&1 &
+	pid=$!
+	until_true 5 is_creating
+	kill_it shim
+	wait "$pid"
+	until_true 10 no_task cm
+	c task delete cm >/dev/null 2>&1
+	c container delete cm >/dev/null 2>&1
+	nothing_left
+	[ -d "$d/$NS-mine" ] || why "one that was there before is gone"
+	find /sys/fs/cgroup -depth -type d -path "*/$NS-mine" -exec rmdir {} +
+}
+
 # 13.12: the socket for a terminal is nowhere but in the bundle.
 case_terminal() {
 	local old pid

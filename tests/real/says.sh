@@ -143,6 +143,9 @@ a program that is not there|/bin/sleep|/bin/not-there|/bin/not-there
 a program that is none|/bin/sleep|/etc|/etc
 a directory that is no directory|"cwd": "/"|"cwd": "/bin/busybox"|
 /bin/busybox
+a mount of nothing, in the deep|"mounts": [|"mounts": [ { "destination": "/x",
+ "type": "bind", "source": "/no/DEEP/source", "options": ["bind"] },
+|no such file
 a root that is not there|"path": "ROOT"|"path": "/no/such/root"|root
 a limit of no name|"rlimits": []|"rlimits": [ { "type": "RLIMIT_ODD", "hard": 1,
  "soft": 1 } ]|RLIMIT_ODD
@@ -154,13 +157,15 @@ a hook with a status|"hooks": {}|"hooks": { "prestart": [ { "path":
 # 13.16: the cause is in the first of what the error says, whatever runsc says
 # before and after it.
 case_causes() {
-	local what old new want out n=0
+	local what old new want out n=0 deep
+
+	deep=$(printf '%0200d' 0)
 
 	while IFS='|' read -r -d $'\n' what old new want; do
 		n=$((n + 1))
 		bundle "f$n"
 		edit "f$n" "$(printf '%b' "${old//ROOT/$ROOTFS}")" \
-		    "$(printf '%b' "$new")"
+		    "$(printf '%b' "${new//DEEP/$deep}")"
 		out=$(fault_of "f$n")
 		is "status of $what ($out)" $? 1
 		has "the cause of $what" "${out%%; *}" "$want"
@@ -170,7 +175,7 @@ case_causes() {
 		{ if (line != "") print line; line = $0
 		    if (line ~ /\|$/) open = 1 }
 		END { print line }')
-	is "number of faults" "$n" 10
+	is "number of faults" "$n" 11
 	nothing_left
 }
 
@@ -205,6 +210,8 @@ case_causes_of_execs() {
 	    2>&1)" /no/such/dir
 	has "a directory" "$(ex --exec-id d ce /etc 2>&1)" /etc
 	has "no value" "$(ctl exec --env NOVALUE ce true 2>&1)" NOVALUE
+	has "no program for a script" "$(ex --exec-id f ce /bin/not-there -c \
+	    "$(printf '%05000d' 0)" 2>&1 | grep ^ctr)" "no such file"
 	is "a good one" "$(ex --exec-id e ce echo good)" good
 	gone ce
 	nothing_left
@@ -331,6 +338,16 @@ case_console_size() {
 	ctl kill cs KILL
 	ctl wait cs >/dev/null
 	ctl delete cs >/dev/null
+	nothing_left
+}
+
+# A terminal whose output nobody wants stops nobody.
+case_terminal_unread() {
+	run_bg tu sleep 1000 || why "it did not start"
+	ctl exec -d -t tu sh -c 'head -c 200000 /dev/zero; touch /tmp/done' \
+	    >/dev/null || why "exec failed"
+	until_true 20 ctl exec tu test -e /tmp/done || why "it has stopped"
+	gone tu
 	nothing_left
 }
 

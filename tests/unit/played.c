@@ -144,6 +144,16 @@ runsc_is_alive(const char *root, const char *id)
 }
 
 bool
+runsc_orphaned(const char *root, const char *id, char *other, size_t cap)
+{
+	(void)root;
+	(void)id;
+	(void)other;
+	(void)cap;
+	return false;
+}
+
+bool
 runsc_ambiguous(const char *root, const char *id, char *other, size_t cap)
 {
 	(void)root;

@@ -17,6 +17,7 @@
 #include "base/child.h"
 #include "base/loop.h"
 #include "runsc.h"
+#include "wire/pb.h"
 
 static char dir[64], root[96], script[96], log_path[96];
 static char *flags[4];
@@ -411,6 +412,36 @@ START_TEST(notices)
 }
 END_TEST
 
+/* A command line in an error may be longer than the error can be: what was
+ * tried and why it failed are told, in whole characters. */
+START_TEST(long_errors)
+{
+	static const int lengths[] = { 300, 490, 500, 511, 512, 513, 1000, 5000,
+		100000, 300000 };
+	static char log[1400000];
+	char msg[ERR_MSG_MAX], *p;
+	size_t i;
+	int k;
+
+	for (i = 0; i < 2 * sizeof(lengths) / sizeof(lengths[0]); i++) {
+		p = log + sprintf(log, "{\"msg\":\"executing ");
+		for (k = 0; k < lengths[i / 2]; k++)
+			p += sprintf(p, "%s", i % 2 ? "\xe2\x82\xac" : "x");
+		p += sprintf(p, ": no such file\",\"level\":\"error\"}");
+		ck_assert(runsc_errors(log, (size_t)(p - log), msg,
+		    sizeof(msg)) != NULL);
+		ck_assert_msg(strncmp(msg, "executing ", 10) == 0, "%s", msg);
+		ck_assert_msg(strstr(msg, ": no such file") != NULL, "%s", msg);
+		ck_assert(pb_is_utf8((struct pb_bytes){ (uint8_t *)msg,
+		    strlen(msg) }));
+		ck_assert_uint_le(strlen(msg), ERR_MSG_MAX / 2);
+		ck_assert((strstr(msg, " ... ") != NULL) ==
+		    ((size_t)(p - log) > 511 + sizeof("{'msg':'','level':"
+		    "'error'}")));
+	}
+}
+END_TEST
+
 START_TEST(detach_is_refused)
 {
 	struct err e;
@@ -555,6 +586,7 @@ main(void)
 	tcase_add_test(tc, roots_and_state_files);
 	tcase_add_test(tc, command_lines);
 	tcase_add_test(tc, exec_files);
+	tcase_add_test(tc, long_errors);
 	tcase_add_test(tc, detach_is_refused);
 	tcase_add_test(tc, dead_states);
 	tcase_add_test(tc, notices);

@@ -745,6 +745,39 @@ START_TEST(asked_and_not_read)
 }
 END_TEST
 
+/* Long requests that never come to their end hold a bounded amount; one more is
+ * refused, short ones are not, and once they are gone all is as before. */
+START_TEST(half_requests)
+{
+	static uint8_t big[TTRPC_MESSAGE_MAX + 64];
+	size_t n = make_request(big, sizeof(big), 1, "containerd.task.v2.Task",
+	    "State", 3u << 20, 0);
+	int half[40], own = fd, i, k;
+	struct answer a;
+
+	for (i = 0; i < 40; i++) {
+		fd = half[i] = connect_client();
+		send_all(big, 100000);
+		for (k = 0; k < 20; k++)
+			loop_turn(0);
+	}
+	/* The eleventh and later ones are read to their end, and dropped. */
+	send_all(big + 100000, n - 100000);
+	a = answer();
+	ck_assert_int_eq(a.code, ERR_EXHAUSTED);
+	fd = own;
+	ask(1, "State", 30000, 0);
+	ck_assert_int_eq(answer().code, 0);
+	for (i = 0; i < 40; i++)
+		close(half[i]);
+	for (k = 0; k < 200; k++)
+		loop_turn(0);
+	send_all(big, 0);
+	ask(3, "State", 3u << 20, 0);
+	ck_assert_int_eq(answer().code, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -758,6 +791,7 @@ main(void)
 	tcase_add_test(tc, golden_requests);
 	tcase_add_test(tc, split_anywhere);
 	tcase_add_test(tc, many_in_one_write);
+	tcase_add_test(tc, half_requests);
 	tcase_add_test(tc, size_limit);
 	tcase_add_test(tc, stream_rules);
 	tcase_add_test(tc, bad_requests);
