@@ -180,5 +180,269 @@ case_terminal() {
 	nothing_left
 }
 
+# -- 13.7: what is removed is ours ---------------------------------------------
+
+# disk_conf: runsc's root is a directory that a reboot leaves.
+disk_conf() {
+	cat >"$T/runsc.toml" <<-E
+	root = "$T/state"
+	[runsc_config]
+	  network = "none"
+	E
+}
+
+# refused TEXT ID FLAGS...: its Create is, with TEXT in the error.  By ctr, since
+# shimctl looks at a bundle itself.
+refused() {
+	local out
+
+	used "$2"
+	out=$(run -d --rootfs "${@:3}" "$ROOTFS" "$2" true 2>&1 </dev/null) &&
+	    why "$2 was created"
+	has "the error of $2" "$out" "$1"
+	c container delete "$2" >/dev/null 2>&1
+}
+
+# 13.7: a pod's id that is a path, in all the places that it may lead to.
+case_annotation_is_a_path() {
+	local d n=0 id before
+
+	disk_conf
+	for d in x state/x "state/$NS/a/b" "state/$NS/other" outside; do
+		mkdir -p "$T/$d"
+		echo kept >"$T/$d/canary"
+	done
+	before=$(find "$T/x" "$T/state" "$T/outside" | sort)
+	for id in ../x ../../x a/b . .. $'x\ny' ''; do
+		n=$((n + 1))
+		# One that is empty is none, and runsc refuses it.
+		refused "${id:+annotation sandbox-id}" "ap$n" \
+		    --annotation io.kubernetes.cri.container-type=container \
+		    --annotation io.kubernetes.cri.sandbox-id="$id"
+		is "what is there after $id" "$(find "$T/x" "$T/state" \
+		    "$T/outside" | sort)" "$before"
+	done
+	rm -rf "$T/x" "$T/state" "$T/outside"
+	plain_conf
+	nothing_left
+}
+
+# 13.7: a directory of runsc's that leads elsewhere.
+case_root_is_a_link() {
+	disk_conf
+	mkdir -p "$T/outside" "$T/state/$NS"
+	echo kept >"$T/outside/canary"
+	ln -s "$T/outside" "$T/state/$NS/rl"
+	refused "$T/state/$NS" rl
+	is "what is there" "$(ls "$T/outside")" canary
+	rm -rf "$T/state" "$T/outside"
+	plain_conf
+	nothing_left
+}
+
+# verb ID BUNDLE VERB: the shim as containerd runs it
+verb() {
+	(cd "$2" && timeout -k 2 60 "$SHIM" -namespace "$NS" -id "$1" \
+	    -address "$SOCK" -bundle "$2" "$3" </dev/null)
+}
+
+# 13.7: an id that is a path, of the shim's own verbs.
+case_id_is_a_path() {
+	local v before
+
+	disk_conf
+	bundle ip false true
+	mkdir -p "$T/b/y" "$T/state/y" "$T/state/$NS"
+	echo kept >"$T/b/y/canary"
+	echo '{}' >"$T/state/y/y_sandbox:y.state"
+	echo "{\"rootfs\":\"$T/b/ip/rootfs\",\"options\":{\"binaryName\":\"\",
+	    \"root\":\"$T/state\"}}" >"$T/b/ip/state.json"
+	before=$(find "$T/b/y" "$T/b/ip" "$T/state" | sort)
+	for v in start delete; do
+		verb ../y "$T/b/ip" $v >"$T/out" 2>&1 &&
+		    why "$v of ../y worked: $(cat "$T/out")"
+		is "what is there" "$(find "$T/b/y" "$T/b/ip" "$T/state" |
+		    sort)" "$before"
+	done
+	rm -rf "$T/state"
+	plain_conf
+	nothing_left
+}
+
+# -- 13.10: cgroups ------------------------------------------------------------
+
+our_cgroups() {
+	find /sys/fs/cgroup -type d -path "*$NS*" | sort
+}
+
+same_cgroups() {
+	[ "$(our_cgroups)" = "$1" ]
+}
+
+# cgroup_left PATH: of a Create that fails by itself, and of one whose runsc is
+# killed when the cgroup is there.
+cgroup_left() {
+	local before how id
+
+	wrap "" <<-'E'
+	[ "$verb" = create ] && [ -e "$T/cut" ] || exec "$real" "$@"
+	read -r part <"$T/cut"
+	"$real" "$@" &
+	until find /sys/fs/cgroup -type d -path "*$part*" | grep -q .; do
+		kill -0 $! || break
+	done
+	kill -9 $!
+	wait
+	exit 1
+	E
+	before=$(our_cgroups)
+	for how in fails cut; do
+		id=$NS-$how
+		[ $how != cut ] || echo "$NS-" >"$T/cut"
+		CGROUP=$1 MOUNTS=$([ $how = cut ] || echo '{ "type": "bind",
+		    "source": "/not/there", "destination": "/x",
+		    "options": [ "bind" ] }') bundle "$id" false sleep 1000
+		start_shim "$id" >/dev/null || why "no shim"
+		ctl_create "$id" 2>"$T/err" && why "it was created"
+		until_true 10 same_cgroups "$before" ||
+		    why "$how: left is $(our_cgroups | tr '\n' ' ')"
+		ctl shutdown "$id"
+		rm -f "$T/cut"
+	done
+	plain_conf
+	nothing_left
+}
+
+# 13.10: runsc takes /ID.
+case_cgroup_without_path() {
+	cgroup_left none
+}
+
+# 13.10: systemd's form, for a runsc that does not ask systemd.
+case_cgroup_in_a_slice() {
+	cgroup_left "$NS-a.slice:pre:$NS-b"
+}
+
+# -- 13.11: a state that has outlived its host's life --------------------------
+
+nobody() {
+	[ -z "$(our_pids)" ]
+}
+
+# 13.11: a power cut, and the same container again.
+case_power_cut() {
+	local pid
+
+	disk_conf
+	bundle pc false sleep 1000
+	start_shim pc >/dev/null || why "no shim"
+	ctl_create pc || why "create failed"
+	ctl start pc || why "start failed"
+	for pid in $(our_pids); do
+		kill -9 "$pid" 2>/dev/null
+	done
+	until_true 10 nobody || why "not all have died"
+	# What is in /run is no more.
+	rm -rf "$T/b/pc" "$(socket_of pc)"
+	[ -n "$(find "$T/state" -name '*.state')" ] || why "no state is there"
+	bundle pc false sleep 1000
+	start_shim pc --debug >/dev/null || why "no shim"
+	ctl_create pc || why "not created again"
+	has "the log" "$(cat "$T/b/pc/log")" "a sandbox that is no more"
+	ctl start pc || why "start failed"
+	is "status of an exec" "$(ctl exec pc sh -c 'exit 7'; echo $?)" 7
+	ctl kill pc KILL
+	is status "$(ctl wait pc)" 137
+	is "its delete" "$(ctl delete pc)" 137
+	is "files of runsc" "$(find "$T/state" -type f)" ""
+	plain_conf
+	nothing_left
+}
+
+# 13.11: one that lives stays, and is not taken for another.
+case_alive_without_shim() {
+	local sandbox a
+
+	disk_conf
+	bundle al false sleep 1000
+	start_shim al >/dev/null || why "no shim"
+	ctl_create al || why "create failed"
+	ctl start al || why "start failed"
+	sandbox=$(ctl state al | sed -n 's/^pid: //p')
+	kill -9 "$(shim_here)"
+	until_true 10 eval '! shim_here' || why "the shim lives"
+	rm -f "$(socket_of al)"
+	a=$(start_shim al) || why "no shim"
+	ctl_create al 2>"$T/err" && why "it was created"
+	has "the error" "$(cat "$T/err")" "already exists"
+	ctl shutdown --address "$a" al
+	kill -0 "$sandbox" || why "the sandbox was killed"
+	verb al "$T/b/al" delete >/dev/null || why "delete failed"
+	until_true 10 eval "! kill -0 $sandbox" || why "the sandbox lives"
+	is "files of runsc" "$(find "$T/state" -type f)" ""
+	plain_conf
+	nothing_left
+}
+
+# -- 13.13: one shim for a pod ---------------------------------------------------
+
+shims() {
+	local pid
+
+	for pid in $(our_pids); do
+		[ "$(readlink "/proc/$pid/exe")" != "$SHIM" ] || echo "$pid"
+	done
+}
+
+no_shim() {
+	[ -z "$(shims)" ]
+}
+
+# 13.13: of eight `start`s at once all get the same address, and one shim is
+# there.
+case_starts_at_once() {
+	local i k go pids a
+
+	mkfifo "$T/go"
+	exec {go}<>"$T/go"
+	for i in $(seq 1 20); do
+		pids=
+		used "pod$i"
+		for k in 1 2 3 4 5 6 7 8; do
+			NOTES=$(notes container "pod$i") bundle "w$k" false true
+			# All read from the FIFO, and go at once.
+			(
+				cd "$T/b/w$k" || exit
+				exec {go}>&-
+				read -r <"$T/go"
+				exec timeout -k 2 60 "$SHIM" -namespace "$NS" \
+				    -id "w$k" -address "$SOCK" start \
+				    </dev/null >"$T/answer.$k"
+			) &
+			pids="$pids $!"
+		done
+		printf '\n\n\n\n\n\n\n\n' >&"$go"
+		# shellcheck disable=SC2086 # a word each
+		wait $pids || why "round $i: a start failed"
+		a=$(cat "$T/answer.1")
+		is "equal addresses of round $i" "$(cat "$T"/answer.* |
+		    grep -cxF "$a")" 8
+		is "shims of round $i" "$(shims | wc -l)" 1
+		ctl shutdown --address "$a" "pod$i"
+		if [ -n "$WHY" ] || ! until_true 10 no_shim; then
+			why "round $i: the shim does not leave"
+			break
+		fi
+	done
+	exec {go}>&-
+	rm -f "$T/go"
+	nothing_left
+}
+
+if ! is_runsc; then
+	echo "skipped: not this shim"
+	exit 0
+fi
+need_shimctl
 begin
 run_cases

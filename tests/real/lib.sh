@@ -95,10 +95,7 @@ setup() {
 	make_rootfs
 	CONF=()
 	if is_runsc; then
-		cat >"$T/runsc.toml" <<-E
-		[runsc_config]
-		  network = "none"
-		E
+		plain_conf
 		CONF=(--runtime-config-path "$T/runsc.toml")
 	fi
 	cat >"$T/ctd/config.toml" <<-E
@@ -119,6 +116,14 @@ setup() {
 	  level = "${CTD_LEVEL:-info}"
 	E
 	containerd_start
+}
+
+# What scripts begin with, and go back to.
+plain_conf() {
+	cat >"$T/runsc.toml" <<-E
+	[runsc_config]
+	  network = "none"
+	E
 }
 
 make_rootfs() {
@@ -333,6 +338,8 @@ wipe() {
 	done
 	rm -rf "/run/containerd/runsc/${NS:?}" "/run/containerd/runc/$NS" \
 	    "${BUNDLES:?}"
+	find /sys/fs/cgroup -depth -type d -path "*$NS*" -exec rmdir {} + \
+	    2>/dev/null
 }
 
 cleanup() {
@@ -359,10 +366,6 @@ cleanup() {
 	wipe
 	umount -l "$T" 2>/dev/null
 	rm -rf "$T"
-	for d in /sys/fs/cgroup/*/"$NS"* "/sys/fs/cgroup/$NS"*; do
-		[ ! -d "$d" ] || find "$d" -depth -type d -exec rmdir {} + \
-		    2>/dev/null
-	done
 	# Made for us, and empty again.
 	for d in $SHIM_DIRS; do
 		case $OLD_DIRS in
@@ -389,13 +392,15 @@ ctl() {
 }
 
 # bundle ID TERMINAL COMMAND...: a bundle without containerd; NOTES are its
-# annotations and MOUNTS further mounts, in JSON, CGROUP its cgroupsPath.
+# annotations and MOUNTS further mounts, in JSON, CGROUP its cgroupsPath or
+# none.
 bundle() {
 	local b=$T/b/$1 terminal=$2 args="" a cgroup=""
 
 	used "$1"
+	cgroup="\"cgroupsPath\": \"${CGROUP:-/$NS/$1}\","
+	[ "${CGROUP:-}" != none ] || cgroup=
 	shift 2
-	[ -z "${CGROUP:-}" ] || cgroup="\"cgroupsPath\": \"$CGROUP\","
 	for a in "$@"; do
 		args="$args${args:+,}\"$a\""
 	done

@@ -74,6 +74,7 @@ case_pids_again() {
 	is "what is wrong" "$(unshare --pid --fork --mount-proc \
 	    bash -c pids_again 2>&1)" ""
 	rm -rf "$T/b"
+	plain_conf
 	nothing_left
 }
 
@@ -113,6 +114,7 @@ case_pid_file_of_exec() {
 	gone pe
 	kill "$victim" || why "the other process was killed"
 	wait "$victim" 2>/dev/null
+	plain_conf
 	nothing_left
 }
 
@@ -136,6 +138,7 @@ case_pid_file_of_create() {
 	done
 	kill "$victim" || why "the other process was killed"
 	wait "$victim" 2>/dev/null
+	plain_conf
 	nothing_left
 }
 
@@ -182,6 +185,7 @@ case_exec_killed_in_start() {
 		    why "$i tenths: told as failed, it lives on"
 	done
 	gone ke
+	plain_conf
 	nothing_left
 }
 
@@ -245,6 +249,7 @@ case_sub_created_while_sandbox_dies() {
 	for moment in before 0.02 0.04 0.08 after; do
 		sandbox_dies "$moment"
 	done
+	plain_conf
 }
 
 # -- 13.6: after Shutdown -------------------------------------------------------
