@@ -74,7 +74,8 @@ SMALL_GUARD = -fstack-protector
 # Nobody would apply RELRO: musl leaves that to its dynamic linker, which is not
 # here, and the section costs a page of padding.
 SMALL_LINK = -static -s -Wl,--gc-sections -Wl,-z,norelro \
-	-Wl,-z,noseparate-code -Wl,--build-id=none
+	-Wl,-z,noseparate-code -Wl,-z,common-page-size=64 \
+	-Wl,--build-id=none
 
 static: $(NAME).static shimctl.static
 

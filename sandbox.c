@@ -19,7 +19,6 @@
 #include "json.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "wire/message.h"
 #include "ops.h"
 #include "shim.h"
 #include "task.h"
@@ -317,20 +316,6 @@ op_new(struct ttrpc_call *call, const char *id)
 	return op;
 }
 
-/* An operation for a request of {1 sandbox_id, ...}; NULL: answered. */
-static struct sandbox_op *
-op_of(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	struct sandbox_op *op = NULL;
-	struct message m;
-
-	if (message_or_fail(&m, call, payload, "-s")) {
-		op = op_new(call, m.str[1]);
-		free(m.text);
-	}
-	return op;
-}
-
 static void
 on_created(void *arg, pid_t pid, const struct err *e)
 {
@@ -339,35 +324,28 @@ on_created(void *arg, pid_t pid, const struct err *e)
 }
 
 static void
-create(struct ttrpc_call *call, struct pb_bytes payload)
+create(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct create_request c = { .in = "", .out = "", .err = "" };
+	struct create_request c = { .id = m->str[1], .bundle = m->str[2],
+		.in = "", .out = "", .err = "", .created = on_created };
 	struct sandbox_op *op;
-	struct message m;
 	struct err e;
 
-	if (!ttrpc_may_begin(call) ||
-	    !message_or_fail(&m, call, payload, "-ss-bs"))
-		return;
+	(void)row;
 	/* Before anything is written. */
-	if (name_check("sandbox id", m.str[1], &e) < 0 ||
-	    name_check_path("bundle", m.str[2], &e) < 0 ||
-	    write_bundle(&m, payload, &e) < 0) {
-		err_prefix(&e, "create sandbox %s", m.str[1]);
+	if (name_check("sandbox id", m->str[1], &e) < 0 ||
+	    name_check_path("bundle", m->str[2], &e) < 0 ||
+	    write_bundle(m, m->whole, &e) < 0) {
+		err_prefix(&e, "create sandbox %s", m->str[1]);
 		ttrpc_fail(call, &e);
-		goto out;
+		return;
 	}
-	op = op_new(call, m.str[1]);
+	op = op_new(call, m->str[1]);
 	if (!op)
-		goto out;
+		return;
 	created_at = unix_now();
-	c.id = m.str[1];
-	c.bundle = m.str[2];
-	c.created = on_created;
 	c.arg = op;
 	state_create(&c);
-out:
-	free(m.text);
 }
 
 static void
@@ -411,21 +389,21 @@ submit(struct sandbox_op *op, enum op what,
 }
 
 static void
-start(struct ttrpc_call *call, struct pb_bytes payload)
+start(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct sandbox_op *op = NULL;
+	struct sandbox_op *op = op_new(call, m->str[1]);
 
-	if (ttrpc_may_begin(call))
-		op = op_of(call, payload);
+	(void)row;
 	if (op)
 		submit(op, OP_START, on_started);
 }
 
 static void
-metrics(struct ttrpc_call *call, struct pb_bytes payload)
+metrics(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct sandbox_op *op = op_of(call, payload);
+	struct sandbox_op *op = op_new(call, m->str[1]);
 
+	(void)row;
 	if (op)
 		submit(op, OP_STATS, on_metrics);
 }
@@ -478,20 +456,23 @@ on_stopped(struct waiter *w, unsigned status, int64_t exited_at)
 	loop_defer(&op->step, stopped_now);
 }
 
+/* Of Shutdown, which deletes too. */
+static const bool deletes = true;
+
 static void
-end(struct ttrpc_call *call, struct pb_bytes payload, bool delete)
+end(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct sandbox_op *op = op_of(call, payload);
+	struct sandbox_op *op = op_new(call, m->str[1]);
 	struct container *ct;
 	struct err e;
 
 	if (!op)
 		return;
-	op->delete = delete;
+	op->delete = row != NULL;
 	ct = state_find_container(op->id);
 	if (!ct) {
 		finish(op, NULL, NULL);
-		if (delete && state_containers() == 0)
+		if (row && state_containers() == 0)
 			on_shutdown();
 		return;
 	}
@@ -505,44 +486,28 @@ end(struct ttrpc_call *call, struct pb_bytes payload, bool delete)
 	}
 }
 
-static void
-stop(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	end(call, payload, false);
-}
-
-static void
-shut_down(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	end(call, payload, true);
-}
-
 /* -- answered from memory ------------------------------------------------- */
 
-/* The sandbox of a request of {1 sandbox_id, ...}; NULL: answered. */
+/* The sandbox of a request; NULL: answered. */
 static const struct container *
-sandbox_of(struct ttrpc_call *call, struct pb_bytes payload)
+sandbox_of(struct ttrpc_call *call, const struct message *m)
 {
-	const struct process *p = NULL;
-	struct message m;
 	struct err e;
+	const struct process *p = state_find(m->str[1], "", &e);
 
-	if (!message_or_fail(&m, call, payload, "-s"))
-		return NULL;
-	p = state_find(m.str[1], "", &e);
 	if (!p)
 		ttrpc_fail(call, &e);
-	free(m.text);
 	return p ? p->ct : NULL;
 }
 
 static void
-status(struct ttrpc_call *call, struct pb_bytes payload)
+status(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	const struct container *ct = sandbox_of(call, payload);
+	const struct container *ct = sandbox_of(call, m);
 	uint8_t buf[REPLY_BYTES];
 	struct pb_out o;
 
+	(void)row;
 	if (!ct)
 		return;
 	pb_out_init(&o, buf, sizeof(buf));
@@ -557,21 +522,23 @@ status(struct ttrpc_call *call, struct pb_bytes payload)
 }
 
 static void
-ping(struct ttrpc_call *call, struct pb_bytes payload)
+ping(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	if (sandbox_of(call, payload))
+	(void)row;
+	if (sandbox_of(call, m))
 		ttrpc_reply(call, NULL, 0);
 }
 
 static void
-platform(struct ttrpc_call *call, struct pb_bytes payload)
+platform(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	uint8_t buf[REPLY_BYTES];
 	struct utsname u;
 	struct pb_out o;
 	size_t mark;
 
-	(void)payload;
+	(void)m;
+	(void)row;
 	uname(&u);
 	pb_out_init(&o, buf, sizeof(buf));
 	mark = pb_begin(&o, 1);
@@ -584,14 +551,14 @@ platform(struct ttrpc_call *call, struct pb_bytes payload)
 }
 
 const struct ttrpc_method sandbox_methods[] = {
-	{ "CreateSandbox", create },
-	{ "StartSandbox", start },
-	{ "Platform", platform },
-	{ "StopSandbox", stop },
-	{ "WaitSandbox", task_wait },
-	{ "SandboxStatus", status },
-	{ "PingSandbox", ping },
-	{ "ShutdownSandbox", shut_down },
-	{ "SandboxMetrics", metrics },
-	{ NULL, NULL },
+	{ "CreateSandbox", "-ss-bs", create, NULL, true },
+	{ "StartSandbox", "-s", start, NULL, true },
+	{ "Platform", NULL, platform, NULL, false },
+	{ "StopSandbox", "-s", end, NULL, false },
+	{ "WaitSandbox", "-ss", task_wait, NULL, false },
+	{ "SandboxStatus", "-s", status, NULL, false },
+	{ "PingSandbox", "-s", ping, NULL, false },
+	{ "ShutdownSandbox", "-s", end, &deletes, false },
+	{ "SandboxMetrics", "-s", metrics, NULL, false },
+	{ NULL, NULL, NULL, NULL, false },
 };

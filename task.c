@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fmt.h"
 #include "base/log.h"
-#include "wire/message.h"
 #include "wire/pb.h"
 #include "sandbox.h"
 #include "state.h"
@@ -17,10 +17,7 @@
 #define UNCLAIMED_NS (100 * NS_PER_MS)
 #define REPLY_BYTES 512
 #define ROOTFS_FIELD 3
-#define CHECKPOINT_TYPE "containerd.runc.v1.CheckpointOptions"
-#define RESOURCES_TYPE \
-	"types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
-#define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
+#define TYPES "types.containerd.io/opencontainers/runtime-spec/1/"
 #define DETAILS_TYPE "containerd.runc.v1.ProcessDetails"
 
 /* containerd.v1.types.Status */
@@ -145,209 +142,111 @@ operation_new(struct ttrpc_call *call, enum op what)
 	return op;
 }
 
-static void
-submit(struct operation *op, struct message *m, bool has_exec_id)
+/* What an operation is made of; NULL and 0: nothing of the kind. */
+struct row {
+	bool has_exec_id;	/* field 2 says of which exec */
+	uint8_t any;		/* field that is an Any, ... */
+	const char *type;	/* ... of this type, which what holds for */
+	const char *what;
+	int (*fill)(struct request *r, const struct message *m, struct err *e);
+};
+
+static const struct row rows[OPS];
+
+/* Put the value of the row's Any in its place. */
+static int
+open_any(struct message *m, enum op what, const struct row *row, struct err *e)
 {
-	strncpy(op->id, m->str[1], sizeof(op->id) - 1);
-	state_submit(&op->req, m->str[1], has_exec_id ? m->str[2] : "");
-	free(m->text);
+	struct message any;
+	int rc = 0;
+
+	if (message_decode(&any, m->bytes[row->any], "-sb", e) < 0)
+		return -1;
+	if ((any.bytes[2].n || what == OP_EXEC) &&
+	    strcmp(any.str[1], row->type) != 0)
+		rc = err_set(e, ERR_INVALID, "%s: %s \"%s\", not \"%s\"",
+		    m->str[1], row->what, any.str[1], row->type);
+	m->bytes[row->any] = any.bytes[2];
+	free(any.text);
+	return rc;
 }
 
-/* Requests of {1 id} and of {1 id, 2 exec_id}. */
 static void
-simple(struct ttrpc_call *call, struct pb_bytes payload, enum op what,
-    bool has_exec_id)
+operate(struct ttrpc_call *call, struct message *m, const void *arg)
 {
+	const struct row *row = arg;
+	enum op what = (enum op)(row - rows);
 	struct operation *op;
-	struct message m;
+	struct err e;
 
-	if (!message_or_fail(&m, call, payload, has_exec_id ? "-ss" : "-s"))
+	if (row->any && open_any(m, what, row, &e) < 0) {
+		ttrpc_fail(call, &e);
 		return;
+	}
 	op = operation_new(call, what);
-	if (op)
-		submit(op, &m, has_exec_id);
+	if (!op)
+		return;
+	fmt(op->id, sizeof(op->id), "%s", m->str[1]);
+	if (row->fill && row->fill(&op->req, m, &e) < 0)
+		operation_done(&op->req, &e);
 	else
-		free(m.text);
+		state_submit(&op->req, m->str[1], row->has_exec_id ?
+		    m->str[2] : "");
 }
 
-static void
-task_start(struct ttrpc_call *call, struct pb_bytes payload)
+static int
+fill_update(struct request *r, const struct message *m, struct err *e)
 {
-	if (ttrpc_may_begin(call))
-		simple(call, payload, OP_START, true);
+	(void)e;
+	r->text = strndup(m->bytes[2].n ? (const char *)m->bytes[2].p : "",
+	    m->bytes[2].n);
+	return 0;
 }
 
-static void
-task_delete(struct ttrpc_call *call, struct pb_bytes payload)
+static int
+fill_checkpoint(struct request *r, const struct message *m, struct err *e)
 {
-	simple(call, payload, OP_DELETE, true);
-}
+	struct message options;
 
-static void
-task_pids(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	simple(call, payload, OP_PIDS, false);
-}
-
-static void
-task_pause(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	simple(call, payload, OP_PAUSE, false);
-}
-
-static void
-task_resume(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	simple(call, payload, OP_RESUME, false);
-}
-
-static void
-task_stats(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	simple(call, payload, OP_STATS, false);
-}
-
-static void
-task_update(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	struct operation *op = NULL;
-	struct message m, any;
-	struct err e;
-
-	if (!message_or_fail(&m, call, payload, "-sb"))
-		return;
-	if (!message_or_fail(&any, call, m.bytes[2], "-sb")) {
-		free(m.text);
-		return;
-	}
-	if (any.bytes[2].n && strcmp(any.str[1], RESOURCES_TYPE) != 0) {
-		err_set(&e, ERR_INVALID, "update %s: resources are \"%s\", "
-		    "not \"%s\"", m.str[1], any.str[1], RESOURCES_TYPE);
-		ttrpc_fail(call, &e);
-	} else {
-		op = operation_new(call, OP_UPDATE);
-	}
-	free(any.text);
-	if (!op) {
-		free(m.text);
-		return;
-	}
-	op->req.text = strndup(any.bytes[2].n ? (const char *)any.bytes[2].p :
-	    "", any.bytes[2].n);
-	submit(op, &m, false);
-}
-
-static void
-task_checkpoint(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	struct operation *op = NULL;
-	struct message m, any, options = { 0 };
-	struct err e;
-
-	if (!message_or_fail(&m, call, payload, "-ssb"))
-		return;
-	if (!message_or_fail(&any, call, m.bytes[3], "-sb")) {
-		free(m.text);
-		return;
-	}
-	if (any.bytes[2].n && strcmp(any.str[1], CHECKPOINT_TYPE) != 0) {
-		err_set(&e, ERR_INVALID, "checkpoint %s: options are \"%s\", "
-		    "not \"%s\"", m.str[1], any.str[1], CHECKPOINT_TYPE);
-		ttrpc_fail(call, &e);
-	} else if (message_or_fail(&options, call, any.bytes[2], "-n")) {
-		op = operation_new(call, OP_CHECKPOINT);
-	}
+	if (message_decode(&options, m->bytes[3], "-n", e) < 0)
+		return -1;
+	r->exit = options.num[1] != 0;
 	free(options.text);
-	free(any.text);
-	if (!op) {
-		free(m.text);
-		return;
-	}
-	op->req.exit = options.num[1] != 0;
-	op->req.text = strdup(m.str[2]);
-	submit(op, &m, false);
+	r->text = strdup(m->str[2]);
+	return 0;
 }
 
-static void
-task_kill(struct ttrpc_call *call, struct pb_bytes payload)
+static int
+fill_kill(struct request *r, const struct message *m, struct err *e)
 {
-	struct operation *op;
-	struct message m;
-
-	if (!message_or_fail(&m, call, payload, "-ssnn"))
-		return;
-	op = operation_new(call, OP_KILL);
-	if (!op) {
-		free(m.text);
-		return;
-	}
-	op->req.signal = (unsigned)m.num[3];
-	op->req.all = m.num[4] != 0;
-	submit(op, &m, true);
+	(void)e;
+	r->signal = (unsigned)m->num[3];
+	r->all = m->num[4] != 0;
+	return 0;
 }
 
-static void
-task_resize(struct ttrpc_call *call, struct pb_bytes payload)
+static int
+fill_resize(struct request *r, const struct message *m, struct err *e)
 {
-	struct operation *op;
-	struct message m;
-
-	if (!message_or_fail(&m, call, payload, "-ssnn"))
-		return;
-	op = operation_new(call, OP_RESIZE);
-	if (!op) {
-		free(m.text);
-		return;
-	}
-	op->req.width = (unsigned)m.num[3];
-	op->req.height = (unsigned)m.num[4];
-	submit(op, &m, true);
+	(void)e;
+	r->width = (unsigned)m->num[3];
+	r->height = (unsigned)m->num[4];
+	return 0;
 }
 
-static void
-task_close_io(struct ttrpc_call *call, struct pb_bytes payload)
+static int
+fill_exec(struct request *r, const struct message *m, struct err *e)
 {
-	simple(call, payload, OP_CLOSE_IO, true);
-}
-
-static void
-task_exec(struct ttrpc_call *call, struct pb_bytes payload)
-{
-	struct operation *op = NULL;
-	struct message m, spec;
-	struct err e;
-
-	if (!ttrpc_may_begin(call) ||
-	    !message_or_fail(&m, call, payload, "-ssnsssb"))
-		return;
-	if (!message_or_fail(&spec, call, m.bytes[7], "-sb")) {
-		free(m.text);
-		return;
-	}
-	if (strcmp(spec.str[1], PROCESS_TYPE) != 0) {
-		err_set(&e, ERR_INVALID, "exec %s: spec is \"%s\", not \"%s\"",
-		    m.str[2], spec.str[1], PROCESS_TYPE);
-		ttrpc_fail(call, &e);
-	} else if (name_check_exec(m.str[2], &e) < 0) {
-		err_prefix(&e, "exec in %s", m.str[1]);
-		ttrpc_fail(call, &e);
-	} else {
-		op = operation_new(call, OP_EXEC);
-	}
-	if (!op) {
-		free(spec.text);
-		free(m.text);
-		return;
-	}
-	op->req.new_exec_id = m.str[2];
-	op->req.stdio = (struct io_config){
-		.in = m.str[4], .out = m.str[5], .err = m.str[6],
-		.terminal = m.num[3] != 0,
+	if (name_check_exec(m->str[2], e) < 0)
+		return err_prefix(e, "exec in %s", m->str[1]);
+	r->new_exec_id = m->str[2];
+	r->stdio = (struct io_config){
+		.in = m->str[4], .out = m->str[5], .err = m->str[6],
+		.terminal = m->num[3] != 0,
 	};
-	op->req.process_json = (const char *)spec.bytes[2].p;
-	op->req.process_len = spec.bytes[2].n;
-	submit(op, &m, false);
-	free(spec.text);
+	r->process_json = (const char *)m->bytes[7].p;
+	r->process_len = m->bytes[7].n;
+	return 0;
 }
 
 /* -- create --------------------------------------------------------------- */
@@ -446,48 +345,32 @@ decode_rootfs(struct rootfs *rf, struct pb_bytes payload, struct err *e)
 }
 
 static void
-task_create(struct ttrpc_call *call, struct pb_bytes payload)
+task_create(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct create_request c = { 0 };
-	struct operation *op = NULL;
-	struct rootfs *rf;
-	struct message m;
+	struct create_request c = {
+		.id = m->str[1], .bundle = m->str[2], .terminal = m->num[4] != 0,
+		.in = m->str[5], .out = m->str[6], .err = m->str[7],
+		.checkpoint = m->str[8], .options = m->bytes[10],
+		.created = created,
+	};
+	struct rootfs *rf = calloc(1, sizeof(*rf));
+	struct operation *op;
 	struct err e;
 
-	if (!ttrpc_may_begin(call) ||
-	    !message_or_fail(&m, call, payload, "-ss-nssss-b"))
-		return;
-	rf = calloc(1, sizeof(*rf));
-	if (!rf) {
-		err_set(&e, ERR_EXHAUSTED, "out of memory");
+	(void)row;
+	if (!rf || decode_rootfs(rf, m->whole, &e) < 0) {
+		if (!rf)
+			err_set(&e, ERR_EXHAUSTED, "out of memory");
 		ttrpc_fail(call, &e);
-		goto out;
+	} else if ((op = operation_new(call, OP_START))) {
+		c.rootfs = rf->mounts;
+		c.nrootfs = rf->n;
+		c.arg = op;
+		state_create(&c);
 	}
-	if (decode_rootfs(rf, payload, &e) < 0) {
-		ttrpc_fail(call, &e);
-		goto out;
-	}
-	op = operation_new(call, OP_START);
-	if (!op)
-		goto out;
-	c.id = m.str[1];
-	c.bundle = m.str[2];
-	c.rootfs = rf->mounts;
-	c.nrootfs = rf->n;
-	c.terminal = m.num[4] != 0;
-	c.in = m.str[5];
-	c.out = m.str[6];
-	c.err = m.str[7];
-	c.checkpoint = m.str[8];
-	c.options = m.bytes[10];
-	c.created = created;
-	c.arg = op;
-	state_create(&c);
-out:
 	if (rf)
 		free(rf->text);
 	free(rf);
-	free(m.text);
 }
 
 /* -- wait ----------------------------------------------------------------- */
@@ -524,33 +407,27 @@ waiting_unwanted(void *arg)
 }
 
 void
-task_wait(struct ttrpc_call *call, struct pb_bytes payload)
+task_wait(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct waiting *wt;
-	struct message m;
+	struct waiting *wt = calloc(1, sizeof(*wt));
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-ss"))
-		return;
-	wt = calloc(1, sizeof(*wt));
+	(void)row;
 	if (!wt) {
 		err_set(&e, ERR_EXHAUSTED, "out of memory");
 		goto fail;
 	}
 	wt->call = call;
 	wt->w.exited = waited;
-	wt->p = state_find(m.str[1], m.str[2], &e);
+	wt->p = state_find(m->str[1], m->str[2], &e);
 	if (!wt->p)
 		goto fail;
 	ttrpc_on_gone(call, waiting_unwanted, wt);
-	if (state_wait(wt->p, &wt->w, &e) < 0)
-		goto fail;
-	free(m.text);
-	return;
+	if (state_wait(wt->p, &wt->w, &e) == 0)
+		return;
 fail:
 	ttrpc_fail(call, &e);
 	free(wt);
-	free(m.text);
 }
 
 /* -- answered from memory ------------------------------------------------- */
@@ -636,52 +513,45 @@ held_state_unwanted(void *arg)
  * answer leaves it that time.
  */
 static void
-task_state(struct ttrpc_call *call, struct pb_bytes payload)
+task_state(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	struct held_state *h = NULL;
 	const struct process *p;
-	struct message m;
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-ss"))
-		return;
-	p = state_find(m.str[1], m.str[2], &e);
+	(void)row;
+	p = state_find(m->str[1], m->str[2], &e);
 	if (p && p->state == STATE_STOPPED && p->io && io_is_unclaimed(p->io))
 		h = calloc(1, sizeof(*h));
 	if (h) {
 		h->call = call;
-		h->m = m;
+		h->m = *m;
+		m->text = NULL;
 		ttrpc_on_gone(call, held_state_unwanted, h);
 		timer_start(&h->timer, UNCLAIMED_NS, on_held_state);
 		return;
 	}
-	answer_state(call, &m);
-	free(m.text);
+	answer_state(call, m);
 }
 
 static void
-task_connect(struct ttrpc_call *call, struct pb_bytes payload)
+task_connect(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	const struct container *ct = state_find_container(m->str[1]);
 	uint8_t buf[REPLY_BYTES];
-	const struct container *ct;
-	struct message m;
 	struct pb_out o;
 	struct err e;
 
-	if (!message_or_fail(&m, call, payload, "-s"))
-		return;
-	ct = state_find_container(m.str[1]);
+	(void)row;
 	/* Of a container that has not come yet, this succeeds, as with the
 	 * Go shims: containerd may connect before Create.  Of one that has
 	 * gone it must not: a containerd that was killed before Shutdown
 	 * would keep its task (containerd 1.6 asks nothing else). */
-	if (!ct && state_was_deleted(m.str[1])) {
-		err_set(&e, ERR_NOT_FOUND, "container %s deleted", m.str[1]);
+	if (!ct && state_was_deleted(m->str[1])) {
+		err_set(&e, ERR_NOT_FOUND, "container %s deleted", m->str[1]);
 		ttrpc_fail(call, &e);
-		free(m.text);
 		return;
 	}
-	free(m.text);
 	pb_out_init(&o, buf, sizeof(buf));
 	pb_put_uint(&o, 1, (uint64_t)getpid());
 	pb_put_uint(&o, 2, ct ? (uint64_t)ct->init.pid : 0);
@@ -689,13 +559,10 @@ task_connect(struct ttrpc_call *call, struct pb_bytes payload)
 }
 
 static void
-task_shutdown(struct ttrpc_call *call, struct pb_bytes payload)
+task_shutdown(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct message m;
-
-	if (!message_or_fail(&m, call, payload, "-sn"))
-		return;
-	free(m.text);
+	(void)m;
+	(void)row;
 	/* A pod's shim hears this for each of its containers: only the last
 	 * counts.  Before the answer: no `start` finds us after it. */
 	if (state_containers() == 0)
@@ -703,25 +570,40 @@ task_shutdown(struct ttrpc_call *call, struct pb_bytes payload)
 	ttrpc_reply(call, NULL, 0);
 }
 
+static const struct row rows[OPS] = {
+	[OP_START] = { .has_exec_id = true },
+	[OP_DELETE] = { .has_exec_id = true },
+	[OP_CLOSE_IO] = { .has_exec_id = true },
+	[OP_KILL] = { .has_exec_id = true, .fill = fill_kill },
+	[OP_RESIZE] = { .has_exec_id = true, .fill = fill_resize },
+	[OP_CHECKPOINT] = { .any = 3, .what = "options are", .type =
+	    "containerd.runc.v1.CheckpointOptions", .fill = fill_checkpoint },
+	[OP_EXEC] = { .any = 7, .what = "spec is", .type = TYPES "Process",
+	    .fill = fill_exec },
+	[OP_UPDATE] = { .any = 2, .what = "resources are", .type =
+	    TYPES "LinuxResources", .fill = fill_update },
+};
+
+/* A method is a row here, and a function or an operation's row. */
 static const struct ttrpc_method methods[] = {
-	{ "State", task_state },
-	{ "Create", task_create },
-	{ "Start", task_start },
-	{ "Delete", task_delete },
-	{ "Pids", task_pids },
-	{ "Pause", task_pause },
-	{ "Resume", task_resume },
-	{ "Checkpoint", task_checkpoint },
-	{ "Kill", task_kill },
-	{ "Exec", task_exec },
-	{ "ResizePty", task_resize },
-	{ "CloseIO", task_close_io },
-	{ "Update", task_update },
-	{ "Wait", task_wait },
-	{ "Stats", task_stats },
-	{ "Connect", task_connect },
-	{ "Shutdown", task_shutdown },
-	{ NULL, NULL },
+	{ "State", "-ss", task_state, NULL, false },
+	{ "Create", "-ss-nssss-b", task_create, NULL, true },
+	{ "Start", "-ss", operate, &rows[OP_START], true },
+	{ "Delete", "-ss", operate, &rows[OP_DELETE], false },
+	{ "Pids", "-s", operate, &rows[OP_PIDS], false },
+	{ "Pause", "-s", operate, &rows[OP_PAUSE], false },
+	{ "Resume", "-s", operate, &rows[OP_RESUME], false },
+	{ "Checkpoint", "-ssb", operate, &rows[OP_CHECKPOINT], false },
+	{ "Kill", "-ssnn", operate, &rows[OP_KILL], false },
+	{ "Exec", "-ssnsssb", operate, &rows[OP_EXEC], true },
+	{ "ResizePty", "-ssnn", operate, &rows[OP_RESIZE], false },
+	{ "CloseIO", "-ss", operate, &rows[OP_CLOSE_IO], false },
+	{ "Update", "-sb", operate, &rows[OP_UPDATE], false },
+	{ "Wait", "-ss", task_wait, NULL, false },
+	{ "Stats", "-s", operate, &rows[OP_STATS], false },
+	{ "Connect", "-s", task_connect, NULL, false },
+	{ "Shutdown", "-sn", task_shutdown, NULL, false },
+	{ NULL, NULL, NULL, NULL, false },
 };
 
 static const struct ttrpc_service services[] = {

@@ -14,6 +14,6 @@ const struct ttrpc_service *task_services(void (*shutdown)(void));
 
 /* Wait, whose request {1 id} and reply {1 exit_status, 2 exited_at} are those
  * of WaitSandbox too. */
-void task_wait(struct ttrpc_call *call, struct pb_bytes payload);
+void task_wait(struct ttrpc_call *call, struct message *m, const void *row);
 
 #endif

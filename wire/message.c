@@ -9,15 +9,18 @@ int
 message_decode(struct message *m, struct pb_bytes in, const char *kinds,
     struct err *e)
 {
-	size_t nkinds = strlen(kinds), used = 0;
+	size_t nkinds = kinds ? strlen(kinds) : 0, used = 0;
 	struct pb_in pb;
 	struct pb_field f;
 	char kind;
 	size_t i;
 
 	memset(m, 0, sizeof(*m));
+	m->whole = in;
 	for (i = 0; i < MESSAGE_FIELDS; i++)
 		m->str[i] = "";
+	if (!kinds)
+		return 0;
 	/* Every string of the message and its NUL fit in the message's size:
 	 * each has at least two bytes of tag and length.  A string given
 	 * twice too. */
@@ -53,16 +56,4 @@ bad:
 	m->text = NULL;
 	return err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling payload: "
 	    "proto: cannot parse invalid wire-format data");
-}
-
-bool
-message_or_fail(struct message *m, struct ttrpc_call *call,
-    struct pb_bytes payload, const char *kinds)
-{
-	struct err e;
-
-	if (message_decode(m, payload, kinds, &e) == 0)
-		return true;
-	ttrpc_fail(call, &e);
-	return false;
 }

@@ -390,19 +390,6 @@ ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg)
 	call->arg = arg;
 }
 
-bool
-ttrpc_may_begin(struct ttrpc_call *call)
-{
-	struct err e;
-
-	if (listener.fd >= 0)
-		return true;
-	err_set(&e, ERR_UNAVAILABLE, "%s: this shim is shutting down",
-	    ttrpc_call_name(call));
-	ttrpc_fail(call, &e);
-	return false;
-}
-
 const char *
 ttrpc_call_name(const struct ttrpc_call *call)
 {
@@ -475,6 +462,8 @@ run_method(struct conn *c, uint32_t stream, const struct request_fields *r,
     const struct ttrpc_service *s, const struct ttrpc_method *m)
 {
 	struct ttrpc_call *call;
+	struct message in;
+	struct err e;
 
 	if (r->timeout_ns < 0) {
 		send_status(c, stream, ERR_DEADLINE,
@@ -499,7 +488,16 @@ run_method(struct conn *c, uint32_t stream, const struct request_fields *r,
 	ncalls++;
 	if (r->timeout_ns && r->timeout_ns < INT64_MAX / 2)
 		timer_start(&call->deadline, r->timeout_ns, on_call_deadline);
-	m->fn(call, r->payload);
+	if (m->begins && listener.fd < 0) {
+		err_set(&e, ERR_UNAVAILABLE, "%s: this shim is shutting down",
+		    ttrpc_call_name(call));
+		ttrpc_fail(call, &e);
+	} else if (message_decode(&in, r->payload, m->kinds, &e) < 0) {
+		ttrpc_fail(call, &e);
+	} else {
+		m->fn(call, &in, m->row);
+		free(in.text);
+	}
 }
 
 static void

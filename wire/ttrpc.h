@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "wire/message.h"
 #include "wire/pb.h"
 
 #define TTRPC_MESSAGE_MAX (4u << 20)
@@ -42,8 +43,13 @@ struct ttrpc_call;		/* one request under way */
 
 struct ttrpc_method {
 	const char *name;
-	/* payload is valid during the call of fn only. */
-	void (*fn)(struct ttrpc_call *call, struct pb_bytes payload);
+	const char *kinds;	/* of the request's fields: message.h */
+	/* m is valid during the call of fn only; its text may be taken. */
+	void (*fn)(struct ttrpc_call *call, struct message *m, const void *row);
+	const void *row;	/* fn's own */
+	/* It begins something: answered Unavailable, and released, after
+	 * ttrpc_stop_accepting(). */
+	bool begins;
 };
 
 struct ttrpc_service {
@@ -80,9 +86,6 @@ void ttrpc_fail(struct ttrpc_call *call, const struct err *e);
  * once; the call is released after it and must not be answered.
  */
 void ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg);
-/* May the call begin something?  After ttrpc_stop_accepting() no longer: then
- * false, the call is answered Unavailable and released. */
-bool ttrpc_may_begin(struct ttrpc_call *call);
 /* "Service/Method" of the call, for log lines. */
 const char *ttrpc_call_name(const struct ttrpc_call *call);
 

@@ -134,23 +134,31 @@ on_gone(void *arg)
 }
 
 static void
-answer_now(struct ttrpc_call *call, struct pb_bytes b)
+answer_now(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
+
+	(void)row;
 	must(ttrpc_call_name(call)[0]);
 	ttrpc_reply(call, b.p, b.n);
 }
 
 static void
-answer_much(struct ttrpc_call *call, struct pb_bytes b)
+answer_much(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
+
+	(void)row;
 	ttrpc_reply(call, zeros, BIG - b.n);
 }
 
 static void
-answer_pb(struct ttrpc_call *call, struct pb_bytes b)
+answer_pb(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
 	struct pb_out o;
 
+	(void)row;
 	pb_out_init(&o, NULL, 0);
 	pb_put_bytes(&o, 1, b.p, b.n);
 	o.bad = b.n == 3;
@@ -158,23 +166,25 @@ answer_pb(struct ttrpc_call *call, struct pb_bytes b)
 }
 
 static void
-answer_no(struct ttrpc_call *call, struct pb_bytes b)
+answer_no(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
 	struct err e;
 
+	(void)row;
 	err_set(&e, b.n % 20, "%.*s", (int)b.n, (const char *)b.p);
 	ttrpc_fail(call, &e);
 }
 
 static void
-answer_later(struct ttrpc_call *call, struct pb_bytes b)
+answer_later(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	unsigned i;
 
 	for (i = 0; i < HELD_MAX && held[i]; i++)
 		;
 	if (i == HELD_MAX) {
-		answer_no(call, b);
+		answer_no(call, m, row);
 		return;
 	}
 	held[i] = call;
@@ -184,16 +194,20 @@ answer_later(struct ttrpc_call *call, struct pb_bytes b)
 
 /* Nobody asks about it any more, not even when it is gone. */
 static void
-answer_never(struct ttrpc_call *call, struct pb_bytes b)
+answer_never(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
+
+	(void)row;
 	(void)call;
 	(void)b;
 }
 
 static const struct ttrpc_method methods[] = {
-	{ "Now", answer_now }, { "Later", answer_later },
-	{ "Never", answer_never }, { "No", answer_no },
-	{ "Much", answer_much }, { "Pb", answer_pb }, { NULL, NULL },
+	{ .name = "Now", .fn = answer_now }, { .name = "Later", .fn = answer_later },
+	{ .name = "Never", .fn = answer_never }, { .name = "No", .fn = answer_no },
+	{ .name = "Much", .fn = answer_much }, { .name = "Pb", .fn = answer_pb },
+	{ .name = NULL },
 };
 static const struct ttrpc_service services[] = {
 	{ "other", methods + 5 }, { SERVICE, methods }, { NULL, NULL },

@@ -33,8 +33,11 @@ static unsigned ncalls;
 /* -- a service ------------------------------------------------------------ */
 
 static void
-echo(struct ttrpc_call *call, struct pb_bytes b)
+echo(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
+
+	(void)row;
 	snprintf(last_method, sizeof(last_method), "%s",
 	    ttrpc_call_name(call));
 	memcpy(last_payload, b.p ? b.p : (const uint8_t *)"", b.n);
@@ -51,46 +54,46 @@ on_gone(void *arg)
 }
 
 static void
-hold(struct ttrpc_call *call, struct pb_bytes b)
+hold(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
+
+	(void)row;
 	(void)b;
 	ttrpc_on_gone(call, on_gone, call);
 	held[nheld++] = call;
 }
 
 static void
-refuse(struct ttrpc_call *call, struct pb_bytes b)
+refuse(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
 	struct err e;
 
+	(void)row;
 	err_set(&e, ERR_NOT_FOUND, b.n ? "x: not found" : "no x");
 	ttrpc_fail(call, &e);
 }
 
 static void
-big(struct ttrpc_call *call, struct pb_bytes b)
+big(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	struct pb_bytes b = m->whole;
 	char *p = calloc(1, TTRPC_MESSAGE_MAX);
 
+	(void)row;
 	ttrpc_reply(call, p, TTRPC_MESSAGE_MAX - (b.n ? 6 : 0));
 	free(p);
 }
 
-static void
-begin(struct ttrpc_call *call, struct pb_bytes b)
-{
-	if (ttrpc_may_begin(call))
-		ttrpc_reply(call, b.p, b.n);
-}
-
-#define TASK(m) { m, echo }
+#define TASK(m) { .name = m, .fn = echo }
 static const struct ttrpc_method methods[] = {
 	TASK("State"), TASK("Create"), TASK("Start"), TASK("Delete"),
 	TASK("Pids"), TASK("Pause"), TASK("Resume"), TASK("Checkpoint"),
 	TASK("Kill"), TASK("Exec"), TASK("ResizePty"), TASK("CloseIO"),
 	TASK("Update"), TASK("Wait"), TASK("Stats"), TASK("Connect"),
-	TASK("Shutdown"), { "Hold", hold }, { "Refuse", refuse },
-	{ "Big", big }, { "Begin", begin }, { NULL, NULL },
+	TASK("Shutdown"), { .name = "Hold", .fn = hold }, { .name = "Refuse", .fn = refuse },
+	{ .name = "Big", .fn = big }, { .name = "Begin", .fn = echo, .begins = true }, { .name = NULL },
 };
 static const struct ttrpc_service services[] = {
 	{ "containerd.task.v2.Task", methods },
