@@ -398,30 +398,39 @@ no_shim() {
 	[ -z "$(shims)" ]
 }
 
+# all_are_shims PID...
+all_are_shims() {
+	local pid
+
+	for pid; do
+		[ "$(readlink "/proc/$pid/exe")" = "$SHIM" ] || return
+	done
+}
+
 # 13.13: of eight `start`s at once all get the same address, and one shim is
 # there.
 case_starts_at_once() {
 	local i k go pids a
 
 	mkfifo "$T/go"
-	exec {go}<>"$T/go"
 	for i in $(seq 1 20); do
 		pids=
 		used "pod$i"
+		exec {go}<>"$T/go"
 		for k in 1 2 3 4 5 6 7 8; do
 			NOTES=$(notes container "pod$i") bundle "w$k" false true
-			# All read from the FIFO, and go at once.
 			(
 				cd "$T/b/w$k" || exit
-				exec {go}>&-
-				read -r <"$T/go"
-				exec timeout -k 2 60 "$SHIM" -namespace "$NS" \
-				    -id "w$k" -address "$SOCK" start \
-				    </dev/null >"$T/answer.$k"
+				exec {go}>&- "$SHIM" -namespace "$NS" -id "w$k" \
+				    -address "$SOCK" start <"$T/go" \
+				    >"$T/answer.$k"
 			) &
 			pids="$pids $!"
 		done
-		printf '\n\n\n\n\n\n\n\n' >&"$go"
+		# They read to the end of the FIFO, which comes to all at once.
+		# shellcheck disable=SC2086 # a word each
+		until_true 10 all_are_shims $pids
+		exec {go}>&-
 		# shellcheck disable=SC2086 # a word each
 		wait $pids || why "round $i: a start failed"
 		a=$(cat "$T/answer.1")
@@ -434,7 +443,6 @@ case_starts_at_once() {
 			break
 		fi
 	done
-	exec {go}>&-
 	rm -f "$T/go"
 	nothing_left
 }
