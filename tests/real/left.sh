@@ -252,6 +252,7 @@ case_id_is_a_path() {
 
 	disk_conf
 	bundle ip false true
+	used ../y
 	mkdir -p "$T/b/y" "$T/state/y" "$T/state/$NS"
 	echo kept >"$T/b/y/canary"
 	echo '{}' >"$T/state/y/y_sandbox:y.state"
