@@ -432,14 +432,24 @@ main(int argc, char **argv)
 		.debug_socket = "", .action = "",
 	};
 	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
-	int ret;
+	int ret, closed;
 
 	/* Inside a sandbox, as its one process. */
 	if (name && strcmp(name, "/pause") == 0)
 		return sandbox_pause();
+	closed = fd_std();
+	if (closed < 0) {
+		fmt_write(STDERR_FILENO, "%s: %s\n", "open /dev/null",
+		    strerror(errno));
+		return EXIT_FAILED;
+	}
+	o.no_output = (closed & 1 << STDOUT_FILENO) != 0;
 	ret = parse_args(&o, argc, argv);
 	if (ret)
 		return ret;
+	/* To print is all that these do. */
+	if ((o.version || o.info) && o.no_output)
+		return EXIT_FAILED;
 	if (o.version) {
 		return fmt_write(STDOUT_FILENO, "%s:\n  Version:  %s\n",
 		    SHIM_NAME, VERSION) < 0 ? EXIT_FAILED : 0;

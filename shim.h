@@ -47,6 +47,7 @@ struct options {
 	bool debug;
 	bool version;
 	bool info;
+	bool no_output;		/* standard output was closed */
 	const char *action;	/* "start", "delete", or "": serve */
 };
 

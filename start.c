@@ -518,7 +518,7 @@ verb_start(const struct options *o)
 	int fd = -1, lock, ret = EXIT_FAILED;
 
 	/* Who does not take the address gets no daemon. */
-	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+	if (o->no_output) {
 		fmt_write(STDERR_FILENO, "%s: start %s: standard output is "
 		    "closed\n", SHIM_NAME, o->id);
 		return EXIT_FAILED;

@@ -29,6 +29,23 @@ fd_close(int *fd)
 	*fd = -1;
 }
 
+int
+fd_std(void)
+{
+	int fd, got, closed = 0;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		/* The lowest that is free, so this one: to be inherited. */
+		got = open("/dev/null", O_RDWR);
+		if (got != fd)
+			return -1;
+		closed |= 1 << fd;
+	}
+	return closed;
+}
+
 size_t
 fd_unread(int fd)
 {

@@ -7,6 +7,13 @@
 
 #include "base/err.h"
 
+/*
+ * Open /dev/null on 0, 1 and 2 where they are closed, for main() to call before
+ * it opens anything: a socket or a file that got such a number would be read as
+ * our input, or get our output, and a child's.  A bit for each that was closed
+ * (1 << fd); -1 where that fails: then the process is to end.
+ */
+int fd_std(void);
 /* Close *fd unless it is -1, which it is then. */
 void fd_close(int *fd);
 /* Bytes that can be read of a pipe or socket; 0 where that cannot be known. */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "shim.h"
 #include "ctl/shimctl.h"
@@ -877,6 +878,13 @@ main(int argc, char **argv)
 	struct err e;
 	int ret;
 
+	/* Before anything else: what a container prints is written to 1 and 2,
+	 * and must never get into the connection to the shim. */
+	if (fd_std() < 0) {
+		fmt_write(STDERR_FILENO, "shimctl: open /dev/null: %s\n",
+		    strerror(errno));
+		return EXIT_FAILED;
+	}
 	s = getenv("CONTAINERD_NAMESPACE");
 	if (s && s[0])
 		ctl.namespace = s;

@@ -346,6 +346,44 @@ START_TEST(nothing_after_the_end)
 }
 END_TEST
 
+/* No socket or file gets the number of a stream that is closed. */
+START_TEST(closed_streams)
+{
+	char *bundle = make_bundle("c1", "\"hang\"", "", false);
+	char path[64], to[64], at[256];
+	ssize_t n;
+	pid_t pid;
+	int i;
+
+	snprintf(at, sizeof(at), "%s", in_dir("served"));
+	pid = fork();
+	if (pid == 0) {
+		if (chdir(bundle) < 0)
+			_exit(127);
+		for (i = 0; i < 3; i++) {
+			if (_i & 1 << i)
+				close(i);
+		}
+		execl(shim, shim, "-namespace", "ns", "-id", "c1", "-address",
+		    in_dir("ctd.sock"), "-socket", at, (char *)NULL);
+		_exit(127);
+	}
+	for (i = 0; !(c = client_connect(at)); i++) {
+		ck_assert_int_lt(i, 2000);
+		usleep(10000);
+	}
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, i);
+		n = readlink(path, to, sizeof(to) - 1);
+		ck_assert_int_gt(n, 0);
+		to[n] = '\0';
+		if (_i & 1 << i)
+			ck_assert_str_eq(to, "/dev/null");
+	}
+	shut_down();
+}
+END_TEST
+
 static void
 add(Suite *s)
 {
@@ -356,6 +394,7 @@ add(Suite *s)
 	tcase_add_loop_test(tc, nothing_but_the_answer, 0, 12);
 	tcase_add_test(tc, daemon_that_cannot_serve);
 	tcase_add_loop_test(tc, nobody_takes_the_address, 0, 2);
+	tcase_add_loop_test(tc, closed_streams, 1, 8);
 	tcase_add_test(tc, starts_at_once);
 	tcase_add_loop_test(tc, nothing_after_the_end, 0, 2);
 	suite_add_tcase(s, tc);

@@ -673,6 +673,29 @@ START_TEST(execs)
 }
 END_TEST
 
+/* What a container prints never gets into a connection to the shim. */
+START_TEST(closed_streams)
+{
+	static const char *const closed[] = { ">&-", "2>&-", "<&-",
+		"<&- >&- 2>&-" };
+	const char *how = closed[_i];
+
+	start_container("c1", "\"hang\"");
+	ck_assert_int_eq(shell("timeout 20 $ctl exec -i c1 fake cat echo:x "
+	    "err:y exit:7 </dev/null >/dev/null 2>&1 %s", how) >> 8, 7);
+	ck_assert_int_eq(shell("$ctl exec --exec e1 c1 fake hang %s & "
+	    "until $ctl state c1 --exec e1 2>&1 | grep -q 'status: running'; "
+	    "do sleep 0.05; done; "
+	    "for fd in 0 1 2; do readlink /proc/$!/fd/$fd; done >%s; "
+	    "$ctl kill c1 KILL --exec e1; wait $!", how, in_dir("fds")) >> 8,
+	    137);
+	read_back(in_dir("fds"), out, sizeof(out));
+	ck_assert_msg(!says(out, "socket") && says(out, "/dev/null\n"), "%s",
+	    out);
+	end_container("c1");
+}
+END_TEST
+
 START_TEST(exec_on_terminal)
 {
 	char text[4096] = "";
@@ -953,6 +976,7 @@ main(void)
 	tcase_add_test(t, nothing_to_attach);
 	tcase_add_test(t, steps);
 	tcase_add_test(t, execs);
+	tcase_add_loop_test(t, closed_streams, 0, 4);
 	tcase_add_test(t, exec_on_terminal);
 	tcase_add_test(t, pods);
 	tcase_add_test(t, lists);

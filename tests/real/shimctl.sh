@@ -125,6 +125,26 @@ case_steps() {
 	nothing_left
 }
 
+# What a container prints gets nowhere, and least of all to the shim.
+case_closed_streams() {
+	local how
+
+	bundle kz false sleep 100
+	created kz
+	ctl start kz || why "start failed"
+	for how in '>&-' '2>&-' '<&-' '<&- >&- 2>&-'; do
+		timeout 20 bash -c "\"\$@\" $how" - "$SHIMCTL" -n "$NS" \
+		    --containerd "$SOCK" exec -i kz sh -c \
+		    'cat; echo out; echo err >&2; exit 7' </dev/null \
+		    >/dev/null 2>&1
+		is "status of exec $how" $? 7
+	done
+	ctl kill kz KILL || why "kill failed"
+	is wait "$(ctl wait kz)" 137
+	is delete "$(ctl delete kz)" 137
+	nothing_left
+}
+
 # created ID: with a shim of its own
 created() {
 	ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" "$T/b/$1" "$1" \
