@@ -23,6 +23,7 @@
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define LEAVE_MS 5000
 #define TIMEOUT_MAX_S 100000
+#define STATUS_SIGPIPE 141
 #define ANY ((size_t)-1)
 
 /* Which options a command takes besides those that all take. */
@@ -119,36 +120,54 @@ start_and_copy(struct relay *w, const char *address, struct err *e)
 	return ret;
 }
 
+/* After an error: whatever runs of the process is not to stay. */
+static void
+kill_process(const struct relay *w)
+{
+	struct pb_out req;
+	struct err e;
+
+	pb_out_init(&req, NULL, 0);
+	pb_put_str(&req, 1, w->id);
+	pb_put_str(&req, 2, w->exec_id);
+	pb_put_uint(&req, 3, SIGKILL);
+	pb_put_bool(&req, 4, !w->exec_id[0]);
+	if (rpc_call(w->calls, "Kill", &req, NULL, &e) == 0)
+		rpc_simple(w->calls, "Wait", w->id, w->exec_id, NULL, &e);
+}
+
+/* Our own status, given what came of w.  Who has closed a pipe that we write to
+ * knows it, and needs no message. */
+static int
+end_of(const struct relay *w, int ret)
+{
+	if (ret == 0)
+		return (int)w->status;
+	return w->io->lost == EPIPE ? STATUS_SIGPIPE : -1;
+}
+
 /* From Create to Delete; the shim is running. */
 static int
-run_container(const struct ctl *o, struct rpc *r, const char *address,
-    const char *bundle, const char *id, struct stdio *io, struct err *e)
+run_container(const struct ctl *o, struct relay *w, const char *address,
+    const char *bundle, struct err *e)
 {
-	struct relay w = { .calls = r, .id = id, .exec_id = "", .io = io };
+	struct stdio *io = w->io;
 	const char *const path[3] = { io->path[0], io->path[1], io->path[2] };
 	struct err e2;
 	int ret;
 
-	if (create(o, r, bundle, id, io->terminal, path, e) < 0)
+	if (create(o, w->calls, bundle, w->id, io->terminal, path, e) < 0)
 		return -1;
 	stdio_taken(io);
-	ret = start_and_copy(&w, address, e);
-	if (ret < 0) {
-		/* Whatever it was, nothing of it is to stay. */
-		struct pb_out req;
-
-		pb_out_init(&req, NULL, 0);
-		pb_put_str(&req, 1, id);
-		pb_put_uint(&req, 3, SIGKILL);
-		pb_put_bool(&req, 4, true);
-		if (rpc_call(r, "Kill", &req, NULL, &e2) == 0)
-			rpc_simple(r, "Wait", id, "", NULL, &e2);
-	}
-	if (rpc_simple(r, "Delete", id, "", NULL, &e2) < 0)
+	ret = start_and_copy(w, address, e);
+	if (ret < 0)
+		kill_process(w);
+	w->deleted = rpc_simple(w->calls, "Delete", w->id, "", NULL, &e2) == 0;
+	if (!w->deleted)
 		warn_err("delete the container", &e2);
-	else
-		relay_rest(&w);
-	return ret < 0 ? -1 : (int)w.status;
+	else if (relay_rest(w, ret < 0 ? &e2 : e) < 0)
+		ret = -1;
+	return end_of(w, ret);
 }
 
 /* Our own sink, named to the shim by TTRPC_ADDRESS. */
@@ -207,6 +226,7 @@ cmd_run(const struct ctl *o, struct err *e)
 	const char *id = word(o, 1);
 	struct rpc r = { .fd = -1 };
 	struct stdio io;
+	struct relay w = { .calls = &r, .id = id, .exec_id = "", .io = &io };
 	bool terminal, joins;
 	int ret = -1;
 
@@ -221,11 +241,11 @@ cmd_run(const struct ctl *o, struct err *e)
 	    relay_signals(e) < 0 ||
 	    rpc_connect(&r, address, o->timeout_ms, e) < 0)
 		goto out;
-	ret = run_container(o, &r, address, bundle, id, &io, e);
+	ret = run_container(o, &w, address, bundle, e);
 	shut_down(&r, id);
 	/* A pod's shim stays for the others, and a container that was there
 	 * before has the bundle. */
-	if (joins ? ret >= 0 : (ret >= 0 || e->code != ERR_EXISTS) &&
+	if (joins ? w.deleted : (ret >= 0 || e->code != ERR_EXISTS) &&
 	    rpc_closed(&r, LEAVE_MS))
 		forget_bundle(bundle);
 out:
@@ -517,12 +537,13 @@ cmd_exec(const struct ctl *o, struct err *e)
 		goto out;
 	stdio_taken(&io);
 	ret = start_and_copy(&w, r.path, e);
+	if (ret < 0)
+		kill_process(&w);
 	if (rpc_simple(&r, "Delete", w.id, w.exec_id, NULL, &e2) < 0)
 		warn_err("delete the exec", &e2);
-	else
-		relay_rest(&w);
-	if (ret == 0)
-		ret = (int)w.status;
+	else if (relay_rest(&w, ret < 0 ? &e2 : e) < 0)
+		ret = -1;
+	ret = end_of(&w, ret);
 out:
 	rpc_close(&r);
 	stdio_close(&io);
@@ -582,7 +603,7 @@ cmd_attach(const struct ctl *o, struct err *e)
 	rpc_close(&r);
 	if (ret == 0 && w.left)
 		fmt_write(STDERR_FILENO, "shimctl: left %s running\n", w.id);
-	return ret < 0 ? -1 : (int)w.status;
+	return end_of(&w, ret);
 }
 
 /* -- list, events --------------------------------------------------------- */

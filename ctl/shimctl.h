@@ -107,6 +107,8 @@ struct stdio {
 	int reader;		/* keeps stdin open until the shim has it */
 	bool terminal;
 	bool leave;		/* ^] ends the attachment */
+	int lost;		/* why output could not be written; 0: it was */
+	int lost_fd;		/* which: 1 or 2 */
 	bool raw;		/* saved is to be restored */
 	struct termios saved;
 };
@@ -131,15 +133,17 @@ struct relay {
 	const char *exec_id;
 	struct stdio *io;
 	unsigned status;	/* of the process */
+	bool deleted;		/* run: Delete was answered */
 	bool left;		/* ^] came first */
 };
 
 /* From here on signals are taken by the relay, which sends them on. */
 int relay_signals(struct err *e);
-/* Copy until the process has ended. */
+/* Copy until the process has ended.  -1 also where what it prints cannot be
+ * written; then it may run on. */
 int relay_run(struct relay *r, struct err *e);
 /* The rest, after Delete. */
-void relay_rest(struct relay *r);
+int relay_rest(struct relay *r, struct err *e);
 
 /* -- shimctl_find.c ------------------------------------------------------- */
 

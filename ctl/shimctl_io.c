@@ -4,8 +4,8 @@
  *
  * Output is written with blocking writes: whoever reads it slowly slows the
  * container.  Input is read only while there is room for it.  Where our own
- * output is broken the rest is read and dropped, so that the process ends as
- * it would have.
+ * output cannot be written the copying ends with an error: a process whose
+ * output nobody gets might never end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -137,7 +137,7 @@ stdio_close(struct stdio *s)
 
 /* -- copying -------------------------------------------------------------- */
 
-static void
+static int
 write_out(int fd, const char *p, size_t n)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLOUT };
@@ -148,12 +148,13 @@ write_out(int fd, const char *p, size_t n)
 		if (r < 0 && errno == EAGAIN)
 			poll(&wait, 1, -1);
 		else if (r < 0 && errno != EINTR)
-			return;
+			return -1;
 		else if (r > 0) {
 			p += r;
 			n -= (size_t)r;
 		}
 	}
+	return 0;
 }
 
 /* Copy once from output i; false when there is nothing now. */
@@ -163,11 +164,27 @@ copy_output(struct stdio *s, int i)
 	char buf[COPY_BYTES];
 	ssize_t n = read(s->fd[i], buf, sizeof(buf));
 
-	if (n > 0)
-		write_out(i, buf, (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	if (n > 0 && write_out(i, buf, (size_t)n) < 0) {
+		s->lost = errno;
+		s->lost_fd = i;
+		/* Nothing more is taken, not of the other one either. */
+		close_stream(s, 1);
+		close_stream(s, 2);
+		return false;
+	}
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		close_stream(s, i);
 	return n > 0;
+}
+
+/* 0, or the error of the output that could not be written. */
+static int
+check_output(const struct stdio *s, struct err *e)
+{
+	if (!s->lost)
+		return 0;
+	return err_errno(e, s->lost, "write standard %s",
+	    s->lost_fd == STDOUT_FILENO ? "output" : "error");
 }
 
 static void
@@ -297,7 +314,8 @@ make_raw(struct stdio *s)
 	s->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &t) == 0;
 }
 
-/* One turn of the loop; true when the reply to Wait is there. */
+/* One turn of the loop; true when it is the last: the reply to Wait is there,
+ * or there is no use in waiting for it. */
 static int
 turn(struct relay *r, struct input *in)
 {
@@ -318,13 +336,13 @@ turn(struct relay *r, struct input *in)
 		take_signal(r);
 	if (p[OUT].revents)
 		copy_output(s, 1);
-	if (p[ERR].revents)
+	if (p[ERR].revents && s->fd[2] >= 0)
 		copy_output(s, 2);
 	if (p[IN].revents && full)
 		write_input(r, in);
 	else if (p[IN].revents)
 		read_input(r, in);
-	return p[WAIT].revents || r->left;
+	return p[WAIT].revents || r->left || s->lost;
 }
 
 int
@@ -348,6 +366,8 @@ relay_run(struct relay *r, struct err *e)
 		while (r->io->fd[i] >= 0 && copy_output(r->io, i))
 			;
 	}
+	if (check_output(r->io, e) < 0)
+		return -1;
 	if (rpc_receive(r->waiting, &reply, e) < 0)
 		return -1;
 	r->status = (unsigned)rpc_number(&reply, 1);
@@ -355,8 +375,8 @@ relay_run(struct relay *r, struct err *e)
 	return 0;
 }
 
-void
-relay_rest(struct relay *r)
+int
+relay_rest(struct relay *r, struct err *e)
 {
 	struct pollfd p[2 + SINK_MAX + 1];
 	struct stdio *s = r->io;
@@ -365,10 +385,11 @@ relay_rest(struct relay *r)
 		p[0] = (struct pollfd){ .fd = s->fd[1], .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = s->fd[2], .events = POLLIN };
 		if (sink_poll(p, 2, REST_MS) <= 0)
-			return;
+			break;
 		if (p[0].revents)
 			copy_output(s, 1);
-		if (p[1].revents)
+		if (p[1].revents && s->fd[2] >= 0)
 			copy_output(s, 2);
 	}
+	return check_output(s, e);
 }

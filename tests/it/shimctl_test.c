@@ -407,15 +407,79 @@ START_TEST(input)
 }
 END_TEST
 
+/* Nobody reads: the process, which would not end by itself, is killed, and the
+ * status is that of a program which SIGPIPE has ended. */
 START_TEST(broken_output)
 {
-	make_bundle("c1", "\"fill:500000\",\"exit:3\"", "", false);
-	ck_assert_int_eq(shell("{ $ctl run --shim $SHIM --config %s %s c1; "
-	    "echo $? >%s; } | head -c 10 >/dev/null", in_dir("runsc.toml"),
-	    in_dir("b/c1"), in_dir("rc")), 0);
-	read_back(in_dir("rc"), out, sizeof(out));
-	ck_assert_str_eq(out, "3\n");
+	make_bundle("c1", "\"fill:500000\",\"hang\"", "", false);
+	ck_assert_int_eq(shell("{ timeout 20 $ctl run --shim $SHIM --config %s "
+	    "%s c1 2>%s; echo $? >%s; } | head -c 10 >/dev/null",
+	    in_dir("runsc.toml"), in_dir("b/c1"), in_dir("err"), in_dir("rc")),
+	    0);
+	ck_assert_str_eq(read_text(in_dir("rc")), "141\n");
+	ck_assert_str_eq(read_text(in_dir("err")), "");
+	ck_assert_int_eq(entries(in_dir("b/c1")), 2);
 	nothing_left();
+	start_container("c1", "\"hang\"");
+	ck_assert_int_eq(shell("{ timeout 20 $ctl exec --exec e1 c1 fake "
+	    "fill:500000 hang 2>%s; echo $? >%s; } | head -c 10 >/dev/null",
+	    in_dir("err"), in_dir("rc")), 0);
+	ck_assert_str_eq(read_text(in_dir("rc")), "141\n");
+	ck_assert_str_eq(read_text(in_dir("err")), "");
+	ck_assert_int_eq(run(NULL, "state", "c1", "--exec", "e1"), 1);
+	end_container("c1");
+}
+END_TEST
+
+static const struct {
+	const char *words, *json, *to, *says;
+} full[] = {
+	{ "echo:x exit:0", "\"echo:x\",\"exit:0\"", ">/dev/full",
+	    "write standard output: No space" },
+	{ "echo:x hang", "\"echo:x\",\"hang\"", ">/dev/full",
+	    "write standard output: No space" },
+	/* Where there is no place for the message either. */
+	{ "err:x hang", "\"err:x\",\"hang\"", "2>/dev/full", "" },
+};
+
+START_TEST(full_output)
+{
+	start_container("c1", "\"hang\"");
+	ck_assert_int_eq(shell("timeout 20 $ctl exec --exec e1 c1 fake %s "
+	    "2>%s %s", full[_i].words, in_dir("err"), full[_i].to) >> 8, 1);
+	ck_says(read_text(in_dir("err")), full[_i].says);
+	ck_assert_int_eq(run(NULL, "state", "c1", "--exec", "e1"), 1);
+	end_container("c1");
+	make_bundle("c2", full[_i].json, "", false);
+	ck_assert_int_eq(shell("timeout 20 $ctl run --shim $SHIM --config %s "
+	    "%s c2 2>%s %s", in_dir("runsc.toml"), in_dir("b/c2"),
+	    in_dir("err"), full[_i].to) >> 8, 1);
+	ck_says(read_text(in_dir("err")), full[_i].says);
+	ck_assert_int_eq(entries(in_dir("b/c2")), 2);
+	nothing_left();
+}
+END_TEST
+
+/* Who attaches does not end what others have started. */
+START_TEST(full_output_of_attach)
+{
+	char *bundle = make_bundle("c1", "\"read\",\"hang\"", "", false);
+	int fd;
+
+	mkfifo(in_dir("i"), 0600);
+	mkfifo(in_dir("o"), 0600);
+	fd = open(in_dir("i"), O_RDWR | O_CLOEXEC);
+	ok("start-shim", bundle, "c1");
+	ok("create", "--stdin", in_dir("i"), "--stdout", in_dir("o"), bundle,
+	    "c1");
+	ok("start", "c1");
+	ck_assert_int_eq(write(fd, "x\n", 2), 2);
+	ck_assert_int_eq(shell("timeout 20 $ctl attach c1 2>%s >/dev/full",
+	    in_dir("err")) >> 8, 1);
+	ck_says(read_text(in_dir("err")), "write standard output: No space");
+	becomes("c1", "running");
+	close(fd);
+	end_container("c1");
 }
 END_TEST
 
@@ -556,9 +620,16 @@ END_TEST
 START_TEST(no_terminal_in_spec)
 {
 	char *bundle = make_bundle("c1", "\"exit:0\"", "", false);
+	char text[4096] = "";
+	int master, slave;
+	pid_t pid;
 
-	ck_assert_int_eq(run(NULL, "run", "-t", bundle, "c1"), 1);
-	ck_says(err, "process.terminal false");
+	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	pid = spawn_tty(slave, "run", "-t", bundle, "c1", (char *)NULL);
+	expect(master, text, sizeof(text), "process.terminal false");
+	ck_assert_int_eq(status_of(pid), 1);
+	close(master);
+	close(slave);
 	nothing_left();
 }
 END_TEST
@@ -966,6 +1037,8 @@ main(void)
 	tcase_add_test(t, output);
 	tcase_add_test(t, input);
 	tcase_add_test(t, broken_output);
+	tcase_add_loop_test(t, full_output, 0, 3);
+	tcase_add_test(t, full_output_of_attach);
 	tcase_add_test(t, events_of_run);
 	tcase_add_test(t, create_fails);
 	tcase_add_test(t, taken_id);

@@ -145,6 +145,30 @@ case_closed_streams() {
 	nothing_left
 }
 
+# An output that nobody takes: the status is that of SIGPIPE, nothing runs on.
+case_broken_output() {
+	bundle kb false yes
+	is "output and status of run" "$({ ctl_run kb 2>&1
+	    echo $? >"$T/rc"; } | head -n 1; cat "$T/rc")" "y
+141"
+	nothing_left
+	bundle kb2 false sleep 100
+	created kb2
+	ctl start kb2 || why "start failed"
+	is "output and status of exec" "$({ ctl exec --exec e1 kb2 yes 2>&1
+	    echo $? >"$T/rc"; } | head -n 1; cat "$T/rc")" "y
+141"
+	ctl state kb2 --exec e1 >/dev/null 2>&1 && why "the exec is there"
+	has "exec with a full disk" "$(ctl exec kb2 echo hi 2>&1 >/dev/full)" \
+	    "write standard output: No space left on device"
+	ctl exec kb2 echo hi >/dev/full 2>&1
+	is "status with a full disk" $? 1
+	ctl kill kb2 KILL || why "kill failed"
+	is wait "$(ctl wait kb2)" 137
+	is delete "$(ctl delete kb2)" 137
+	nothing_left
+}
+
 # created ID: with a shim of its own
 created() {
 	ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" "$T/b/$1" "$1" \
