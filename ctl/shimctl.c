@@ -855,6 +855,10 @@ check(const struct command *c)
 		if (!ctl.words[k][0])
 			return usage_error(c, "an empty word", "");
 	}
+	/* What has no input, create and exec -d, needs none of ours. */
+	if (ctl.terminal && (c->options & OPT_STDIN) && !ctl.detach &&
+	    !isatty(STDIN_FILENO))
+		return usage_error(c, "-t: standard input is no terminal", "");
 	return 0;
 }
 

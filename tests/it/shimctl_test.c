@@ -634,6 +634,22 @@ START_TEST(no_terminal_in_spec)
 }
 END_TEST
 
+START_TEST(no_terminal_here)
+{
+	char *bundle = make_bundle("c1", "\"exit:0\"", "", true);
+
+	ck_assert_int_eq(run(NULL, "run", "-t", bundle, "c1"), 2);
+	ck_says(err, "shimctl: -t: standard input is no terminal\n");
+	ck_says(err, "usage: shimctl run ");
+	nothing_left();
+	start_container("c1", "\"hang\"");
+	ck_assert_int_eq(run(NULL, "exec", "-t", "c1", "fake", "exit:0"), 2);
+	ck_says(err, "shimctl: -t: standard input is no terminal\n");
+	ok("exec", "-t", "-d", "--exec", "e1", "c1", "fake", "hang");
+	end_container("c1");
+}
+END_TEST
+
 START_TEST(attach_and_leave)
 {
 	char *bundle = make_bundle("c1", "\"read\",\"read\",\"exit:6\"", "",
@@ -1045,6 +1061,7 @@ main(void)
 	tcase_add_test(t, signals_are_sent_on);
 	tcase_add_test(t, terminal);
 	tcase_add_test(t, no_terminal_in_spec);
+	tcase_add_test(t, no_terminal_here);
 	tcase_add_test(t, attach_and_leave);
 	tcase_add_test(t, nothing_to_attach);
 	tcase_add_test(t, steps);

@@ -169,6 +169,16 @@ case_broken_output() {
 	nothing_left
 }
 
+case_no_terminal_here() {
+	local out
+
+	bundle kn true sleep 100
+	out=$(ctl_run kn -t </dev/null 2>&1)
+	is status $? 2
+	has "the error" "$out" "-t: standard input is no terminal"
+	nothing_left
+}
+
 # created ID: with a shim of its own
 created() {
 	ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" "$T/b/$1" "$1" \
