@@ -22,6 +22,9 @@
 
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define LEAVE_MS 5000
+/* How long a killed shim may take to be gone. */
+#define DYING_STEP_NS 10000000
+#define DYING_STEPS 50
 #define TIMEOUT_MAX_S 100000
 #define STATUS_SIGPIPE 141
 #define ANY ((size_t)-1)
@@ -162,7 +165,13 @@ run_container(const struct ctl *o, struct relay *w, const char *address,
 	ret = start_and_copy(w, address, e);
 	if (ret < 0)
 		kill_process(w);
+	if (ret < 0 && w->calls->broken)
+		return -1;
 	w->deleted = rpc_simple(w->calls, "Delete", w->id, "", NULL, &e2) == 0;
+	if (!w->deleted && w->calls->broken) {
+		*e = e2;
+		return -1;
+	}
 	if (!w->deleted)
 		warn_err("delete the container", &e2);
 	else if (relay_rest(w, ret < 0 ? &e2 : e) < 0)
@@ -219,6 +228,34 @@ make_log(const struct ctl *o, const char *bundle, struct err *e)
 	return 0;
 }
 
+/*
+ * As containerd does when a shim's connection ends; but one that lives, and has
+ * only closed it, may serve a container of this id that is not ours.  What it
+ * leaves is found by files in the bundle, so these go afterwards.
+ */
+static bool
+clean_up_after(const struct ctl *o, const struct rpc *r, const char *bundle,
+    const char *id)
+{
+	const struct timespec step = { .tv_nsec = DYING_STEP_NS };
+	struct err e;
+	int i;
+
+	/* The connections of one that is killed end before its socket. */
+	for (i = 0; shim_socket_alive(r->path, 0); i++) {
+		if (i == DYING_STEPS)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	if (shim_delete(o, bundle, id, &e) < 0) {
+		warn_err("clean up after the shim, which has ended", &e);
+		return false;
+	}
+	fmt_write(STDERR_FILENO, "shimctl: the shim of %s has ended; what it "
+	    "left is removed\n", id);
+	return true;
+}
+
 static int
 cmd_run(const struct ctl *o, struct err *e)
 {
@@ -227,7 +264,7 @@ cmd_run(const struct ctl *o, struct err *e)
 	struct rpc r = { .fd = -1 };
 	struct stdio io;
 	struct relay w = { .calls = &r, .id = id, .exec_id = "", .io = &io };
-	bool terminal, joins;
+	bool terminal, joins, ended;
 	int ret = -1;
 
 	if (absolute(word(o, 0), bundle, e) < 0 ||
@@ -242,11 +279,18 @@ cmd_run(const struct ctl *o, struct err *e)
 	    rpc_connect(&r, address, o->timeout_ms, e) < 0)
 		goto out;
 	ret = run_container(o, &w, address, bundle, e);
-	shut_down(&r, id);
+	if (!r.broken)
+		shut_down(&r, id);
 	/* A pod's shim stays for the others, and a container that was there
 	 * before has the bundle. */
-	if (joins ? w.deleted : (ret >= 0 || e->code != ERR_EXISTS) &&
-	    rpc_closed(&r, LEAVE_MS))
+	if (r.broken)
+		ended = clean_up_after(o, &r, bundle, id);
+	else if (joins)
+		ended = w.deleted;
+	else
+		ended = (ret >= 0 || e->code != ERR_EXISTS) &&
+		    rpc_closed(&r, LEAVE_MS);
+	if (ended)
 		forget_bundle(bundle);
 out:
 	rpc_close(&r);
@@ -539,7 +583,9 @@ cmd_exec(const struct ctl *o, struct err *e)
 	ret = start_and_copy(&w, r.path, e);
 	if (ret < 0)
 		kill_process(&w);
-	if (rpc_simple(&r, "Delete", w.id, w.exec_id, NULL, &e2) < 0)
+	if (ret < 0 && r.broken)
+		;	/* nobody is left to delete it */
+	else if (rpc_simple(&r, "Delete", w.id, w.exec_id, NULL, &e2) < 0)
 		warn_err("delete the exec", &e2);
 	else if (relay_rest(&w, ret < 0 ? &e2 : e) < 0)
 		ret = -1;

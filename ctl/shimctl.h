@@ -61,6 +61,7 @@ struct rpc {
 	int fd;			/* -1: not connected */
 	uint32_t stream;
 	int timeout_ms;
+	bool broken;		/* it ended, or failed, while it was needed */
 	char path[108];
 };
 
@@ -150,6 +151,10 @@ int relay_rest(struct relay *r, struct err *e);
 /* Run the shim's `start` in bundle; the address that it prints. */
 int shim_start(const struct ctl *o, const char *bundle, const char *id,
 	char *address, size_t cap, struct err *e);
+/* Run the shim's `delete` for a container whose shim has ended without it, and
+ * say so; -1 if something of it is left. */
+int shim_delete(const struct ctl *o, const char *bundle, const char *id,
+	struct err *e);
 /* Connect to the shim that serves the container. */
 int shim_find(const struct ctl *o, const char *id, struct rpc *r,
 	struct err *e);

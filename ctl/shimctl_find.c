@@ -47,10 +47,13 @@ put_options(struct pb_out *out, uint32_t num, const struct ctl *o)
 
 /* -- starting ------------------------------------------------------------- */
 
-static void
-exec_shim(const struct ctl *o, const char *bundle, const char *id)
+/* A verb as containerd runs it: in the bundle, what goes wrong on standard
+ * error. */
+static _Noreturn void
+exec_shim(const struct ctl *o, const char *bundle, const char *id,
+    const char *verb)
 {
-	const char *argv[10];
+	const char *argv[12];
 	char path[PATH_MAX], *slash;
 	sigset_t none;
 	ssize_t n;
@@ -58,6 +61,7 @@ exec_shim(const struct ctl *o, const char *bundle, const char *id)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
 	argv[i++] = o->shim;
 	argv[i++] = "-namespace";
 	argv[i++] = o->namespace;
@@ -65,13 +69,15 @@ exec_shim(const struct ctl *o, const char *bundle, const char *id)
 	argv[i++] = id;
 	argv[i++] = "-address";
 	argv[i++] = o->containerd;
+	argv[i++] = "-bundle";
+	argv[i++] = bundle;
 	if (o->debug)
 		argv[i++] = "-debug";
-	argv[i++] = "start";
+	argv[i++] = verb;
 	argv[i] = NULL;
 	n = readlink("/proc/self/exe", path, sizeof(path) - 64);
 	if (chdir(bundle) < 0) {
-		fmt_write(STDOUT_FILENO, "enter %s: %s", bundle,
+		fmt_write(STDERR_FILENO, "enter %s: %s", bundle,
 		    strerror(errno));
 		_exit(127);
 	}
@@ -83,7 +89,7 @@ exec_shim(const struct ctl *o, const char *bundle, const char *id)
 		fmt(slash + 1, 63, "%s", o->shim);
 		execv(path, (char *const *)argv);
 	}
-	fmt_write(STDOUT_FILENO, "run %s: %s", o->shim, strerror(errno));
+	fmt_write(STDERR_FILENO, "run %s: %s", o->shim, strerror(errno));
 	_exit(127);
 }
 
@@ -147,7 +153,7 @@ shim_start(const struct ctl *o, const char *bundle, const char *id,
 		dup2(to[0], STDIN_FILENO);
 		dup2(from[1], STDOUT_FILENO);
 		dup2(from[1], STDERR_FILENO);
-		exec_shim(o, bundle, id);
+		exec_shim(o, bundle, id, "start");
 	}
 	if (pid < 0)
 		err_sys(e, "fork");
@@ -172,6 +178,40 @@ shim_start(const struct ctl *o, const char *bundle, const char *id,
 	if (fmt(address, cap, "%s", text) >= cap)
 		return err_set(e, ERR_INVALID, "start a shim for %s: its "
 		    "address is too long: %s", id, text);
+	return 0;
+}
+
+int
+shim_delete(const struct ctl *o, const char *bundle, const char *id,
+    struct err *e)
+{
+	char text[ERR_MSG_MAX];
+	int from[2], null, status;
+	pid_t pid;
+
+	if (pipe2(from, O_CLOEXEC) < 0)
+		return err_sys(e, "create a pipe");
+	pid = fork();
+	if (pid == 0) {
+		/* Its answer is for containerd. */
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(from[1], STDERR_FILENO);
+		exec_shim(o, bundle, id, "delete");
+	}
+	if (pid < 0)
+		err_sys(e, "fork");
+	close(from[1]);
+	read_answer(from[0], text, sizeof(text));
+	close(from[0]);
+	if (pid < 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0 || text[0])
+		return err_set(e, ERR_UNKNOWN, "%s", text[0] ? text :
+		    "it failed and printed nothing");
 	return 0;
 }
 

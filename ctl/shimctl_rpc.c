@@ -242,6 +242,7 @@ rpc_connect(struct rpc *r, const char *address, int timeout_ms, struct err *e)
 
 	r->fd = -1;
 	r->stream = 0;
+	r->broken = false;
 	r->timeout_ms = timeout_ms;
 	if (fill_address(&sun, address, e) < 0)
 		return -1;
@@ -285,8 +286,10 @@ rpc_send(struct rpc *r, const char *method, struct pb_out *o, struct err *e)
 		    "%u bytes, or there is no memory", method,
 		    TTRPC_MESSAGE_MAX);
 	else if (write_all(r->fd, head, sizeof(head)) < 0 ||
-	    write_all(r->fd, q.p, q.len) < 0)
+	    write_all(r->fd, q.p, q.len) < 0) {
 		ret = err_sys(e, "%s: send to %s", method, r->path);
+		r->broken = true;
+	}
 	pb_out_free(&q);
 	pb_out_free(o);
 	return ret;
@@ -349,6 +352,8 @@ rpc_receive(struct rpc *r, struct rpc_reply *reply, struct err *e)
 		reply->buf = rc > 0 ? malloc(n + 1) : NULL;
 		if (reply->buf)
 			rc = read_all(r->fd, reply->buf, n);
+		if (rc <= 0)
+			r->broken = true;
 		if (rc < 0)
 			err_sys(e, "read from the shim at %s", r->path);
 		else if (rc == 0)

@@ -540,6 +540,86 @@ START_TEST(signals_are_sent_on)
 }
 END_TEST
 
+/* Somebody kills the shim: what it has left goes, the container first. */
+START_TEST(shim_killed)
+{
+	char *bundle = make_bundle("c1", "\"hang\"", "", false);
+	pid_t pid = spawn(NULL, "run", bundle, "c1", (char *)NULL), reaped;
+	int status;
+
+	becomes("c1", "running");
+	ck_assert_int_eq(shell("kill -KILL $($ctl list | awk '{ print $1 }')"),
+	    0);
+	/* runsc waits for zombies, and the sandbox's parent is now this. */
+	while ((reaped = waitpid(-1, &status, 0)) != pid)
+		ck_assert_int_gt(reaped, 0);
+	ck_assert_int_eq(status, 1 << 8);
+	read_back(in_dir("err"), err, sizeof(err));
+	ck_says(err, "closed the connection");
+	ck_says(err, "shimctl: the shim of c1 has ended; what it left is "
+	    "removed\n");
+	ck_assert_int_eq(entries(bundle), 2);
+	ck_assert_int_eq(entries(in_dir("r/default")), 0);
+	nothing_left();
+	/* And so the id can be had again. */
+	make_bundle("c1", "\"exit:3\"", "", false);
+	ck_assert_int_eq(run(NULL, "run", bundle, "c1"), 3);
+	nothing_left();
+}
+END_TEST
+
+/* A shim that closes every connection; live: it goes on listening. */
+static pid_t
+rude_shim(bool live)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char text[512];
+	pid_t pid;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", in_dir("rude"));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	ck_assert_int_eq(listen(fd, 4), 0);
+	snprintf(text, sizeof(text), "#!/bin/sh\necho \"$@\" >>%s\n"
+	    "case $* in *' start') echo unix://%s ;; esac\n"
+	    "case $* in *' delete') %s ;; esac\n", in_dir("verbs"),
+	    sun.sun_path, live ? ":" : "echo no such luck >&2; exit 1");
+	write_text(in_dir("rude.sh"), text);
+	chmod(in_dir("rude.sh"), 0700);
+	pid = fork();
+	if (pid > 0) {
+		close(fd);
+		return pid;
+	}
+	do
+		close(accept(fd, NULL, NULL));
+	while (live);
+	_exit(0);
+}
+
+/* One that lives may serve another container of the id: that stays. */
+START_TEST(connection_closed)
+{
+	char *bundle = make_bundle("c1", "\"hang\"", "", false), text[512];
+	pid_t pid = rude_shim(_i == 0);
+
+	write_text(in_dir("b/c1/state.json"), "{}");
+	ck_assert_int_eq(run(NULL, "run", "--shim", in_dir("rude.sh"), bundle,
+	    "c1"), 1);
+	ck_says(err, "shimctl: run c1: ");
+	snprintf(text, sizeof(text), "-namespace default -id c1 -address %s "
+	    "-bundle %s delete\n", in_dir("sock"), bundle);
+	ck_assert_int_eq(says(read_text(in_dir("verbs")), text), _i);
+	ck_assert_int_eq(says(err, "clean up after the shim, which has ended: "
+	    "no such luck\n"), _i);
+	/* By which a later `delete` finds what is left. */
+	ck_assert_int_eq(access(in_dir("b/c1/state.json"), F_OK), 0);
+	kill(pid, SIGKILL);
+	status_of(pid);
+	nothing_left();
+}
+END_TEST
+
 /* -- terminals ------------------------------------------------------------ */
 
 /* What comes within ms, added to text. */
@@ -1059,6 +1139,8 @@ main(void)
 	tcase_add_test(t, create_fails);
 	tcase_add_test(t, taken_id);
 	tcase_add_test(t, signals_are_sent_on);
+	tcase_add_test(t, shim_killed);
+	tcase_add_loop_test(t, connection_closed, 0, 2);
 	tcase_add_test(t, terminal);
 	tcase_add_test(t, no_terminal_in_spec);
 	tcase_add_test(t, no_terminal_here);

@@ -52,6 +52,29 @@ case_run_killed() {
 	nothing_left
 }
 
+# Sandbox, gofer, runsc's state and mounts, the socket, and files in the bundle.
+case_run_shim_killed() {
+	local pid
+
+	bundle kq false sleep 100
+	ctl_run kq 2>"$T/err" &
+	pid=$!
+	until_true 10 ctl_status kq running || why "it did not start"
+	kill -KILL "$(ctl list | awk -v ns="$NS" '$3 == ns { print $1 }')"
+	wait "$pid"
+	is status $? 1
+	has "what it says" "$(cat "$T/err")" \
+	    "the shim of kq has ended; what it left is removed"
+	is "the bundle" "$(ls "$T/b/kq")" "config.json
+rootfs"
+	is "state of runsc" "$(ls "/run/containerd/runsc/$NS")" ""
+	nothing_left
+	bundle kq false sh -c 'exit 3'
+	ctl_run kq
+	is "status of the same id" $? 3
+	nothing_left
+}
+
 case_run_streams() {
 	bundle ks false sh -c 'echo out; echo err >&2; cat'
 	echo in | ctl_run ks -i >"$T/out" 2>"$T/err"
