@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* container: see container.h. */
 #include "container.h"
+#include "conf/saved.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,6 +147,8 @@ process_clear(struct process *p)
 	runsc_cancel(p->end_cmd);
 	if (p->kind == PROC_INIT)
 		runsc_cancel(p->ct->strays.cmd);
+	if (p->start_failed && p->io)
+		io_close_outputs(p->io);
 	io_free(p->io);
 	console_free(p->console);
 	process_forget_spec(p);
@@ -311,8 +315,9 @@ container_free(struct container *ct)
 	pb_out_free(&ct->create_event);
 	config_free(&ct->config);
 	spec_free(&ct->spec);
-	if (ct->env.bundle_fd >= 0)
-		close(ct->env.bundle_fd);
+	fd_close(&ct->env.bundle_fd);
+	if (ct->env.panic_fd > 0)
+		close(ct->env.panic_fd);
 	free(ct->create_err);
 	free(ct->checkpoint);
 	free(ct->runsc_root);
@@ -361,6 +366,9 @@ fill_env(struct container *ct, struct err *e)
 {
 	struct runsc_env *env = &ct->env;
 
+	if (ct->spec.is_sub && !ct->spec.sandbox_id)
+		return err_set(e, ERR_INVALID, "container %s of a pod has no "
+		    "annotation that names the sandbox", ct->id);
 	env->sandbox_id = ct->spec.is_sub && ct->spec.sandbox_id ?
 	    ct->spec.sandbox_id : ct->id;
 	ct->runsc_root = runsc_root(ct->config.root, ns, env->sandbox_id);
@@ -377,50 +385,36 @@ fill_env(struct container *ct, struct err *e)
 	env->create_timeout_ns = ct->config.create_timeout_ns;
 	env->start_timeout_ns = ct->config.start_timeout_ns;
 	env->command_timeout_ns = ct->config.command_timeout_ns;
+	if (!ct->spec.is_sub && !env->log_directory &&
+	    !config_has_flag(&ct->config, "alsologtostderr"))
+		env->panic_fd = memfd_create("runsc-panic", MFD_CLOEXEC);
 	env->bundle_fd = open(ct->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (env->bundle_fd < 0)
 		return err_sys(e, "open bundle %s", ct->bundle);
 	return 0;
 }
 
-/*
- * state.json in the bundle: what the `delete` verb needs when this process is
- * no more.  The members that it has in common with gVisor's own shim
- * (shim/runsc/state.go) are named as there.
- */
+/* What the verb `delete` needs when this process is no more.  Not over what is
+ * of another container, which lives: its bundle is not to be had. */
 static int
-save_state(const struct container *ct, struct err *e)
+save(const struct container *ct, const struct create_request *c, struct err *e)
 {
-	struct json_out o = { 0 };
-	int fd, ret = -1;
+	const struct saved now = {
+		.id = ct->id, .binary = ct->config.binary_name,
+		.root = ct->config.root, .runsc_root = ct->runsc_root,
+		.mounted = c->nrootfs > 0, .own_cgroup = ct->cgroup_is_ours,
+	};
+	struct saved old;
+	bool taken = saved_read(&old, ct->bundle) && old.id &&
+	    old.runsc_root && strcmp(old.id, ct->id) != 0 &&
+	    runsc_exists(old.runsc_root, old.id) &&
+	    runsc_is_alive(old.runsc_root, old.id);
 
-	json_put_fmt(&o, "{\"rootfs\":");
-	json_put_str(&o, ct->rootfs);
-	json_put_fmt(&o, ",\"options\":{\"binaryName\":");
-	json_put_str(&o, ct->config.binary_name);
-	json_put_fmt(&o, ",\"root\":");
-	json_put_str(&o, ct->config.root);
-	json_put_fmt(&o, "},\"runscRoot\":");
-	json_put_str(&o, ct->runsc_root);
-	json_put_fmt(&o, ",\"ownCgroup\":%s}",
-	    ct->cgroup_is_ours ? "true" : "false");
-	if (o.bad) {
-		err_set(e, ERR_EXHAUSTED, "save state.json: out of memory");
-		goto out;
-	}
-	unlinkat(ct->env.bundle_fd, "state.json", 0);
-	fd = openat(ct->env.bundle_fd, "state.json",
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		err_sys(e, "create %s/state.json", ct->bundle);
-		goto out;
-	}
-	ret = write(fd, o.p, o.len) == (ssize_t)o.len ? 0 :
-	    err_sys(e, "write %s/state.json", ct->bundle);
-	close(fd);
-out:
-	json_out_free(&o);
-	return ret;
+	if (taken)
+		err_set(e, ERR_EXISTS, "bundle %s is that of container %s, "
+		    "which runs", ct->bundle, old.id);
+	saved_free(&old);
+	return taken ? -1 : saved_write(&now, ct->env.bundle_fd, ct->bundle, e);
 }
 
 static int
@@ -456,7 +450,7 @@ finish_failed(struct container *ct, const struct err *why)
 	struct request *next, *r = ct->delete_after;
 	struct err e = *why;
 
-	/* Another container may have this bundle. */
+	/* Else the bundle may be another's. */
 	if (ct->runsc_ran)
 		runsc_kill_leftovers(ct->bundle);
 	process_named(&ct->init, &e);
@@ -640,10 +634,23 @@ forget_dead(const struct container *ct, const char *id)
 	return !runsc_exists(ct->runsc_root, id);
 }
 
+/* For what a sandbox may have left in the volumes of its pod. */
+static bool
+sandbox_lives(const void *arg, const char *sandbox_id)
+{
+	const struct container *ct = arg;
+	char *root = runsc_root(ct->config.root, ns, sandbox_id);
+	bool lives = !root || runsc_is_alive(root, sandbox_id);
+
+	free(root);
+	return lives;
+}
+
 static int
 prepare(struct container *ct, const struct create_request *c, struct err *e)
 {
 	char other[ID_MAX_BYTES + 1];
+	const struct container *root;
 
 	if (config_init(&ct->config, e) < 0 ||
 	    config_from_options(&ct->config, c->options, e) < 0 ||
@@ -669,17 +676,29 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		    "cannot tell it from container %s, since one id begins "
 		    "with the other", ct->id, other);
 	}
+	root = ct->spec.is_sub ? state_find_container(ct->env.sandbox_id) : NULL;
+	if (root && root->init.state == STATE_PAUSED)
+		return err_set(e, ERR_PRECONDITION, "container %s: sandbox %s "
+		    "is paused", ct->id, root->id);
 	if (c->checkpoint && c->checkpoint[0] &&
 	    prepare_restore(ct, c->checkpoint, e) < 0)
 		return -1;
 	ct->cgroup_is_ours = !cgroup_exists(ct->spec.cgroups_path, ct->id);
+	if (save(ct, c, e) < 0)
+		return -1;
 	ct->init.width = ct->spec.size[0];
 	ct->init.height = ct->spec.size[1];
+	ct->spec.lives = sandbox_lives;
+	ct->spec.lives_arg = ct;
 	if (spec_rewrite(&ct->spec, ct->bundle, ct->config.kubelet_root,
-	    ct->config.sandbox_limits, e) < 0 || save_state(ct, e) < 0 ||
+	    ct->config.sandbox_limits, e) < 0 ||
 	    mount_rootfs(ct, c, e) < 0 ||
 	    process_open_stdio(&ct->init, e) < 0)
 		return -1;
+	/* No sandbox of that id lives: what is there is of an earlier life. */
+	if (!ct->spec.is_sub)
+		runsc_forget_filestore(ct->env.bundle_fd, ct->spec.rootfs,
+		    ct->env.sandbox_id);
 	ct->filestore = runsc_has_filestore(ct->env.bundle_fd,
 	    ct->spec.rootfs, ct->env.sandbox_id);
 	return 0;

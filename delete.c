@@ -9,8 +9,9 @@
  * nothing to do, and it does not trust anything to answer: first whatever
  * runsc still runs for this bundle is killed, then runsc is told to forget
  * the container, then what is left in its root file system, of its cgroup and
- * of its terminals is removed, then the rootfs is unmounted.  Prints a
- * DeleteResponse.
+ * of its terminals is removed, then the rootfs is unmounted.  All but the first
+ * only as far as state.json (saved.h) says that it is this container's.  Prints
+ * a DeleteResponse.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -24,13 +25,13 @@
 #include "base/child.h"
 #include "console.h"
 #include "base/fmt.h"
-#include "json.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "host/mount.h"
 #include "wire/pb.h"
 #include "runsc.h"
 #include "shim.h"
+#include "conf/saved.h"
 #include "conf/spec.h"
 
 /* Of containerd's five seconds, what runsc may take. */
@@ -71,40 +72,6 @@ read_text(const char *dir, const char *name)
 	if (n < 0)
 		text[0] = '\0';
 	return text;
-}
-
-/*
- * What Create saved in state.json, ours or gVisor's own (which has no
- * runscRoot).  False when out of memory.
- */
-static bool
-read_state(const char *bundle, const struct options *o, char **binary,
-    char **runsc_dir, bool *own_cgroup)
-{
-	char *text = read_text(bundle, "state.json");
-	char *root = NULL;
-	struct json j;
-	struct err e;
-	int opt;
-
-	if (text && json_parse(&j, text, strlen(text), &e) == 0) {
-		opt = json_get(&j, 0, "options");
-		*binary = json_strdup(&j, json_get(&j, opt, "binaryName"));
-		root = json_strdup(&j, json_get(&j, opt, "root"));
-		*runsc_dir = json_strdup(&j, json_get(&j, 0, "runscRoot"));
-		json_bool(&j, json_get(&j, 0, "ownCgroup"), own_cgroup);
-		json_free(&j);
-	}
-	free(text);
-	if (!*binary || !**binary) {
-		free(*binary);
-		*binary = strdup(DEFAULT_BINARY);
-	}
-	if (!*runsc_dir)
-		*runsc_dir = fmt_new("%s/%s", root && *root ? root :
-		    DEFAULT_ROOT, o->namespace);
-	free(root);
-	return *binary && *runsc_dir;
 }
 
 struct deletion {
@@ -220,15 +187,44 @@ print_response(const char *id, const char *bundle)
 	free(text);
 }
 
+/* Where runsc has its state; NULL when out of memory. */
+static char *
+find_root(const struct saved *s, const struct options *o)
+{
+	return s->runsc_root ? strdup(s->runsc_root) : fmt_new("%s/%s",
+	    s->root && s->root[0] ? s->root : DEFAULT_ROOT, o->namespace);
+}
+
+/* What runsc made for this container, by what Create has saved. */
+static void
+delete_saved(const struct saved *s, const struct options *o,
+    const char *bundle)
+{
+	char *root = find_root(s, o), rootfs[PATH_MAX + 8];
+	struct err e;
+
+	if (!root) {
+		complain(o->id, "out of memory");
+		return;
+	}
+	delete_in_runsc(o, bundle, s->binary && s->binary[0] ? s->binary :
+	    DEFAULT_BINARY, root);
+	runsc_forget(root, o->namespace, o->id);
+	remove_made(o->id, bundle, s->own_cgroup);
+	free(root);
+	console_remove(bundle);
+	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
+	if (s->mounted && mount_undo(rootfs, &e) < 0)
+		complain(o->id, e.msg);
+}
+
 int
 verb_delete(const struct options *o)
 {
-	char cwd[PATH_MAX], rootfs[PATH_MAX + 8];
+	char cwd[PATH_MAX];
 	const char *bundle = o->bundle;
-	char *binary = NULL, *root = NULL;
-	bool own_cgroup = false;
-	struct err e;
-	int ret = EXIT_FAILED;
+	struct saved s;
+	bool saved;
 
 	/* What is printed containerd logs as a warning. */
 	log_set_level(LOG_WARN);
@@ -238,23 +234,18 @@ verb_delete(const struct options *o)
 		complain(o->id, "no bundle given and no working directory");
 		return EXIT_FAILED;
 	}
-	if (!read_state(bundle, o, &binary, &root, &own_cgroup)) {
-		complain(o->id, "out of memory");
-		goto out;
+	saved = saved_read(&s, bundle);
+	if (saved && s.id && strcmp(s.id, o->id) != 0) {
+		/* Another's bundle: its Create was refused. */
+		print_response(o->id, bundle);
+		saved_free(&s);
+		return 0;
 	}
 	runsc_kill_leftovers(bundle);
-	delete_in_runsc(o, bundle, binary, root);
-	runsc_forget(root, o->namespace, o->id);
-	remove_made(o->id, bundle, own_cgroup);
-	console_remove(bundle);
-	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
-	if (mount_undo(rootfs, &e) < 0)
-		complain(o->id, e.msg);
+	if (saved)
+		delete_saved(&s, o, bundle);
+	saved_free(&s);
 	remove_socket(bundle);
 	print_response(o->id, bundle);
-	ret = 0;
-out:
-	free(binary);
-	free(root);
-	return ret;
+	return 0;
 }

@@ -555,6 +555,17 @@ io_dump(const struct io *io)
 }
 
 void
+io_close_outputs(struct io *io)
+{
+	int i;
+
+	for (i = OUT; i <= ERR; i++) {
+		if (!io->s[i].ended)
+			stream_close(&io->s[i]);
+	}
+}
+
+void
 io_free(struct io *io)
 {
 	int i;

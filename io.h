@@ -93,6 +93,9 @@ void io_dump(const struct io *io);
  * logged, and so is what a background child writes from now on: it gets
  * neither EPIPE nor stuck, unless 256 others came later.  Safe from done().
  * NULL is nothing. */
+/* Nothing ran that could write: close the outputs, whoever holds the other ends
+ * (gVisor's sandbox of what it could not start). */
+void io_close_outputs(struct io *io);
 void io_free(struct io *io);
 
 /* Other bounds than the three above (tests). */

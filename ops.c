@@ -16,6 +16,7 @@
 
 #include "container.h"
 #include "base/fd.h"
+#include "base/fmt.h"
 #include "base/log.h"
 #include "publish.h"
 
@@ -270,8 +271,10 @@ on_exec_started(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	if (res->err.code != ERR_OK) {
 		e = res->err;
+		/* So it begins where the sandbox has started nothing. */
+		p->ct->strays.due |= !fmt_find(e.msg, "executing processes "
+		    "for container");
 		err_prefix(&e, "OCI runtime exec failed");
-		p->ct->strays.due = true;
 		start_failed(p, &e);
 		return;
 	}
@@ -455,6 +458,23 @@ on_kill_retry(struct timer *t)
 	try_kill(container_of(t, struct request, retry));
 }
 
+/* runsc has lost its state of what lives, and nothing but the sandbox can be
+ * told.  What is about to end by itself is not killed so. */
+static void
+kill_without_runsc(struct request *r)
+{
+	struct process *p = r->p;
+
+	if (r->signal != SIGKILL) {
+		request_refuse(r, ERR_UNAVAILABLE, "runsc has lost its state of "
+		    "this container, which takes no signal but SIGKILL now");
+		return;
+	}
+	if (!timer_running(&p->kill_timer))
+		timer_start(&p->kill_timer, SANDBOX_END_NS, on_unkilled);
+	request_finish(r, NULL);
+}
+
 static void
 on_killed(void *arg, const struct runsc_result *res)
 {
@@ -463,15 +483,15 @@ on_killed(void *arg, const struct runsc_result *res)
 
 	r->cmd = NULL;
 	if (res->err.code == ERR_OK) {
+		r->p->killed |= r->signal == SIGKILL;
 		request_finish(r, NULL);
 		return;
 	}
+	if (res->gone && !runsc_exists(r->p->ct->runsc_root, r->p->ct->id)) {
+		kill_without_runsc(r);
+		return;
+	}
 	if (res->gone) {
-		/* Unless runsc has lost its own state: it is alive. */
-		if (r->signal == SIGKILL && child_running(&r->p->child) &&
-		    r->p->kind == PROC_INIT && !timer_running(&r->p->kill_timer))
-			timer_start(&r->p->kill_timer, SANDBOX_END_NS,
-			    on_unkilled);
 		request_refuse(r, ERR_NOT_FOUND, "process already finished");
 		return;
 	}
@@ -493,6 +513,10 @@ op_kill(struct process *p, struct request *r)
 {
 	if (p->gone) {
 		request_refuse(r, ERR_NOT_FOUND, "process already finished");
+		return;
+	}
+	if (p->kind == PROC_EXEC && p->ct->init.state == STATE_PAUSED) {
+		request_refuse(r, ERR_PRECONDITION, "its container is paused");
 		return;
 	}
 	arm_kill_timer(r);
@@ -522,6 +546,26 @@ op_kill_created(struct process *p, struct request *r)
 		    "killed while starting");
 	}
 	process_end_created(p, STATUS_KILLED);
+}
+
+/*
+ * An exec is killed for nothing before it runs, unless its start is under way:
+ * that is cut short, and what has come of it inside is killed as a stray.
+ */
+void
+op_kill_new_exec(struct process *p, struct request *r)
+{
+	if (r->signal != SIGKILL || !p->current ||
+	    p->current->op != OP_START) {
+		request_refuse_state(p, r);
+		return;
+	}
+	request_finish(r, NULL);
+	p->ending = true;
+	p->ct->strays.due = true;
+	request_refuse(p->current, ERR_CANCELED, "killed while starting");
+	process_end_created(p, STATUS_KILLED);
+	strays_look(p->ct);
 }
 
 static void
@@ -587,11 +631,31 @@ on_paused(void *arg, const struct runsc_result *res)
 	request_finish(r, NULL);
 }
 
+/* Has the pod other containers than this one? */
+static bool
+has_company(const struct container *ct)
+{
+	const struct container *x;
+
+	for (x = state_next(NULL); x; x = state_next(x)) {
+		if (x != ct && x->init.state != STATE_STOPPED &&
+		    strcmp(x->env.sandbox_id, ct->env.sandbox_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is paused is the sandbox: others in it would say that they run. */
 void
 op_pause(struct process *p, struct request *r)
 {
 	struct err e;
 
+	if (r->op == OP_PAUSE && has_company(p->ct)) {
+		request_refuse(r, ERR_PRECONDITION, "runsc pauses a whole "
+		    "sandbox, and other containers are in this one");
+		return;
+	}
 	r->cmd = runsc_simple(&p->ct->env,
 	    r->op == OP_PAUSE ? "pause" : "resume", on_paused, r, &e);
 	if (!r->cmd)

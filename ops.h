@@ -11,6 +11,7 @@
 
 #define STATUS_KILLED (128 + 9)		/* SIGKILL */
 #define STATUS_UNKNOWN 255
+#define GO_PANIC_STATUS 2
 
 /* -- state.c's, for ops.c ------------------------------------------------- */
 
@@ -26,6 +27,8 @@ int64_t unix_now(void);
 void request_finish(struct request *r, const struct err *e);
 /* Answer r with "NAME: text". */
 void request_refuse(struct request *r, int code, const char *text);
+/* Finish it with what the table says where it refuses. */
+void request_refuse_state(struct process *p, struct request *r);
 /* Take r off its process without answering; ends its runsc command. */
 void request_detach(struct request *r);
 /* Answer everything of a process that is about to be freed. */
@@ -74,6 +77,7 @@ void op_resize(struct process *p, struct request *r);
 void op_close_io(struct process *p, struct request *r);
 void op_kill(struct process *p, struct request *r);
 void op_kill_created(struct process *p, struct request *r);
+void op_kill_new_exec(struct process *p, struct request *r);
 void op_kill_paused(struct process *p, struct request *r);
 void op_pause(struct process *p, struct request *r);	/* and resume */
 void op_pids(struct process *p, struct request *r);

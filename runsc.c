@@ -29,6 +29,8 @@
 #define LOG_READ_MAX (1u << 20)	/* of the log's end: a command line may be in it */
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
+#define PANIC_LOG "gvisor_panic.log"
+#define PANIC_BYTES 65536
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
 #define STARTED_DIES_NS (100 * NS_PER_MS)
 #define DYING_NS (2 * NS_PER_S)	/* of what SIGKILL was sent to */
@@ -344,6 +346,34 @@ cmd_end(struct runsc_cmd *c, bool killed)
 		cmd_release(c);
 }
 
+bool
+runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap)
+{
+	static const char *const marks[] = { "panic: ", "fatal error: " };
+	char path[PATH_MAX], *log = malloc(PANIC_BYTES);
+	const char *at = NULL;
+	ssize_t n = -1;
+	size_t i;
+	int fd;
+
+	if (env->log_directory)
+		fmt(path, sizeof(path), "%s/" PANIC_LOG, env->log_directory);
+	fd = env->log_directory ? open(path, O_RDONLY | O_CLOEXEC |
+	    O_NONBLOCK) : env->panic_fd;
+	if (log && fd > 0)
+		n = pread(fd, log, PANIC_BYTES - 1, 0);
+	if (env->log_directory)
+		fd_close(&fd);
+	if (n > 0)
+		log[n] = '\0';
+	for (i = 0; n > 0 && !at && i < sizeof(marks) / sizeof(marks[0]); i++)
+		at = fmt_find(log, marks[i]);
+	if (at)
+		fmt(text, cap, "%.*s", (int)strcspn(at, "\n"), at);
+	free(log);
+	return at != NULL;
+}
+
 static bool
 succeeded(const struct runsc_cmd *c)
 {
@@ -548,8 +578,10 @@ begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 	arg_add(a, "--log-format=json");
 	/* Of the sandbox that it makes. */
 	if (env->log_directory && makes_sandbox(c))
-		arg_add(a, "--panic-log=%s/gvisor_panic.log",
-		    env->log_directory);
+		arg_add(a, "--panic-log=%s/" PANIC_LOG, env->log_directory);
+	else if (env->panic_fd > 0 && makes_sandbox(c))
+		arg_add(a, "--panic-log=/proc/%d/fd/%d", (int)getpid(),
+		    env->panic_fd);
 	for (i = 0; env->flags && env->flags[i]; i++)
 		arg_add_expanded(a, env->flags[i], env->id);
 	arg_add(a, "%s", c->verb);

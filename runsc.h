@@ -52,6 +52,7 @@ struct runsc_env {
 	const char *bundle;
 	int bundle_fd;			/* O_PATH of the bundle */
 	const char *log_directory;	/* for --user-log, --panic-log; NULL */
+	int panic_fd;			/* memfd for the latter; 0: none */
 	int64_t create_timeout_ns;
 	int64_t start_timeout_ns;
 	int64_t command_timeout_ns;
@@ -146,6 +147,9 @@ int runsc_check_root(const char *root, const char *ns, const char *id,
 bool runsc_is_alive(const char *root, const char *id);
 /* Has runsc a state file of exactly this id? */
 bool runsc_exists(const char *root, const char *id);
+/* What a sandbox of env whose process ended with Go's status of a panic has
+ * said of that: its first line into text; false: it was the container's own. */
+bool runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap);
 /* A container in root of the sandbox that id is to be the first of, where none
  * such lives: its name into other. */
 bool runsc_orphaned(const char *root, const char *id, char *other, size_t cap);

@@ -23,6 +23,7 @@
 
 #include "base/child.h"
 #include "events.h"
+#include "host/cgroup.h"
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/log.h"
@@ -216,7 +217,8 @@ static void
 wait_for_replies(struct timer *t)
 {
 	(void)t;
-	if (ttrpc_unsent() == 0 || loop_now() >= last_replies_until)
+	if ((ttrpc_unsent() == 0 || loop_now() >= last_replies_until) &&
+	    cgroup_leaving() == 0)
 		loop_stop();
 	else
 		timer_start(&last_replies, LAST_REPLIES_STEP_NS,

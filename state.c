@@ -29,14 +29,13 @@
 enum cell {
 	XX,		/* nobody asks */
 	PR, NF,		/* refused: failed precondition, not found */
-	GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, SIZE, SHUT, ASK, KNOW, STAT,
+	GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, KNEX, SIZE, SHUT, ASK, KNOW, STAT,
 	UPD, SAVE, DEL, DNEW, DING, DELX, END,
 	CELLS
 };
 
 static void (*const cell_does[CELLS])(struct process *, struct request *);
 static enum cell cell_of(enum proc_kind kind, enum proc_state s, enum op op);
-static void refuse(struct process *p, struct request *r);
 
 /* Operations that change the state: one at a time. The others run beside. */
 static const bool serial[OPS] = {
@@ -195,7 +194,7 @@ begin(struct request *r)
 	if (cell_does[c])
 		cell_does[c](p, r);
 	else
-		refuse(p, r);
+		request_refuse_state(p, r);
 }
 
 /* Start what waits, unless something serial is under way. */
@@ -617,6 +616,25 @@ end_created_subs(const struct process *root)
 	}
 }
 
+/* The status of a container whose sandbox has ended.  Of one that crashed
+ * nobody knows it: Go's status of a panic is not the container's. */
+static unsigned
+sandbox_status(const struct process *p, int status)
+{
+	unsigned code = child_exit_code(status);
+	char text[200];
+
+	if (p->start_failed)
+		return START_FAILED_STATUS;
+	if (code != GO_PANIC_STATUS ||
+	    !runsc_has_panicked(&p->ct->env, text, sizeof(text)))
+		return code;
+	log_err("%s: sandbox %d has crashed, reporting %d: %s",
+	    process_name(p), (int)p->pid, p->killed ? STATUS_KILLED :
+	    STATUS_UNKNOWN, text);
+	return p->killed ? STATUS_KILLED : STATUS_UNKNOWN;
+}
+
 static void
 on_sandbox_exit(struct child *c, int status)
 {
@@ -626,8 +644,7 @@ on_sandbox_exit(struct child *c, int status)
 		log_err("%s: sandbox %d ended and nobody could take its "
 		    "status: reporting %d", process_name(p), (int)p->pid,
 		    STATUS_UNKNOWN);
-	process_gone(p, p->start_failed ? START_FAILED_STATUS :
-	    child_exit_code(status));
+	process_gone(p, sandbox_status(p, status));
 	end_created_subs(p);
 }
 
@@ -797,7 +814,7 @@ state_created(struct container *ct, pid_t pid, const struct child_origin *o,
 static void (*const cell_does[CELLS])(struct process *, struct request *) = {
 	[GO] = op_start, [GOX] = op_exec_start, [EXEC] = op_exec,
 	[HALT] = op_pause, [KILL] = op_kill, [KNEW] = op_kill_created,
-	[KHLT] = op_kill_paused, [SIZE] = op_resize, [SHUT] = op_close_io,
+	[KHLT] = op_kill_paused, [KNEX] = op_kill_new_exec, [SIZE] = op_resize, [SHUT] = op_close_io,
 	[ASK] = op_pids, [KNOW] = op_pids_known, [STAT] = op_stats,
 	[UPD] = op_update, [SAVE] = op_checkpoint, [DEL] = op_delete,
 	[DNEW] = op_delete_created, [DING] = op_delete_creating,
@@ -828,7 +845,7 @@ static const unsigned char table[PROC_KINDS][STATES][OPS] = {
 	[STATE_CREATING] = {
 	XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX,  XX },
 	[STATE_CREATED] = {
-	GOX, XX,  XX,  XX,  PR,  SIZE,SHUT,XX,  XX,  XX,  XX,  DELX,END },
+	GOX, XX,  XX,  XX,  KNEX,SIZE,SHUT,XX,  XX,  XX,  XX,  DELX,END },
 	[STATE_RUNNING] = {
 	PR,  XX,  XX,  XX,  KILL,SIZE,SHUT,XX,  XX,  XX,  XX,  PR,  END },
 	[STATE_PAUSED] = {
@@ -860,13 +877,13 @@ state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code)
 {
 	enum cell c = cell_of(kind, s, op);
 
-	*code = c == PR ? ERR_PRECONDITION : c == NF ? ERR_NOT_FOUND : ERR_OK;
+	*code = c == PR || c == KNEX ? ERR_PRECONDITION : c == NF ? ERR_NOT_FOUND : ERR_OK;
 	return cell_does[c] != NULL;
 }
 
 /* Answer r, which the table refuses. */
-static void
-refuse(struct process *p, struct request *r)
+void
+request_refuse_state(struct process *p, struct request *r)
 {
 	struct err e;
 	int code;

@@ -16,6 +16,7 @@
 /* How long a client has to open a FIFO with output before State is answered. */
 #define UNCLAIMED_NS (100 * NS_PER_MS)
 #define REPLY_BYTES 512
+#define SIGNAL_MAX 64
 #define ROOTFS_FIELD 3
 #define TYPES "types.containerd.io/opencontainers/runtime-spec/1/"
 #define DETAILS_TYPE "containerd.runc.v1.ProcessDetails"
@@ -219,7 +220,9 @@ fill_checkpoint(struct request *r, const struct message *m, struct err *e)
 static int
 fill_kill(struct request *r, const struct message *m, struct err *e)
 {
-	(void)e;
+	if (m->num[3] > SIGNAL_MAX)
+		return err_set(e, ERR_INVALID, "%s: no signal %llu", m->str[1],
+		    (unsigned long long)m->num[3]);
 	r->signal = (unsigned)m->num[3];
 	r->all = m->num[4] != 0;
 	return 0;

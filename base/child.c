@@ -168,6 +168,15 @@ child_is_descendant(pid_t pid)
 	return false;
 }
 
+pid_t
+child_parent(pid_t pid)
+{
+	int64_t start;
+	pid_t parent;
+
+	return read_stat(pid, &parent, &start) ? parent : 0;
+}
+
 /* The child of ours that has this pid now; one whose exit was kept has it no
  * more. */
 static struct child *

@@ -94,6 +94,8 @@ void child_hold(struct child_hold *h);
 void child_release(struct child_hold *h);
 /* Is pid alive (or not yet reaped) and a descendant of ours? */
 bool child_is_descendant(pid_t pid);
+/* The parent of a process; 0 where there is none to be seen. */
+pid_t child_parent(pid_t pid);
 
 /* Exit status as a shell gives it: N, or 128 + signal; 255 for unknown. */
 unsigned child_exit_code(int status);

@@ -530,21 +530,32 @@ set_choice(struct reader *r, const struct choice *list, size_t n, void *at,
 	return refuse(r, names);
 }
 
+bool
+config_has_flag(const struct config *c, const char *name)
+{
+	size_t n = strlen(name), i;
+
+	for (i = 0; i < c->nflags; i++) {
+		if (strncmp(c->flags[i] + 2, name, n) == 0 &&
+		    c->flags[i][2 + n] == '=')
+			return true;
+	}
+	return false;
+}
+
 /* --name=value, as a user would type it. */
 static int
 put_flag(struct reader *r, const char *name, const char *value)
 {
 	struct config *c = r->c;
-	size_t n = strlen(name), size, i;
+	size_t size;
 	char *flag;
 
-	for (i = 0; i < c->nflags; i++)
-		if (strncmp(c->flags[i] + 2, name, n) == 0 &&
-		    c->flags[i][2 + n] == '=')
-			return refuse(r, "given twice");
+	if (config_has_flag(c, name))
+		return refuse(r, "given twice");
 	if (c->nflags == CONFIG_FLAGS_MAX)
 		return refuse(r, "too many flags");
-	size = n + strlen(value) + sizeof("--=");
+	size = strlen(name) + strlen(value) + sizeof("--=");
 	flag = malloc(size);
 	if (!flag)
 		return err_set(r->e, ERR_EXHAUSTED, "out of memory");

@@ -65,6 +65,8 @@ struct config {
 int config_init(struct config *c, struct err *e);
 /* One destructor.  A zeroed struct is fine. */
 void config_free(struct config *c);
+/* Is there a flag of runsc of that name, with whatever value? */
+bool config_has_flag(const struct config *c, const char *name);
 /*
  * text of a runsc.toml, over what *c (from config_init()) holds; file names it
  * in errors.  An empty string leaves the default.  After -1, *c may hold some

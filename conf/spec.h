@@ -27,6 +27,10 @@ struct spec {
 	char *sandbox_id;
 	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory */
 	char *cgroups_path;	/* linux.cgroupsPath */
+	/* Does a sandbox of that id live?  Set by who wants spec_rewrite(); NULL:
+	 * all do. */
+	bool (*lives)(const void *arg, const char *sandbox_id);
+	const void *lives_arg;
 	char *rootfs;		/* root.path, maybe relative to the bundle */
 	bool terminal;		/* process.terminal */
 	unsigned size[2];	/* process.consoleSize: width, height; or 0 */

@@ -164,20 +164,29 @@ pod_uid(const struct spec *s)
 
 /* Nothing in it but, maybe, the file in which runsc keeps a tmpfs. */
 static bool
-is_empty(const char *path)
+is_empty(struct rewrite *w, const char *path)
 {
 	static const char filestore[] = ".gvisor.filestore.";
 	DIR *dir = opendir(path);
-	struct dirent *d;
 	unsigned stores = 0, others = 0;
+	struct dirent *d;
+	struct stat st;
 
 	/* No further than it takes: there may be millions. */
 	while (dir && others == 0 && (d = readdir(dir))) {
-		if (strncmp(d->d_name, filestore, sizeof(filestore) - 1) == 0)
-			stores++;
-		else if (strcmp(d->d_name, ".") != 0 &&
-		    strcmp(d->d_name, "..") != 0)
+		if (strncmp(d->d_name, filestore, sizeof(filestore) - 1) == 0) {
+			/* A power cut leaves those of sandboxes before. */
+			if (!w->s->lives || w->s->lives(w->s->lives_arg,
+			    d->d_name + sizeof(filestore) - 1) ||
+			    fstatat(dirfd(dir), d->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+			    st.st_uid != geteuid() ||
+			    unlinkat(dirfd(dir), d->d_name, 0) < 0)
+				stores++;
+		} else if (strcmp(d->d_name, ".") != 0 &&
+		    strcmp(d->d_name, "..") != 0) {
 			others++;
+		}
 	}
 	if (dir)
 		closedir(dir);
@@ -212,7 +221,7 @@ stays_bind(struct rewrite *w, const char *name, const char *path)
 		log_warn("annotation dev.gvisor.empty-dir.%s.force-shared: "
 		    "\"%s\" is neither true nor false", name, forced);
 	free(forced);
-	return yes > 0 || !is_empty(path);
+	return yes > 0 || !is_empty(w, path);
 }
 
 /* The sidecar of a bucket mount talks to the host over a socket there. */

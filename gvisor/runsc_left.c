@@ -230,7 +230,7 @@ only_netns(int dir)
 {
 	bool netns = false, others = false;
 	struct dirent *d;
-	int fd = dup(dir);
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!list && fd >= 0)
@@ -369,13 +369,16 @@ runsc_forget(const char *root, const char *ns, const char *id)
 		return;
 	}
 	/* Its own directory goes with all that is in it; where others are,
-	 * only what is named after it. */
+	 * only what is named after it, and after the last of them the
+	 * namespace, which creates at once have mounted many times. */
 	if (own)
 		forget_netns(dirfd(dir));
 	while ((d = readdir(dir))) {
 		if (own || is_state_of(d->d_name, id, ""))
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
+	if (!own && only_netns(dirfd(dir)))
+		forget_netns(dirfd(dir));
 	closedir(dir);
 	if (own) {
 		rmdir(root);
@@ -441,6 +444,24 @@ runsc_parse_pid(const char *text, size_t len)
 	return pid;
 }
 
+/*
+ * Does it belong to another containerd whose bundles have the same names, in a
+ * container of this host?  What lives there has a shim for a parent, which is in
+ * a mount namespace of its own.
+ */
+static bool
+is_elsewhere(pid_t pid)
+{
+	char path[48], own[64] = "", its[64] = "";
+	pid_t parent = child_parent(pid);
+
+	if (parent <= 1)
+		return false;
+	fmt(path, sizeof(path), "/proc/%d/ns/mnt", (int)parent);
+	return readlink("/proc/self/ns/mnt", own, sizeof(own) - 1) > 0 &&
+	    readlink(path, its, sizeof(its) - 1) > 0 && strcmp(own, its) != 0;
+}
+
 static unsigned
 kill_processes(const char *name, const char *flag, const char *value,
     bool ours)
@@ -463,7 +484,7 @@ kill_processes(const char *name, const char *flag, const char *value,
 		if (pidfd < 0)
 			continue;
 		if (process_has(d->d_name, name, flag, value) &&
-		    (!ours || child_is_descendant(pid)) &&
+		    (ours ? child_is_descendant(pid) : !is_elsewhere(pid)) &&
 		    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL,
 		    0) == 0)
 			killed++;

@@ -371,16 +371,14 @@ cgroup_exists(const char *path, const char *id)
 bool
 cgroup_remove(const char *path, const char *id, bool is_ours)
 {
-	const char *name = path ? path + strlen(path) : NULL;
 	struct removal r = { .busy = false };
 
-	while (name && name > path && name[-1] != '/' && name[-1] != ':')
-		name--;
-	if (name && !is_ours && strcmp(name, id) != 0)
-		return true;
-	visit(&r, path, id);
+	if (is_ours)
+		visit(&r, path, id);
 	return !r.busy;
 }
+
+static unsigned leaving;
 
 struct leaving {
 	struct timer timer;
@@ -403,9 +401,16 @@ try_leaving(struct timer *t)
 		log_warn("%s: its cgroup has processes still and is left",
 		    l->id);
 	}
+	leaving--;
 	free(l->path);
 	free(l->id);
 	free(l);
+}
+
+unsigned
+cgroup_leaving(void)
+{
+	return leaving;
 }
 
 void
@@ -422,6 +427,7 @@ cgroup_remove_soon(const char *path, const char *id, bool is_ours)
 	l->is_ours = is_ours;
 	l->next_ns = LEAVING_FIRST_NS;
 	if (l->id && !l->path == !path) {
+		leaving++;
 		try_leaving(&l->timer);
 		return;
 	}

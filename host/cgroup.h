@@ -33,12 +33,14 @@ void cgroup_put(struct cgroup *cg);
  * that it made for container id: the empty directories of the spec's
  * cgroupsPath (NULL: none is named, and runsc takes /ID), in whatever form: an
  * absolute path, one below our own cgroup, slice:prefix:name as a part of such.
- * Only if it is ours, that is, it was not there before, or if its name ends with
- * the id and so is nobody else's.  False where there are processes in it still.
+ * Only if it is ours, that is, it was not there before.  False where there are
+ * processes in it still.
  */
 bool cgroup_remove(const char *path, const char *id, bool is_ours);
 /* The same, and from the loop again while there are. */
 void cgroup_remove_soon(const char *path, const char *id, bool is_ours);
+/* How many of these are not done yet. */
+unsigned cgroup_leaving(void);
 /* Is there such a cgroup, in any hierarchy? */
 bool cgroup_exists(const char *path, const char *id);
 /* OOM kills in it up to now; 0 for NULL. */

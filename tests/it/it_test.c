@@ -32,6 +32,7 @@
 
 #define INVALID 3
 #define NOT_FOUND 5
+#define EXISTS 6
 #define ALREADY_EXISTS 6
 #define EXHAUSTED 8
 #define PRECONDITION 9
@@ -1114,17 +1115,23 @@ START_TEST(sandbox_needs_static)
 }
 END_TEST
 
-/* One that never ran takes nothing along, whose bundle this may be. */
+/* A bundle is one container's as long as that lives: who comes second is told
+ * so, and neither its Create nor the verb takes the first along. */
 START_TEST(create_in_a_bundle_in_use)
 {
 	struct task_reply t;
+	char out[256];
+	size_t n;
 	struct create_args a = { .id = "c2", .in = "", .err = "",
 		.config_path = toml };
 
 	run("c1", "\"hang\"");
 	a.bundle = in_dir("b/c1");
-	a.out = in_dir("no-such-fifo");
-	ck_assert_int_eq(task_create(c, &a, NULL), NOT_FOUND);
+	a.out = "";
+	ck_assert_int_eq(task_create(c, &a, NULL), EXISTS);
+	ck_assert_ptr_nonnull(strstr(client_error, "that of container c1"));
+	ck_assert_int_eq(run_verb(in_dir("b/c1"), "c2", "delete", out,
+	    sizeof(out), &n), 0);
 	sleep_ms(100);
 	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
 	ck_assert_uint_eq(t.status, RUNNING);

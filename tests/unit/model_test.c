@@ -396,6 +396,12 @@ io_finished(const struct io *io)
 }
 
 void
+io_close_outputs(struct io *io)
+{
+	(void)io;
+}
+
+void
 io_free(struct io *io)
 {
 	struct io **pp;
@@ -449,10 +455,13 @@ mount_undo(const char *target, struct err *e)
 int
 spec_read(struct spec *s, const char *bundle, struct err *e)
 {
+	static char pod[] = "c1";
+
 	(void)bundle;
 	(void)e;
 	memset(s, 0, sizeof(*s));
 	s->is_sub = kind == SUB;
+	s->sandbox_id = s->is_sub ? pod : NULL;
 	s->own_pids = own_pids;
 	return 0;
 }
@@ -1138,9 +1147,11 @@ static bool
 can_work(enum proc_kind k, enum proc_state s, enum op op)
 {
 	/* Who deletes what is being created is told that it never was; and an
-	 * exec that has not run has no process that could end. */
+	 * exec that has not run has no process that could end or be killed but
+	 * while it is being started, which is not counted. */
 	return !(s == STATE_CREATING && op == OP_DELETE) &&
-	    !(k == PROC_EXEC && s == STATE_CREATED && op == OP_EXITED);
+	    !(k == PROC_EXEC && s == STATE_CREATED &&
+	    (op == OP_EXITED || op == OP_KILL));
 }
 
 static bool

@@ -274,6 +274,12 @@ io_finished(const struct io *io)
 }
 
 void
+io_close_outputs(struct io *io)
+{
+	(void)io;
+}
+
+void
 io_free(struct io *io)
 {
 	if (!io)
@@ -312,10 +318,13 @@ mount_undo(const char *target, struct err *e)
 int
 spec_read(struct spec *s, const char *bundle, struct err *e)
 {
+	static char pod[] = "c1";
+
 	(void)bundle;
 	(void)e;
 	memset(s, 0, sizeof(*s));
 	s->is_sub = sub;
+	s->sandbox_id = s->is_sub ? pod : NULL;
 	s->own_pids = own_pids;
 	return 0;
 }
@@ -554,7 +563,7 @@ static const char *const expected[PROC_KINDS][STATES] = {
 	},
 	[PROC_EXEC] = {
 		[STATE_CREATING] = "-------------",
-		[STATE_CREATED] =  "D---PDD----DD",
+		[STATE_CREATED] =  "D---DDD----DD",
 		[STATE_RUNNING] =  "P---DDD----PD",
 		[STATE_PAUSED] =   "-------------",
 		[STATE_STOPPED] =  "P---NPD----D-",
@@ -1209,16 +1218,22 @@ START_TEST(kill_gone)
 	struct asked a = { 0 };
 
 	running();
+	exists_in_runsc = true;
 	a.r.signal = SIGTERM;
 	ask(&a, OP_KILL, "kill", "");
 	complete_error("kill", "sandbox is not running", true);
 	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
 	ck_assert(!timer_running(&init()->kill_timer));
 	/* runsc has lost its state, but the sandbox lives: it will be ended. */
+	exists_in_runsc = false;
+	ask(&a, OP_KILL, "kill", "");
+	complete_error("kill", "does not exist", true);
+	ck_assert_int_eq(a.code, ERR_UNAVAILABLE);
+	ck_assert(!timer_running(&init()->kill_timer));
 	a.r.signal = SIGKILL;
 	ask(&a, OP_KILL, "kill", "");
 	complete_error("kill", "does not exist", true);
-	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ck_assert_int_eq(a.code, 0);
 	ck_assert(timer_running(&init()->kill_timer));
 	/* A kill under way when the process ends. */
 	a.r.signal = SIGTERM;
@@ -1519,6 +1534,54 @@ START_TEST(exec_in_wrong_states)
 }
 END_TEST
 
+/* A Kill while the exec is being started cuts that short; what has come of it
+ * inside is killed.  A queued Delete comes after it. */
+START_TEST(exec_killed_while_starting)
+{
+	struct asked x = { 0 }, a = { 0 }, k = { 0 }, d = { 0 };
+
+	running();
+	ask(&x, OP_EXEC, "exec", "");
+	ask(&a, OP_START, "start", "e1");
+	ck_assert(pending("exec") != NULL);
+	k.r.signal = SIGTERM;
+	ask(&k, OP_KILL, "kill", "e1");
+	ck_assert_int_eq(k.code, ERR_PRECONDITION);
+	ask(&d, OP_DELETE, "delete", "e1");
+	k.r.signal = SIGKILL;
+	ask(&k, OP_KILL, "kill", "e1");
+	ck_assert_int_eq(k.code, 0);
+	ck_assert_int_eq(a.code, ERR_CANCELED);
+	ck_assert(pending("exec") == NULL);
+	ck_assert_int_eq(d.code, 0);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
+/* What is paused is the sandbox: nothing is said to run in it. */
+START_TEST(exec_of_a_paused_container)
+{
+	struct asked a = { 0 };
+
+	running();
+	exec_running();
+	ask(&a, OP_PAUSE, "pause", "");
+	complete("pause");
+	a.r.signal = SIGKILL;
+	ask(&a, OP_KILL, "kill", "e1");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	ask(&a, OP_RESUME, "resume", "");
+	complete("resume");
+	ask(&a, OP_KILL, "kill", "e1");
+	complete("kill");
+	ck_assert_int_eq(a.code, 0);
+	process_exits(exec1(), 137);
+	process_exits(init(), 0);
+	deleted();
+}
+END_TEST
+
 START_TEST(exec_kill_names_its_pid)
 {
 	struct asked a = { 0 };
@@ -1571,7 +1634,8 @@ main(void)
 		pause_resume, exit_ends_what_is_under_way,
 		hung_kill_delays_nobody, queue_is_capped, same_questions_share,
 		unwanted_is_not_done, waiters_are_capped_and_leave, delete_forces, delete_twice,
-		exec_in_wrong_states, exec_kill_names_its_pid,
+		exec_in_wrong_states, exec_killed_while_starting,
+		exec_of_a_paused_container, exec_kill_names_its_pid,
 		unknown_status_is_255,
 	};
 	Suite *s = suite_create("state");
