@@ -664,7 +664,9 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		return err_set(e, ERR_EXISTS,
 		    "container %s already exists in %s", ct->id,
 		    ct->runsc_root);
-	forget_dead(ct, ct->id);
+	/* Then the cgroup, too, is of that life. */
+	ct->cgroup_is_ours = forget_dead(ct, ct->id) ||
+	    !cgroup_exists(ct->spec.cgroups_path, ct->id);
 	while (!ct->spec.is_sub && runsc_orphaned(ct->runsc_root, ct->id,
 	    other, sizeof(other)) && forget_dead(ct, other))
 		;
@@ -683,7 +685,6 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	if (c->checkpoint && c->checkpoint[0] &&
 	    prepare_restore(ct, c->checkpoint, e) < 0)
 		return -1;
-	ct->cgroup_is_ours = !cgroup_exists(ct->spec.cgroups_path, ct->id);
 	if (save(ct, c, e) < 0)
 		return -1;
 	ct->init.width = ct->spec.size[0];

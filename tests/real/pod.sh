@@ -115,9 +115,8 @@ life() {
 	is "pids of a" "$(c task ps a | tail -n +2 | wc -l)" 2
 	c task kill --exec-id y -s KILL a || why "kill --exec-id failed"
 	is "status of the exec" "$(delete_status --exec-id y a)" 137
-	c task pause a || why "pause failed"
-	is "status" "$(status a)" PAUSED
-	c task resume a || why "resume failed"
+	# It would be that of b and of the pod's first, too.
+	has "a pause" "$(c task pause a 2>&1)" "whole sandbox"
 	is_running a
 	is_running b
 	c task kill -s USR1 b || why "kill failed"
@@ -308,6 +307,26 @@ case_empty_dir() {
 	is "files of the host" "$(ls "$dir")" ""
 	gone a
 	gone b
+	gone "$P"
+	nothing_left
+}
+
+# The sandbox of a pod that has nothing else in it yet can be paused; then nothing
+# comes into it.
+case_paused_pod() {
+	conf auto
+	pod "$P"
+	c task pause "$P" || why "pause failed"
+	is "status" "$(status "$P")" PAUSED
+	used a
+	has "a container" "$(run -d --rootfs --annotation \
+	    $CRI.container-type=container --annotation $CRI.sandbox-id="$P" \
+	    "$(rootfs a)" a sleep 1000 2>&1 </dev/null)" "is paused"
+	c container delete a 2>/dev/null
+	c task resume "$P" || why "resume failed"
+	sub "$P" -- a sleep 1000
+	is_running a
+	gone a
 	gone "$P"
 	nothing_left
 }
