@@ -393,7 +393,8 @@ cmd_wait(const struct ctl *o, struct err *e)
 
 	if (simple(o, "Wait", &reply, &r, e) < 0)
 		return -1;
-	fmt_write(STDOUT_FILENO, "%u\n", (unsigned)rpc_number(&reply, 1));
+	show_wrote(fmt_write(STDOUT_FILENO, "%u\n",
+	    (unsigned)rpc_number(&reply, 1)));
 	rpc_reply_free(&reply);
 	rpc_close(&r);
 	return 0;
@@ -407,11 +408,13 @@ cmd_delete(const struct ctl *o, struct err *e)
 
 	if (simple(o, "Delete", &reply, &r, e) < 0)
 		return -1;
-	fmt_write(STDOUT_FILENO, "%u\n", (unsigned)rpc_number(&reply, 2));
-	rpc_reply_free(&reply);
-	/* As containerd does after each. */
+	/* As containerd does after each.  First, since nobody may be there to
+	 * read: SIGPIPE. */
 	if (!o->exec_id[0])
 		shut_down(&r, word(o, 0));
+	show_wrote(fmt_write(STDOUT_FILENO, "%u\n",
+	    (unsigned)rpc_number(&reply, 2)));
+	rpc_reply_free(&reply);
 	rpc_close(&r);
 	return 0;
 }
@@ -681,7 +684,7 @@ cmd_events(const struct ctl *o, struct err *e)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
 	/* A signal between the look and poll() is seen at the next turn. */
-	while (!stop)
+	while (!stop && show_check(e) == 0)
 		sink_poll(p, 0, 1000);
 	sink_close();
 	return 0;
@@ -979,7 +982,7 @@ main(int argc, char **argv)
 	/* check() did not take a NULL.
 	 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	ret = c->fn(&ctl, &e);
-	if (ret >= 0)
+	if (ret >= 0 && show_check(&e) == 0)
 		return ret;
 	complain(c, &e);
 	return EXIT_FAILED;

@@ -166,6 +166,10 @@ void put_options(struct pb_out *out, uint32_t num, const struct ctl *o);
 
 /* -- shimctl_show.c ------------------------------------------------------- */
 
+/* What came of a write to standard output, which the others do by themselves. */
+void show_wrote(int ret);
+/* -1 if one of them has failed. */
+int show_check(struct err *e);
 void show_event(int fd, struct pb_bytes forward_request);
 void show_state(const struct rpc_reply *reply);
 void show_pids(const struct rpc_reply *reply);

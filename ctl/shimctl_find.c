@@ -368,8 +368,9 @@ print_row(uint64_t pid, const char *status, const char *namespace,
 	static const char spaces[] = "        ";
 	size_t n = strlen(status);
 
-	fmt_write(STDOUT_FILENO, "%8u %s%s %s %s %s\n", (unsigned)pid, status,
-	    spaces + (n < 8 ? n : 8), namespace, id, path);
+	show_wrote(fmt_write(STDOUT_FILENO, "%8u %s%s %s %s %s\n",
+	    (unsigned)pid, status, spaces + (n < 8 ? n : 8), namespace, id,
+	    path));
 }
 
 /* The containers of a shim: its own, and those whose bundle names it. */

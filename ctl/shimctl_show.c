@@ -50,6 +50,21 @@ add_bytes(struct line *l, struct pb_bytes b)
 		    (char)b.p[i];
 }
 
+static int lost;	/* errno of the first write of ours that failed */
+
+void
+show_wrote(int ret)
+{
+	if (ret < 0 && !lost)
+		lost = errno;
+}
+
+int
+show_check(struct err *e)
+{
+	return lost ? err_errno(e, lost, "write standard output") : 0;
+}
+
 static void
 put_line(int fd, struct line *l)
 {
@@ -61,8 +76,13 @@ put_line(int fd, struct line *l)
 	l->p[l->n++] = '\n';
 	while (off < l->n) {
 		r = write(fd, l->p + off, l->n - off);
-		if (r < 0 && errno != EINTR)
+		if (r < 0 && errno != EINTR) {
+			/* What is lost of the events beside a container's
+			 * output is no reason to end that. */
+			if (fd == STDOUT_FILENO)
+				show_wrote(-1);
 			return;
+		}
 		if (r > 0)
 			off += (size_t)r;
 	}

@@ -460,6 +460,26 @@ START_TEST(full_output)
 }
 END_TEST
 
+START_TEST(full_output_of_others)
+{
+	static const char *const commands[] = { "list", "state c1", "ps c1",
+		"exec -d c1 fake exit:0", "wait c1", "delete c1" };
+	char words[256];
+	size_t i;
+
+	snprintf(words, sizeof(words), "\"wait:%s\",\"exit:0\"", in_dir("go"));
+	start_container("c1", words);
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i], "wait c1") == 0)
+			write_text(in_dir("go"), "");
+		ck_assert_int_eq(shell("$ctl %s 2>%s >/dev/full", commands[i],
+		    in_dir("err")) >> 8, 1);
+		ck_says(read_text(in_dir("err")), "No space left on device\n");
+	}
+	nothing_left();
+}
+END_TEST
+
 /* Who attaches does not end what others have started. */
 START_TEST(full_output_of_attach)
 {
@@ -1134,6 +1154,7 @@ main(void)
 	tcase_add_test(t, input);
 	tcase_add_test(t, broken_output);
 	tcase_add_loop_test(t, full_output, 0, 3);
+	tcase_add_test(t, full_output_of_others);
 	tcase_add_test(t, full_output_of_attach);
 	tcase_add_test(t, events_of_run);
 	tcase_add_test(t, create_fails);
