@@ -137,6 +137,15 @@ process_forget_spec(struct process *p)
 }
 
 /* Let go of all that p holds; the struct itself is the caller's. */
+void
+process_close_stdio(struct process *p)
+{
+	if (p->start_failed && p->io)
+		io_close_outputs(p->io);
+	io_free(p->io);
+	p->io = NULL;
+}
+
 static void
 process_clear(struct process *p)
 {
@@ -147,9 +156,7 @@ process_clear(struct process *p)
 	runsc_cancel(p->end_cmd);
 	if (p->kind == PROC_INIT)
 		runsc_cancel(p->ct->strays.cmd);
-	if (p->start_failed && p->io)
-		io_close_outputs(p->io);
-	io_free(p->io);
+	process_close_stdio(p);
 	console_free(p->console);
 	process_forget_spec(p);
 	free(p->exec_id);

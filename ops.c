@@ -785,8 +785,7 @@ op_delete(struct process *p, struct request *r)
 	/* Before runsc: a gofer or a client may wait for these ends. */
 	console_free(p->console);
 	p->console = NULL;
-	io_free(p->io);
-	p->io = NULL;
+	process_close_stdio(p);
 	r->cmd = runsc_delete(&p->ct->env, false, on_deleted, r, &e);
 	if (!r->cmd) {
 		log_err("%s: %s", process_name(p), e.msg);

@@ -349,7 +349,9 @@ cmd_end(struct runsc_cmd *c, bool killed)
 bool
 runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap)
 {
-	static const char *const marks[] = { "panic: ", "fatal error: " };
+	/* The last is in each dump of Go's runtime. */
+	static const char *const marks[] = { "panic: ", "fatal error: ",
+		"SIGABRT: ", "SIGQUIT: ", "goroutine " };
 	char path[PATH_MAX], *log = malloc(PANIC_BYTES);
 	const char *at = NULL;
 	ssize_t n = -1;

@@ -326,10 +326,6 @@ case_cgroup_in_a_slice() {
 
 # -- 13.11: a state that has outlived its host's life --------------------------
 
-nobody() {
-	[ -z "$(our_pids)" ]
-}
-
 # 13.11: a power cut, and the same container again.
 case_power_cut() {
 	local pid

@@ -268,6 +268,10 @@ our_pids() {
 	    grep -vx -e "${CTD_PID:-none}" -e "${EVENTS_PID:-none}"
 }
 
+nobody() {
+	[ -z "$(our_pids)" ]
+}
+
 shim_here() {
 	local pid
 

@@ -17,7 +17,7 @@ out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
 trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 130' INT TERM
 for script in ${SCRIPTS:-basic tasks stdio pod rootfs limits checkpoint crash \
-    left status says many late shimctl}; do
+    left others status says many late shimctl}; do
 	: >"$out"
 	"$dir/$script.sh" > >(tee "$out") &
 	child=$!

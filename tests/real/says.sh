@@ -6,16 +6,11 @@
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-SHIMCTL=$(readlink -f "${SHIMCTL:-$lib_dir/../../shimctl}")
 GREEDY=$lib_dir/greedy.py
 GREEDY_PID=
 CRI=io.kubernetes.cri
 # The sandbox of runsc 20221219 listens at a name that the whole host shares.
 P=s$$
-
-ctl() {
-	timeout -k 2 60 "$SHIMCTL" -n "$NS" --containerd "$SOCK" "$@"
-}
 
 # conf LINE... <<< "more of [runsc_config]": what the next containers get
 conf() {
