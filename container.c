@@ -380,7 +380,7 @@ fill_env(struct container *ct, struct err *e)
 	    ct->spec.sandbox_id : ct->id;
 	ct->runsc_root = runsc_root(ct->config.root, ns, env->sandbox_id);
 	if (!ct->runsc_root)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	env->binary = ct->config.binary_name;
 	env->root = ct->runsc_root;
 	env->flags = ct->config.flags;
@@ -612,7 +612,7 @@ prepare_restore(struct container *ct, const char *checkpoint, struct err *e)
 		    "container of a pod", ct->id);
 	ct->checkpoint = strdup(checkpoint);
 	if (!ct->checkpoint)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	return checkpoint_check(checkpoint, e);
 }
 

@@ -24,6 +24,7 @@
 #include "host/cgroup.h"
 #include "base/child.h"
 #include "console.h"
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -56,22 +57,12 @@ complain(const char *id, const char *what)
 static char *
 read_text(const char *dir, const char *name)
 {
-	char path[PATH_MAX];
-	char *text = calloc(1, FILE_MAX);
-	ssize_t n;
-	int fd;
+	char path[PATH_MAX], *text;
+	struct err e;
 
-	if (!text)
-		return NULL;
 	fmt(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return text;
-	n = read(fd, text, FILE_MAX - 1);
-	close(fd);
-	if (n < 0)
-		text[0] = '\0';
-	return text;
+	text = file_load(AT_FDCWD, path, O_NOFOLLOW, FILE_MAX, NULL, &e);
+	return text ? text : strdup("");
 }
 
 struct deletion {

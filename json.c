@@ -544,7 +544,7 @@ check_keys(const struct json *j, uint32_t widest, struct err *e)
 		return 0;
 	keys = malloc(widest * sizeof(*keys));
 	if (!keys)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	for (obj = 0; obj < j->ntoks && rc == 0; obj++) {
 		t = &j->toks[obj];
 		if (t->type != JSON_OBJECT)
@@ -589,7 +589,7 @@ parse(struct json *j, struct scan *s, struct err *e)
 		return err_at(e, s->text, s->pos, s->what);
 	j->toks = malloc(s->n * sizeof(*j->toks));
 	if (!j->toks)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	j->text = s->text;
 	j->len = s->len;
 	j->ntoks = s->n;

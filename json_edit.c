@@ -336,7 +336,7 @@ json_edit_apply(const struct json_edits *ed, const struct json *j,
 		    "JSON edit: out of memory, too many, or of a wrong value");
 	order = malloc((ed->n + 1) * sizeof(*order));
 	if (!order)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	if (plan(ed->list, order, ed->n, j, e) < 0)
 		goto out;
 	for (i = 0; i < ed->n; i++) {

@@ -178,7 +178,7 @@ put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
 	json_put_fmt(o, "]");
 	put_cgroup(o, host.str[1], m->str[1]);
 	json_put_fmt(o, "}}");
-	rc = o->bad ? err_set(e, ERR_EXHAUSTED, "out of memory") : 0;
+	rc = o->bad ? err_nomem(e) : 0;
 out:
 	free(host.text);
 	free(meta.text);
@@ -306,7 +306,7 @@ op_new(struct ttrpc_call *call, const char *id)
 	struct err e;
 
 	if (!op) {
-		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		err_nomem(&e);
 		ttrpc_fail(call, &e);
 		return NULL;
 	}

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "conf/config.h"
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -362,18 +363,11 @@ static void
 adjust_oom_score(void)
 {
 	char path[64], text[16];
-	ssize_t n;
 	int fd, score;
 
 	fmt(path, sizeof(path), "/proc/%d/oom_score_adj", (int)getppid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (file_read(path, text, sizeof(text)) <= 0)
 		return;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
 	score = atoi(text) + 1;
 	if (score > OOM_SCORE_MAX)
 		score = OOM_SCORE_MAX;

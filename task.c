@@ -132,7 +132,7 @@ operation_new(struct ttrpc_call *call, enum op what)
 	struct err e;
 
 	if (!op) {
-		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		err_nomem(&e);
 		ttrpc_fail(call, &e);
 		return NULL;
 	}
@@ -337,7 +337,7 @@ decode_rootfs(struct rootfs *rf, struct pb_bytes payload, struct err *e)
 	/* As in message_decode(): the strings and their NULs fit. */
 	rf->text = malloc(payload.n + 1);
 	if (!rf->text)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	pb_in_init(&pb, payload.p, payload.n);
 	while (pb_next(&pb, &f)) {
 		if (f.num == ROOTFS_FIELD && f.wire == PB_BYTES &&
@@ -363,7 +363,7 @@ task_create(struct ttrpc_call *call, struct message *m, const void *row)
 	(void)row;
 	if (!rf || decode_rootfs(rf, m->whole, &e) < 0) {
 		if (!rf)
-			err_set(&e, ERR_EXHAUSTED, "out of memory");
+			err_nomem(&e);
 		ttrpc_fail(call, &e);
 	} else if ((op = operation_new(call, OP_START))) {
 		c.rootfs = rf->mounts;
@@ -417,7 +417,7 @@ task_wait(struct ttrpc_call *call, struct message *m, const void *row)
 
 	(void)row;
 	if (!wt) {
-		err_set(&e, ERR_EXHAUSTED, "out of memory");
+		err_nomem(&e);
 		goto fail;
 	}
 	wt->call = call;

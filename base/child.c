@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
 
@@ -31,6 +32,7 @@
 /* Clock ticks a second, as every architecture that gVisor runs on tells them. */
 #define USER_HZ 100
 /* /proc/PID/stat up to the start time. */
+#define PF_EXITING 4	/* proc_pid_stat(5), flags */
 #define STAT_MAX 512
 /* Ancestors that are looked at: runsc's processes are few generations deep. */
 #define ANCESTORS_MAX 32
@@ -129,24 +131,24 @@ stat_number(const char *text, int n)
 	return v;
 }
 
+static bool
+read_stat_text(pid_t pid, char text[STAT_MAX])
+{
+	char path[32];
+
+	fmt(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return file_read(path, text, STAT_MAX) > 0;
+}
+
 /* Parent and start time, in clock ticks since boot, of a process that has not
  * been reaped. */
 static bool
 read_stat(pid_t pid, pid_t *parent, int64_t *start)
 {
-	char path[32], text[STAT_MAX];
-	ssize_t n;
-	int fd;
+	char text[STAT_MAX];
 
-	fmt(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!read_stat_text(pid, text))
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
 	*parent = (pid_t)stat_number(text, 1);
 	*start = stat_number(text, 19);
 	return *parent >= 0 && *start >= 0;
@@ -175,6 +177,15 @@ child_parent(pid_t pid)
 	pid_t parent;
 
 	return read_stat(pid, &parent, &start) ? parent : 0;
+}
+
+bool
+child_is_exiting(pid_t pid)
+{
+	char text[STAT_MAX];
+
+	return !read_stat_text(pid, text) ||
+	    (stat_number(text, 6) & PF_EXITING) != 0;
 }
 
 /* The child of ours that has this pid now; one whose exit was kept has it no

@@ -96,6 +96,8 @@ void child_release(struct child_hold *h);
 bool child_is_descendant(pid_t pid);
 /* The parent of a process; 0 where there is none to be seen. */
 pid_t child_parent(pid_t pid);
+/* Is it on its way out, its descriptors closed, or gone? */
+bool child_is_exiting(pid_t pid);
 
 /* Exit status as a shell gives it: N, or 128 + signal; 255 for unknown. */
 unsigned child_exit_code(int status);

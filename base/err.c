@@ -71,6 +71,12 @@ set_errno(struct err *e, int err, const char *format, va_list ap)
 }
 
 int
+err_nomem(struct err *e)
+{
+	return err_set(e, ERR_EXHAUSTED, "out of memory");
+}
+
+int
 err_sys(struct err *e, const char *format, ...)
 {
 	int err = errno;

@@ -40,6 +40,9 @@ struct err {
 int err_set(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* "out of memory", ERR_EXHAUSTED.  Always returns -1. */
+int err_nomem(struct err *e);
+
 /*
  * Fill *e with the formatted text, ": " and strerror(errno); the code is
  * err_code()'s.  Reads errno before anything else.  Always returns -1.

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 
 #define KEY_MAX 128	/* a full path, with the NUL */
@@ -506,7 +507,7 @@ set_string(char **at, const char *s, struct err *e)
 	char *copy = strdup(s);
 
 	if (!copy)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	free(*at);
 	*at = copy;
 	return 0;
@@ -558,7 +559,7 @@ put_flag(struct reader *r, const char *name, const char *value)
 	size = strlen(name) + strlen(value) + sizeof("--=");
 	flag = malloc(size);
 	if (!flag)
-		return err_set(r->e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(r->e);
 	fmt(flag, size, "--%s=%s", name, value);
 	c->flags[c->nflags++] = flag;
 	r->took = true;
@@ -899,45 +900,11 @@ config_systemd_cgroup(struct config *c, struct err *e)
 int
 config_read_file(struct config *c, const char *path, struct err *e)
 {
-	char *text = NULL;
-	size_t len = 0;
-	struct stat st;
-	ssize_t n = 0;
-	int fd, rc = -1;
+	size_t len;
+	char *text = file_load(AT_FDCWD, path, 0, CONFIG_FILE_MAX, &len, e);
+	int rc = text ? config_parse(c, text, len, path, e) : -1;
 
-	/* O_NONBLOCK: a FIFO must not keep the shim waiting in open(). */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return err_sys(e, "open %s", path);
-	if (fstat(fd, &st) < 0) {
-		err_sys(e, "stat %s", path);
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		err_set(e, ERR_INVALID, "%s: not a regular file", path);
-		goto out;
-	}
-	/* One byte too many, for config_parse() to refuse what is larger. */
-	text = malloc(CONFIG_FILE_MAX + 1);
-	if (!text) {
-		err_set(e, ERR_EXHAUSTED, "out of memory");
-		goto out;
-	}
-	while (len < CONFIG_FILE_MAX + 1) {
-		n = read(fd, text + len, CONFIG_FILE_MAX + 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	if (n < 0)
-		err_sys(e, "read %s", path);
-	else
-		rc = config_parse(c, text, len, path, e);
-out:
 	free(text);
-	close(fd);
 	return rc;
 }
 

@@ -22,7 +22,7 @@ take_string(char **at, const struct pb_field *f, struct err *e)
 		return 0;
 	s = strndup((const char *)f->b.p, f->b.n);
 	if (!s)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	free(*at);
 	*at = s;
 	return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 #include "json.h"
 
@@ -64,20 +65,16 @@ out:
 bool
 saved_read(struct saved *s, const char *bundle)
 {
-	char path[PATH_MAX], *text = malloc(FILE_BYTES);
+	char path[PATH_MAX], *text;
 	struct json j;
 	struct err e;
-	ssize_t n = -1;
-	int fd, options;
+	size_t n;
+	int options;
 
 	*s = (struct saved){ .mounted = true };
 	fmt(path, sizeof(path), "%s/" FILE_NAME, bundle);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (text && fd >= 0)
-		n = read(fd, text, FILE_BYTES);
-	if (fd >= 0)
-		close(fd);
-	if (n < 0 || json_parse(&j, text, (size_t)n, &e) < 0) {
+	text = file_load(AT_FDCWD, path, O_NOFOLLOW, FILE_BYTES, &n, &e);
+	if (!text || json_parse(&j, text, n, &e) < 0) {
 		free(text);
 		return false;
 	}

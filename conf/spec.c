@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/name.h"
 #include "json.h"
@@ -21,63 +22,9 @@
 char *
 spec_read_file(const char *path, size_t *len, struct err *e)
 {
-	char *text = NULL;
-	struct stat st;
-	size_t size;
-	ssize_t n;
-	int fd;
-
-	*len = 0;
-	/*
-	 * The bundle is containerd's, but a link in it would have us read
-	 * somewhere else as root.  O_NONBLOCK for a FIFO, which would keep
-	 * the shim waiting in open().
-	 */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-	    O_NOCTTY);
-	if (fd < 0) {
-		err_sys(e, "open %s", path);
-		return NULL;
-	}
-	if (fstat(fd, &st) < 0) {
-		err_sys(e, "stat %s", path);
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		err_set(e, ERR_INVALID, "%s: not a regular file", path);
-		goto out;
-	}
-	if (st.st_size > SPEC_FILE_MAX) {
-		err_set(e, ERR_INVALID, "%s: larger than %u bytes", path,
-		    SPEC_FILE_MAX);
-		goto out;
-	}
-	size = (size_t)st.st_size + 1;
-	text = malloc(size);
-	if (!text) {
-		err_set(e, ERR_EXHAUSTED, "read %s: out of memory", path);
-		goto out;
-	}
-	while (*len < size) {
-		n = read(fd, text + *len, size - *len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			err_sys(e, "read %s", path);
-			free(text);
-			text = NULL;
-			goto out;
-		}
-		if (n == 0)
-			goto out;
-		*len += (size_t)n;
-	}
-	err_set(e, ERR_ABORTED, "%s: grew while it was read", path);
-	free(text);
-	text = NULL;
-out:
-	close(fd);
-	return text;
+	/* The bundle is containerd's, but a link in it would have us read
+	 * somewhere else as root. */
+	return file_load(AT_FDCWD, path, O_NOFOLLOW, SPEC_FILE_MAX, len, e);
 }
 
 int
@@ -111,7 +58,7 @@ get_string(const struct json *j, int obj, const char *key, char **out,
 	if (*out)
 		return 0;
 	if (errno == ENOMEM)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	return err_set(e, ERR_INVALID, "%s is not a string", key);
 }
 
@@ -202,7 +149,7 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	memset(s, 0, sizeof(*s));
 	path = malloc(size);
 	if (!path)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	fmt(path, size, "%s%s", bundle, name);
 	text = spec_read_file(path, &len, e);
 	if (!text)

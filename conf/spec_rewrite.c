@@ -575,7 +575,7 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 	w.notes = spec_member(&w.j, 0, "annotations");
 	w.mounts = spec_member(&w.j, 0, "mounts");
 	if (json_index_make(&w.index, &w.j, w.notes) < 0) {
-		err_set(e, ERR_EXHAUSTED, "out of memory");
+		err_nomem(e);
 		goto out;
 	}
 	if (volumes(&w) < 0)

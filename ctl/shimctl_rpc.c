@@ -361,7 +361,7 @@ rpc_receive(struct rpc *r, struct rpc_reply *reply, struct err *e)
 			    "the connection; it has ended, or runs as another "
 			    "user or group", r->path);
 		else if (!reply->buf)
-			err_set(e, ERR_EXHAUSTED, "out of memory");
+			err_nomem(e);
 		else if (head[8] == TTRPC_RESPONSE &&
 		    ttrpc_get_u32(head + 4) == r->stream &&
 		    read_response(reply, n, e) == 0)

@@ -612,7 +612,7 @@ exec_process(const struct ctl *o, const char *bundle,
 	    config.toks[tok].end - config.toks[tok].start, e) == 0)
 		ret = edit_process(o, &process, args, out, e);
 	if (ret == 0 && out->bad)
-		ret = err_set(e, ERR_EXHAUSTED, "out of memory");
+		ret = err_nomem(e);
 out:
 	json_free(&process);
 	json_free(&config);

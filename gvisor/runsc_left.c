@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/name.h"
 #include "json.h"
@@ -78,18 +79,15 @@ runsc_exists(const char *root, const char *id)
 static int
 read_sandbox(int dir_fd, const char *name, pid_t *pid, char *id, size_t cap)
 {
-	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
-	    O_NONBLOCK);
-	char *text = fd < 0 ? NULL : malloc(STATE_FILE_MAX);
-	ssize_t n = text ? read(fd, text, STATE_FILE_MAX) : -1;
 	struct json j;
 	struct err e;
 	int64_t v = 0;
-	/* One that is too long to be read whole is no sign of death. */
-	int rc = n < 0 || n == STATE_FILE_MAX ? -1 : 0;
+	size_t n;
+	char *text = file_load(dir_fd, name, O_NOFOLLOW, STATE_FILE_MAX, &n,
+	    &e);
+	int rc = text ? 0 : -1;
 
-	if (rc == 0 && n > 0 &&
-	    json_parse(&j, text, (size_t)n, &e) == 0) {
+	if (text && json_parse(&j, text, n, &e) == 0) {
 		int sandbox = json_get(&j, 0, "sandbox");
 
 		rc = json_int(&j, json_get(&j, sandbox, "pid"), &v) &&
@@ -99,8 +97,6 @@ read_sandbox(int dir_fd, const char *name, pid_t *pid, char *id, size_t cap)
 	}
 	*pid = (pid_t)v;
 	free(text);
-	if (fd >= 0)
-		close(fd);
 	return rc;
 }
 
@@ -411,18 +407,12 @@ process_has(const char *pid, const char *name, const char *flag,
     const char *value)
 {
 	char path[32], text[CMDLINE_MAX];
-	ssize_t n;
-	int fd;
+	long n;
 
 	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text));
-	close(fd);
+	n = file_read(path, text, sizeof(text));
 	if (n <= 0)
 		return false;
-	text[n - 1] = '\0';
 	return strncmp(text, name, strlen(name)) == 0 &&
 	    has_flag(text, (size_t)n, flag, value);
 }

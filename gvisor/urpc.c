@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 #include "json.h"
 #include "base/loop.h"
@@ -85,25 +86,15 @@ parse_state(struct where *w, const char *text, size_t len, struct err *e)
 static int
 read_state(struct where *w, const struct urpc_request *r, struct err *e)
 {
-	char path[PATH_MAX];
-	char *text = NULL;
-	ssize_t n = -1;
-	struct stat st;
-	int fd, rc;
+	char path[PATH_MAX], *text;
+	size_t n;
+	int rc = -1;
 
 	fmt(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root, r->id,
 	    r->sandbox_id);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return err_sys(e, "open %s", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size <= STATE_FILE_MAX)
-		text = malloc((size_t)st.st_size + 1);
+	text = file_load(AT_FDCWD, path, O_NOFOLLOW, STATE_FILE_MAX, &n, e);
 	if (text)
-		n = read(fd, text, (size_t)st.st_size);
-	close(fd);
-	rc = n < 0 ? err_set(e, ERR_INVALID, "%s cannot be read", path) :
-	    parse_state(w, text, (size_t)n, e);
+		rc = parse_state(w, text, n, e);
 	free(text);
 	return rc;
 }
@@ -223,7 +214,7 @@ send_request(int fd, const struct urpc_request *r, struct err *e)
 	/* A new connection takes a request whole, or something is wrong. */
 	n = o.bad ? -1 : send(fd, o.p, o.len, MSG_NOSIGNAL);
 	if (o.bad)
-		rc = err_set(e, ERR_EXHAUSTED, "out of memory");
+		rc = err_nomem(e);
 	else if (n != (ssize_t)o.len)
 		rc = err_sys(e, "send to the control socket");
 	json_out_free(&o);

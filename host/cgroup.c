@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -43,23 +44,6 @@ cgroup_set_proc(const char *dir)
 }
 
 /* -- where it is ---------------------------------------------------------- */
-
-static long
-read_file(const char *path, char *buf, size_t cap)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return -1;
-	while (used < cap - 1 &&
-	    (n = read(fd, buf + used, cap - 1 - used)) > 0)
-		used += (size_t)n;
-	close(fd);
-	buf[used] = '\0';
-	return n < 0 ? -1 : (long)used;
-}
 
 /* Is word in the comma-separated list? */
 static bool
@@ -124,7 +108,7 @@ read_paths(pid_t pid, char *text, struct err *e)
 		fmt(path, sizeof(path), "%s/%d/cgroup", proc, (int)pid);
 	else
 		fmt(path, sizeof(path), "%s/self/cgroup", proc);
-	return read_file(path, text, CGROUP_TEXT_MAX) < 0 ?
+	return file_read(path, text, CGROUP_TEXT_MAX) < 0 ?
 	    err_sys(e, "read %s", path) : 0;
 }
 
@@ -460,7 +444,7 @@ cgroup_read(const struct cgroup *cg, const char *file, char *buf, size_t cap)
 
 	if (!cg || path_in(cg, file, path) < 0)
 		return -1;
-	return read_file(path, buf, cap);
+	return file_read(path, buf, cap);
 }
 
 static bool
@@ -650,7 +634,7 @@ cgroup_get(pid_t pid, struct err *e)
 	struct search search = { cg, theirs };
 
 	if (!cg) {
-		err_set(e, ERR_EXHAUSTED, "out of memory");
+		err_nomem(e);
 		return NULL;
 	}
 	cg->watch.fd = -1;

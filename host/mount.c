@@ -269,7 +269,7 @@ shorten_overlay(const struct mount_spec *s, struct mount_spec *short_s,
 	len = 2 * strlen(s->options[lower]) + 1;
 	*list = malloc(len);
 	if (*base == NULL || *list == NULL)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	strcpy(*list, "lowerdir=");
 	out = *list + strlen(*list);
 	for (;; p = end + 1) {
@@ -453,7 +453,7 @@ prepare(const struct mount_spec *s, unsigned long *flags,
 	*base = NULL;
 	*data = malloc(cap);
 	if (*data == NULL)
-		return err_set(e, ERR_EXHAUSTED, "out of memory");
+		return err_nomem(e);
 	if (check_supported(s, e) < 0)
 		return -1;
 	if (strcmp(s->type, "overlay") == 0 && cap >= page - 512) {
@@ -621,7 +621,7 @@ read_mountinfo(struct err *e)
 			cap = cap ? 2 * cap : MOUNTINFO_BYTES;
 			bigger = realloc(text, cap);
 			if (bigger == NULL) {
-				err_set(e, ERR_EXHAUSTED, "out of memory");
+				err_nomem(e);
 				goto fail;
 			}
 			text = bigger;

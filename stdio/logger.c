@@ -19,6 +19,7 @@
 
 #include "base/child.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -30,7 +31,6 @@
 #define TERM_NS (10 * NS_PER_S)
 #define KILL_NS (2 * NS_PER_S)
 #define DISCARD_BYTES 65536
-#define PF_EXITING 4	/* proc_pid_stat(5), flags */
 
 struct logger {
 	struct logger *next;
@@ -128,30 +128,6 @@ tell(struct logger *l, const struct err *e)
 		log_err("%s: %s", l->label, e->msg);
 }
 
-/* Has the process closed its descriptors since it is ending? */
-static bool
-is_exiting(pid_t pid)
-{
-	char path[64], text[512], *p = NULL;
-	ssize_t n = -1;
-	int fd, i;
-
-	fmt(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	if (n > 0) {
-		text[n] = '\0';
-		p = strrchr(text, ')');
-	}
-	/* ") state parent group session tty foreground flags" */
-	for (i = 0; p && i < 7; i++)
-		p = strchr(p + 1, ' ');
-	return !p || (strtoul(p, NULL, 10) & PF_EXITING) != 0;
-}
-
 static void
 on_ready(struct watch *w, uint32_t revents)
 {
@@ -166,7 +142,7 @@ on_ready(struct watch *w, uint32_t revents)
 		return;
 	close_watch(w);
 	/* Of its end on_exit_status() will tell. */
-	if (n <= 0 && is_exiting(l->child.pid))
+	if (n <= 0 && child_is_exiting(l->child.pid))
 		return;
 	if (!l->freed)
 		timer_stop(&l->timer);
@@ -270,15 +246,10 @@ watch_reader(struct logger *l)
 	static char text[65536];
 	char *pid, *rest = NULL;
 	struct err e;
-	ssize_t n;
 	int fd;
 
-	fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (file_read("/proc/thread-self/children", text, sizeof(text)) <= 0)
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
 	for (pid = strtok_r(text, " \n", &rest); pid;
 	    pid = strtok_r(NULL, " \n", &rest)) {
 		if (!reads(l, pid))

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file: see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Up to n bytes; how many, or -1 and errno. */
+static ssize_t
+read_all(int fd, char *buf, size_t n)
+{
+	size_t used = 0;
+	ssize_t r = 0;
+
+	while (used < n && ((r = read(fd, buf + used, n - used)) > 0 ||
+	    (r < 0 && errno == EINTR)))
+		used += r > 0 ? (size_t)r : 0;
+	return r < 0 ? -1 : (ssize_t)used;
+}
+
+long
+file_read(const char *path, char *buf, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
+	    O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read_all(fd, buf, cap - 1);
+	close(fd);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+char *
+file_load(int dir_fd, const char *path, int flags, size_t max, size_t *len,
+    struct err *e)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+	    O_NOCTTY | flags);
+	char *text = NULL;
+	struct stat st;
+	size_t size = 0;
+	ssize_t n = -1;
+
+	if (fd < 0) {
+		err_sys(e, "open %s", path);
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0) {
+		err_sys(e, "stat %s", path);
+	} else if (!S_ISREG(st.st_mode)) {
+		err_set(e, ERR_INVALID, "%s: not a regular file", path);
+	} else if ((uint64_t)st.st_size > max) {
+		err_set(e, ERR_INVALID, "%s: larger than %zu bytes", path, max);
+	} else {
+		/* One byte more tells of one that grows. */
+		size = (size_t)st.st_size + 1;
+		text = malloc(size + 1);
+		if (!text)
+			err_set(e, ERR_EXHAUSTED, "read %s: out of memory",
+			    path);
+		else if ((n = read_all(fd, text, size)) < 0)
+			err_sys(e, "read %s", path);
+		else if ((size_t)n == size)
+			err_set(e, ERR_ABORTED, "%s: grew while it was read",
+			    path);
+	}
+	close(fd);
+	if (n < 0 || (size_t)n == size) {
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	if (len)
+		*len = (size_t)n;
+	return text;
+}

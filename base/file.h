@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file: files that are read as a whole.  A FIFO or a terminal in the place of
+ * one keeps nobody waiting.  Uses err. */
+#ifndef FILE_H
+#define FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* What path, which is no link, begins with: at most cap - 1 bytes into buf, and
+ * a NUL.  Their number, or -1 and errno.  For /proc, cgroups and small files. */
+long file_read(const char *path, char *buf, size_t cap);
+/*
+ * All of a regular file of at most max bytes and a NUL, to be freed; NULL with
+ * *e.  path is one of dir_fd's (openat(2)); flags: O_NOFOLLOW or 0.  len may be
+ * NULL.
+ */
+char *file_load(int dir_fd, const char *path, int flags, size_t max,
+	size_t *len, struct err *e);
+
+#endif
