@@ -368,6 +368,26 @@ container_new(const struct create_request *c, struct err *e)
 	return ct;
 }
 
+/* Where the sandbox says why it crashes.  Settings may have it elsewhere. */
+static void
+open_panic_log(struct container *ct)
+{
+	struct runsc_env *env = &ct->env;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!env->log_directory) {
+		if (!config_has_flag(&ct->config, "alsologtostderr") &&
+		    !config_has_flag(&ct->config, "panic-log"))
+			env->panic_fd = memfd_create("runsc-panic",
+			    MFD_CLOEXEC);
+		return;
+	}
+	fmt(path, sizeof(path), "%s/" RUNSC_PANIC_LOG, env->log_directory);
+	if (stat(path, &st) == 0)
+		env->panic_from = st.st_size;
+}
+
 static int
 fill_env(struct container *ct, struct err *e)
 {
@@ -392,9 +412,8 @@ fill_env(struct container *ct, struct err *e)
 	env->create_timeout_ns = ct->config.create_timeout_ns;
 	env->start_timeout_ns = ct->config.start_timeout_ns;
 	env->command_timeout_ns = ct->config.command_timeout_ns;
-	if (!ct->spec.is_sub && !env->log_directory &&
-	    !config_has_flag(&ct->config, "alsologtostderr"))
-		env->panic_fd = memfd_create("runsc-panic", MFD_CLOEXEC);
+	if (!ct->spec.is_sub)
+		open_panic_log(ct);
 	env->bundle_fd = open(ct->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (env->bundle_fd < 0)
 		return err_sys(e, "open bundle %s", ct->bundle);
@@ -404,19 +423,22 @@ fill_env(struct container *ct, struct err *e)
 /* What the verb `delete` needs when this process is no more.  Not over what is
  * of another container, which lives: its bundle is not to be had. */
 static int
-save(const struct container *ct, const struct create_request *c, struct err *e)
+save(struct container *ct, const struct create_request *c, struct err *e)
 {
-	const struct saved now = {
+	struct saved now = {
 		.id = ct->id, .binary = ct->config.binary_name,
 		.root = ct->config.root, .runsc_root = ct->runsc_root,
-		.mounted = c->nrootfs > 0, .own_cgroup = ct->cgroup_is_ours,
+		.mounted = c->nrootfs > 0,
 	};
 	struct saved old;
-	bool taken = saved_read(&old, ct->bundle) && old.id &&
-	    old.runsc_root && strcmp(old.id, ct->id) != 0 &&
-	    runsc_exists(old.runsc_root, old.id) &&
+	bool there = saved_read(&old, ct->bundle) && old.id && old.runsc_root;
+	bool same = there && strcmp(old.id, ct->id) == 0;
+	bool taken = there && !same && runsc_exists(old.runsc_root, old.id) &&
 	    runsc_is_alive(old.runsc_root, old.id);
 
+	/* A Create that was cut short, and its `delete` too. */
+	ct->cgroup_is_ours |= same && old.own_cgroup;
+	now.own_cgroup = ct->cgroup_is_ours;
 	if (taken)
 		err_set(e, ERR_EXISTS, "bundle %s is that of container %s, "
 		    "which runs", ct->bundle, old.id);

@@ -271,9 +271,9 @@ on_exec_started(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	if (res->err.code != ERR_OK) {
 		e = res->err;
-		/* So it begins where the sandbox has started nothing. */
-		p->ct->strays.due |= !fmt_find(e.msg, "executing processes "
-		    "for container");
+		/* Who says why has started nothing, but for what comes after
+		 * that (runsc/cmd/exec.go). */
+		p->ct->strays.due |= !res->told || fmt_find(e.msg, "pid file");
 		err_prefix(&e, "OCI runtime exec failed");
 		start_failed(p, &e);
 		return;

@@ -29,8 +29,6 @@
 #define LOG_READ_MAX (1u << 20)	/* of the log's end: a command line may be in it */
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
-#define PANIC_LOG "gvisor_panic.log"
-#define PANIC_BYTES 65536
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
 #define STARTED_DIES_NS (100 * NS_PER_MS)
 #define DYING_NS (2 * NS_PER_S)	/* of what SIGKILL was sent to */
@@ -272,6 +270,7 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 	}
 	last = log ? runsc_errors(log, loglen, msg, sizeof(msg)) : NULL;
 	if (last) {
+		r->told = true;
 		err_set(e, ERR_UNKNOWN, "%s", msg);
 		r->gone = runsc_says_gone(last);
 		return;
@@ -344,36 +343,6 @@ cmd_end(struct runsc_cmd *c, bool killed)
 		timer_start(&c->deadline, STARTED_DIES_NS, on_started_died);
 	else
 		cmd_release(c);
-}
-
-bool
-runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap)
-{
-	/* The last is in each dump of Go's runtime. */
-	static const char *const marks[] = { "panic: ", "fatal error: ",
-		"SIGABRT: ", "SIGQUIT: ", "goroutine " };
-	char path[PATH_MAX], *log = malloc(PANIC_BYTES);
-	const char *at = NULL;
-	ssize_t n = -1;
-	size_t i;
-	int fd;
-
-	if (env->log_directory)
-		fmt(path, sizeof(path), "%s/" PANIC_LOG, env->log_directory);
-	fd = env->log_directory ? open(path, O_RDONLY | O_CLOEXEC |
-	    O_NONBLOCK) : env->panic_fd;
-	if (log && fd > 0)
-		n = pread(fd, log, PANIC_BYTES - 1, 0);
-	if (env->log_directory)
-		fd_close(&fd);
-	if (n > 0)
-		log[n] = '\0';
-	for (i = 0; n > 0 && !at && i < sizeof(marks) / sizeof(marks[0]); i++)
-		at = fmt_find(log, marks[i]);
-	if (at)
-		fmt(text, cap, "%.*s", (int)strcspn(at, "\n"), at);
-	free(log);
-	return at != NULL;
 }
 
 static bool
@@ -580,7 +549,7 @@ begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 	arg_add(a, "--log-format=json");
 	/* Of the sandbox that it makes. */
 	if (env->log_directory && makes_sandbox(c))
-		arg_add(a, "--panic-log=%s/" PANIC_LOG, env->log_directory);
+		arg_add(a, "--panic-log=%s/" RUNSC_PANIC_LOG, env->log_directory);
 	else if (env->panic_fd > 0 && makes_sandbox(c))
 		arg_add(a, "--panic-log=/proc/%d/fd/%d", (int)getpid(),
 		    env->panic_fd);

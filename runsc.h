@@ -42,6 +42,9 @@ struct runsc_control {
 
 /* Whom the commands are for.  All strings are the owner's and outlive the
  * commands. */
+/* In log_directory. */
+#define RUNSC_PANIC_LOG "gvisor_panic.log"
+
 struct runsc_env {
 	const char *binary;
 	const char *root;		/* from runsc_root() */
@@ -53,6 +56,7 @@ struct runsc_env {
 	int bundle_fd;			/* O_PATH of the bundle */
 	const char *log_directory;	/* for --user-log, --panic-log; NULL */
 	int panic_fd;			/* memfd for the latter; 0: none */
+	off_t panic_from;		/* where in it this sandbox began */
 	int64_t create_timeout_ns;
 	int64_t start_timeout_ns;
 	int64_t command_timeout_ns;
@@ -60,6 +64,7 @@ struct runsc_env {
 
 struct runsc_result {
 	struct err err;		/* code ERR_OK: it worked */
+	bool told;		/* of a failure: runsc has logged why */
 	bool gone;		/* runsc knows no such container, or its
 				   sandbox or process has ended */
 	const char *out;	/* standard output; NUL-terminated */

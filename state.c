@@ -626,8 +626,13 @@ sandbox_status(const struct process *p, int status)
 
 	if (p->start_failed)
 		return START_FAILED_STATUS;
-	if (code != GO_PANIC_STATUS ||
-	    !runsc_has_panicked(&p->ct->env, text, sizeof(text)))
+	if (code != GO_PANIC_STATUS)
+		return code;
+	if (!p->ct->env.log_directory && p->ct->env.panic_fd <= 0)
+		log_warn("%s: ended with %u, which a crash of the sandbox would "
+		    "do too: the settings have its panic log elsewhere",
+		    process_name(p), code);
+	if (!runsc_has_panicked(&p->ct->env, text, sizeof(text)))
 		return code;
 	log_err("%s: sandbox %d has crashed, reporting %d: %s",
 	    process_name(p), (int)p->pid, p->killed ? STATUS_KILLED :

@@ -355,6 +355,7 @@ void
 runsc_forget(const char *root, const char *ns, const char *id)
 {
 	bool own = is_own_root(root, ns, id);
+	char socket[NAME_MAX + 1];
 	struct dirent *d;
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
 	    (own ? O_NOFOLLOW : 0));
@@ -369,8 +370,10 @@ runsc_forget(const char *root, const char *ns, const char *id)
 	 * namespace, which creates at once have mounted many times. */
 	if (own)
 		forget_netns(dirfd(dir));
+	fmt(socket, sizeof(socket), "runsc-%s.sock", id);
 	while ((d = readdir(dir))) {
-		if (own || is_state_of(d->d_name, id, ""))
+		if (own || is_state_of(d->d_name, id, "") ||
+		    strcmp(d->d_name, socket) == 0)
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
 	if (!own && only_netns(dirfd(dir)))

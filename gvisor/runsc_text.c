@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc_text: what runsc prints and logs; see runsc.h. */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "json.h"
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "runsc.h"
+
+#define PANIC_BYTES 65536
 
 void
 runsc_trim(char *s)
@@ -214,4 +219,35 @@ runsc_says_gone(const char *msg)
 			return true;
 	}
 	return false;
+}
+
+bool
+runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap)
+{
+	/* The last is in each dump of Go's runtime. */
+	static const char *const marks[] = { "panic: ", "fatal error: ",
+		"SIGABRT: ", "SIGQUIT: ", "goroutine " };
+	char path[PATH_MAX], *log = malloc(PANIC_BYTES);
+	int fd = env->panic_fd > 0 ? env->panic_fd : -1;
+	const char *at = NULL;
+	ssize_t n = -1;
+	size_t i;
+
+	if (env->log_directory) {
+		fmt(path, sizeof(path), "%s/" RUNSC_PANIC_LOG,
+		    env->log_directory);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (log && fd >= 0)
+		n = pread(fd, log, PANIC_BYTES - 1, env->panic_from);
+	if (env->log_directory)
+		fd_close(&fd);
+	if (n > 0)
+		log[n] = '\0';
+	for (i = 0; n > 0 && !at && i < sizeof(marks) / sizeof(marks[0]); i++)
+		at = fmt_find(log, marks[i]);
+	if (at)
+		fmt(text, cap, "%.*s", (int)strcspn(at, "\n"), at);
+	free(log);
+	return at != NULL;
 }

@@ -16,6 +16,7 @@
 #define VERSION "x"
 
 #define err_set(...) (err_set(__VA_ARGS__), -1)
+#define err_nomem(e) (err_nomem(e), -1)
 #define err_sys(...) (err_sys(__VA_ARGS__), -1)
 #define err_prefix(...) (err_prefix(__VA_ARGS__), -1)
 

@@ -9,7 +9,7 @@ int
 message_decode(struct message *m, struct pb_bytes in, const char *kinds,
     struct err *e)
 {
-	size_t nkinds = kinds ? strlen(kinds) : 0, used = 0;
+	size_t nkinds, used = 0;
 	struct pb_in pb;
 	struct pb_field f;
 	char kind;
@@ -21,6 +21,7 @@ message_decode(struct message *m, struct pb_bytes in, const char *kinds,
 		m->str[i] = "";
 	if (!kinds)
 		return 0;
+	nkinds = strlen(kinds);
 	/* Every string of the message and its NUL fit in the message's size:
 	 * each has at least two bytes of tag and length.  A string given
 	 * twice too. */

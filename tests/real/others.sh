@@ -171,7 +171,10 @@ case_crash() {
 	255) has "the log" "$(cat "$T/b/cr/log")" "has crashed" ;;
 	*) is status "$rc" 255 ;;
 	esac
-	bundle c2 false sh -c 'exit 2'
+	mkdir -p "$T/logs"
+	echo "panic: of an earlier sandbox of this pod" >"$T/logs/gvisor_panic.log"
+	NOTES="\"io.kubernetes.cri.sandbox-log-directory\": \"$T/logs\"" \
+	    bundle c2 false sh -c 'exit 2'
 	ctl run --shim "$SHIM" --config "$T/runsc.toml" "$T/b/c2" c2
 	is "one that says 2" $? 2
 	nothing_left

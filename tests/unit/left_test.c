@@ -163,6 +163,7 @@ START_TEST(netns)
 	    "", MS_BIND, NULL), 0);
 	pin("ns/web2");
 	pin("ns/live");
+	touch("ns/runsc-other.sock");
 	touch("ns/live/x");
 	ck_assert_int_eq(mkdir(at("ns/plain"), 0700), 0);
 	snprintf(root, sizeof(root), "%s/ns/web", dir);
@@ -170,6 +171,10 @@ START_TEST(netns)
 	ck_assert(!there("ns/web") && !there("ns/web2"));
 	ck_assert(there("ns/live/x") && there("ns/plain"));
 	ck_assert_int_eq(umount2(at("ns/live/null-netns"), 0), 0);
+	/* Where others have theirs, too, its socket goes with it. */
+	snprintf(root, sizeof(root), "%s/ns", dir);
+	runsc_forget(root, "x", "other");
+	ck_assert(!there("ns/runsc-other.sock") && there("ns/plain"));
 }
 END_TEST
 
