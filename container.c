@@ -426,13 +426,13 @@ static int
 save(struct container *ct, const struct create_request *c, struct err *e)
 {
 	struct saved now = {
-		.id = ct->id, .binary = ct->config.binary_name,
-		.root = ct->config.root, .runsc_root = ct->runsc_root,
+		.id = ct->id, .namespace = (char *)ns,
+		.binary = ct->config.binary_name, .root = ct->config.root, .runsc_root = ct->runsc_root,
 		.mounted = c->nrootfs > 0,
 	};
 	struct saved old;
 	bool there = saved_read(&old, ct->bundle) && old.id && old.runsc_root;
-	bool same = there && strcmp(old.id, ct->id) == 0;
+	bool same = there && saved_is_of(&old, ns, ct->id);
 	bool taken = there && !same && runsc_exists(old.runsc_root, old.id) &&
 	    runsc_is_alive(old.runsc_root, old.id);
 
@@ -708,7 +708,8 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		    "with the other", ct->id, other);
 	}
 	root = ct->spec.is_sub ? state_find_container(ct->env.sandbox_id) : NULL;
-	if (root && root->init.state == STATE_PAUSED)
+	if (root && (root->init.state == STATE_PAUSED ||
+	    (root->init.current && root->init.current->op == OP_PAUSE)))
 		return err_set(e, ERR_PRECONDITION, "container %s: sandbox %s "
 		    "is paused", ct->id, root->id);
 	if (c->checkpoint && c->checkpoint[0] &&

@@ -226,7 +226,7 @@ verb_delete(const struct options *o)
 		return EXIT_FAILED;
 	}
 	saved = saved_read(&s, bundle);
-	if (saved && s.id && strcmp(s.id, o->id) != 0) {
+	if (saved && !saved_is_of(&s, o->namespace, o->id)) {
 		/* Another's bundle: its Create was refused. */
 		print_response(o->id, bundle);
 		saved_free(&s);

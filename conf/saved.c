@@ -34,6 +34,8 @@ saved_write(const struct saved *s, int bundle_fd, const char *bundle,
 	json_put_fmt(&o, "{");
 	put(&o, "id", s->id);
 	json_put_fmt(&o, ",");
+	put(&o, "namespace", s->namespace);
+	json_put_fmt(&o, ",");
 	put(&o, "rootfs", rootfs);
 	json_put_fmt(&o, ",\"options\":{");
 	put(&o, "binaryName", s->binary);
@@ -80,6 +82,7 @@ saved_read(struct saved *s, const char *bundle)
 	}
 	options = json_get(&j, 0, "options");
 	s->id = json_strdup(&j, json_get(&j, 0, "id"));
+	s->namespace = json_strdup(&j, json_get(&j, 0, "namespace"));
 	s->binary = json_strdup(&j, json_get(&j, options, "binaryName"));
 	s->root = json_strdup(&j, json_get(&j, options, "root"));
 	s->runsc_root = json_strdup(&j, json_get(&j, 0, "runscRoot"));
@@ -90,10 +93,18 @@ saved_read(struct saved *s, const char *bundle)
 	return true;
 }
 
+bool
+saved_is_of(const struct saved *s, const char *namespace, const char *id)
+{
+	return (!s->id || strcmp(s->id, id) == 0) &&
+	    (!s->namespace || strcmp(s->namespace, namespace) == 0);
+}
+
 void
 saved_free(struct saved *s)
 {
 	free(s->id);
+	free(s->namespace);
 	free(s->binary);
 	free(s->root);
 	free(s->runsc_root);

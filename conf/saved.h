@@ -6,7 +6,7 @@
  * Written before anything of the container is made, so a bundle without it has
  * nothing that is the verb's to remove.  The members that it has in common with
  * gVisor's own shim (shim/runsc/state.go) are named as there; that one's file
- * is read too, and lacks id, runscRoot, mounted and ownCgroup.
+ * is read too, and lacks id, namespace, runscRoot, mounted and ownCgroup.
  * Uses json, fmt, err.
  */
 #ifndef SAVED_H
@@ -17,8 +17,9 @@
 #include "base/err.h"
 
 struct saved {
-	char *id;		/* of the container; NULL: not said */
-	char *binary;		/* runsc; NULL: not said, as the next two */
+	char *id;		/* of the container; NULL: not said, as all below */
+	char *namespace;
+	char *binary;		/* runsc */
 	char *root;		/* as the settings have it */
 	char *runsc_root;	/* as runsc gets it */
 	bool mounted;		/* Create mounted BUNDLE/rootfs */
@@ -31,6 +32,8 @@ int saved_write(const struct saved *s, int bundle_fd, const char *bundle,
 /* False if there is none that can be read; then *s is empty.  *s is to be
  * freed in any case. */
 bool saved_read(struct saved *s, const char *bundle);
+/* Is it, as far as it says, of that container? */
+bool saved_is_of(const struct saved *s, const char *namespace, const char *id);
 void saved_free(struct saved *s);
 
 #endif

@@ -325,6 +325,39 @@ START_TEST(failed_start_waits_for_no_reader)
 }
 END_TEST
 
+/* Nothing comes into a pod that is paused, or about to be; and with others in it
+ * nothing of it is paused. */
+START_TEST(pause_of_a_pod)
+{
+	static const char notes[] = "\"io.kubernetes.cri.container-type\":"
+	    "\"container\",\"io.kubernetes.cri.sandbox-id\":\"pod\"";
+	struct create_args a = { .id = "k", .in = "", .out = "", .err = "",
+		.config_path = toml };
+	uint32_t stream;
+	struct reply r;
+
+	run("pod", "\"hang\"");
+	a.bundle = make_bundle("k", "\"hang\"", notes, false);
+	faults("pause:delay=300");
+	stream = send_call("containerd.task.v2.Task", "Pause", "pod", "", 0);
+	ck_assert_int_eq(task_create(c, &a, NULL), 9);
+	ck_assert_ptr_nonnull(strstr(client_error, "is paused"));
+	ck_assert(client_recv(c, stream, &r, CLIENT_WAIT_MS));
+	ck_assert_int_eq(r.code, 0);
+	ck_assert_int_eq(task_create(c, &a, NULL), 9);
+	ck_assert_int_eq(task_simple(c, "Resume", "pod"), 0);
+	ck_assert_int_eq(task_create(c, &a, NULL), 0);
+	ck_assert_int_eq(task_start(c, "k", "", NULL), 0);
+	ck_assert_int_eq(task_simple(c, "Pause", "pod"), 9);
+	ck_assert_int_eq(task_simple(c, "Pause", "k"), 9);
+	ck_assert_ptr_nonnull(strstr(client_error, "whole sandbox"));
+	faults("");
+	remove_container("k");
+	remove_container("pod");
+	shut_down();
+}
+END_TEST
+
 START_TEST(own_timeout_of_create)
 {
 	uint8_t buf[512];
@@ -785,7 +818,7 @@ add(Suite *s)
 {
 	const TTest *const tests[] = {
 		no_deadline, own_timeout_of_create,
-		failed_start_waits_for_no_reader, late_is_not_done,
+		failed_start_waits_for_no_reader, pause_of_a_pod, late_is_not_done,
 		delete_in_each_state, delete_while_creating,
 		fifty_thousand_stats, as_many_execs_as_there_may_be,
 		stops_are_given_up, secrets_of_an_exec, modes, start_killed,

@@ -64,6 +64,9 @@ case_bundle_of_another() {
 	has "the error" "$(cat "$T/err")" "that of container ba"
 	ctl shutdown bb
 	verb_delete bb "$T/b/ba" || why "delete failed"
+	# Of the same name, in another namespace of containerd.
+	"$SHIM" -namespace "$NS-2" -address "$SOCK" -id ba -bundle "$T/b/ba" \
+	    delete >/dev/null || why "delete failed"
 	is "the first one's exec" "$(ctl exec ba echo alive)" alive
 	ended ba
 	nothing_left
