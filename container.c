@@ -436,8 +436,9 @@ save(struct container *ct, const struct create_request *c, struct err *e)
 	bool taken = there && !same && runsc_exists(old.runsc_root, old.id) &&
 	    runsc_is_alive(old.runsc_root, old.id);
 
-	/* A Create that was cut short, and its `delete` too. */
-	ct->cgroup_is_ours |= same && old.own_cgroup;
+	/* Of an earlier life, whose `delete` was cut short too, that is known. */
+	if (same && cgroup_exists(ct->spec.cgroups_path, ct->id))
+		ct->cgroup_is_ours = old.own_cgroup;
 	now.own_cgroup = ct->cgroup_is_ours;
 	if (taken)
 		err_set(e, ERR_EXISTS, "bundle %s is that of container %s, "
