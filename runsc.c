@@ -98,22 +98,6 @@ arg_add(struct args *a, const char *format, ...)
 	a->used += n + 1;
 }
 
-bool
-runsc_expand_id(char *out, size_t cap, const char *text, const char *id)
-{
-	const char *hit;
-	size_t n = 0;
-
-	while ((hit = fmt_find(text, "%ID%")) && n < cap) {
-		n += fmt(out + n, cap - n, "%.*s%s", (int)(hit - text), text,
-		    id);
-		text = hit + 4;
-	}
-	if (n < cap)
-		n += fmt(out + n, cap - n, "%s", text);
-	return n < cap;
-}
-
 static void
 arg_add_expanded(struct args *a, const char *flag, const char *id)
 {
@@ -932,6 +916,37 @@ runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
 	return ask(c, URPC_SIGNAL, e);
 }
 
+static void
+on_destroyed(void *arg, const struct urpc_reply *reply)
+{
+	struct runsc_cmd *c = arg;
+
+	c->call = NULL;
+	log_debug("%s: its creation was cut short: %s", c->env->id,
+	    reply->end == URPC_OK ? "removed from the sandbox" :
+	    reply->err.msg);
+	tell_absent(&c->deadline);
+}
+
+/* runsc has no state of a container whose `create` was cut short, but the
+ * sandbox may have it by then, and would not have it again. */
+static bool
+destroy(struct runsc_cmd *c)
+{
+	const struct runsc_env *env = c->env;
+	const struct urpc_request r = {
+		.method = URPC_DESTROY, .root = env->root, .id = env->id,
+		.sandbox_id = env->sandbox_id,
+		.timeout_ns = env->command_timeout_ns,
+	};
+
+	if (env->control && env->control->mode != CONTROL_OFF &&
+	    strcmp(env->id, env->sandbox_id) != 0 &&
+	    !runsc_exists(env->root, env->id))
+		c->call = urpc_call(&r, on_destroyed, c);
+	return c->call != NULL;
+}
+
 struct runsc_cmd *
 runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
     void *arg, struct err *e)
@@ -940,8 +955,8 @@ runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
 	    arg, e);
 	struct args a;
 
-	if (!c)
-		return NULL;
+	if (!c || destroy(c))
+		return c;
 	begin_args(&a, env, c);
 	if (force)
 		arg_add(&a, "--force");

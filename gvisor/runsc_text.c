@@ -13,6 +13,22 @@
 
 #define PANIC_BYTES 65536
 
+bool
+runsc_expand_id(char *out, size_t cap, const char *text, const char *id)
+{
+	const char *hit;
+	size_t n = 0;
+
+	while ((hit = fmt_find(text, "%ID%")) && n < cap) {
+		n += fmt(out + n, cap - n, "%.*s%s", (int)(hit - text), text,
+		    id);
+		text = hit + 4;
+	}
+	if (n < cap)
+		n += fmt(out + n, cap - n, "%s", text);
+	return n < cap;
+}
+
 void
 runsc_trim(char *s)
 {

@@ -51,6 +51,7 @@ struct urpc {
 static const char *const names[URPC_METHODS] = {
 	[URPC_WAIT] = "Wait", [URPC_SIGNAL] = "Signal",
 	[URPC_PROCESSES] = "Processes",
+	[URPC_DESTROY] = "DestroySubcontainer",
 };
 
 /* -- the address ---------------------------------------------------------- */
@@ -90,8 +91,8 @@ read_state(struct where *w, const struct urpc_request *r, struct err *e)
 	size_t n;
 	int rc = -1;
 
-	fmt(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root, r->id,
-	    r->sandbox_id);
+	fmt(path, sizeof(path), "%s/%s_sandbox:%s.state", r->root,
+	    r->method == URPC_DESTROY ? r->sandbox_id : r->id, r->sandbox_id);
 	text = file_load(AT_FDCWD, path, O_NOFOLLOW, STATE_FILE_MAX, &n, e);
 	if (text)
 		rc = parse_state(w, text, n, e);

@@ -29,7 +29,10 @@
 
 #define URPC_REPLY_MAX (1u << 20)
 
-enum urpc_method { URPC_WAIT, URPC_SIGNAL, URPC_PROCESSES, URPC_METHODS };
+/* Destroy: what the sandbox has of a container that is not its first; no state
+ * of it need be there. */
+enum urpc_method { URPC_WAIT, URPC_SIGNAL, URPC_PROCESSES, URPC_DESTROY,
+	URPC_METHODS };
 
 /* Strings need to live during urpc_call() only. */
 struct urpc_request {

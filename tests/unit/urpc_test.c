@@ -305,6 +305,8 @@ static const struct {
 	{ URPC_WAIT, HUGE, "", URPC_BROKEN, "too large" },
 	{ URPC_SIGNAL, WHOLE, OK("{}"), URPC_OK, "" },
 	{ URPC_SIGNAL, WHOLE, OK("null"), URPC_OK, "" },
+	{ URPC_DESTROY, WHOLE, OK("{}"), URPC_OK, "" },
+	{ URPC_DESTROY, WHOLE, OK("7"), URPC_BROKEN, "no sense" },
 	{ URPC_SIGNAL, WHOLE, OK("\"x\""), URPC_BROKEN, "no sense" },
 	{ URPC_SIGNAL, WHOLE, OK("{\"a\":1}"), URPC_BROKEN, "no sense" },
 	{ URPC_SIGNAL, WHOLE, "{\"success\":true}", URPC_BROKEN, "no sense" },
@@ -330,7 +332,8 @@ START_TEST(reply)
 	const char *text = replies[_i].reply;
 
 	serve_at(default_path(), replies[_i].manner, text, strlen(text));
-	write_state("c", server, default_path());
+	write_state(r.method == URPC_DESTROY ? "s" : "c", server,
+	    default_path());
 	call(&r);
 	ck_assert_msg(got.end == replies[_i].end, "%s: end %d, %s", text,
 	    got.end, got.err.msg);
