@@ -56,6 +56,20 @@ case_lenient() {
 	conf
 }
 
+# 13.26: the forms of TOML that people have.
+case_forms_of_toml() {
+	printf '\xef\xbb\xbflog_level = "info"\nrunsc_config = { network = "none" }\n' \
+	    >"$T/runsc.toml"
+	run_fg ft1 sh -c 'exit 7'
+	is "status with a byte order mark and a table in line" $? 7
+	printf 'binary_name = """\\\n  %s"""\n[runsc_config]\nnetwork = "none"\n' \
+	    "$RUNSC" >"$T/runsc.toml"
+	run_fg ft2 sh -c 'exit 8'
+	is "status with a string of several lines" $? 8
+	nothing_left
+	conf
+}
+
 # notices TEXT MODE: a runsc that prints at each of its commands
 notices() {
 	local out

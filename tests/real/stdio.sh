@@ -169,5 +169,51 @@ case_background_output() {
 	nothing_left
 }
 
+# 13.21: what nobody has read yet is as much as the FIFO holds, however short the
+# pieces, and delays no end.
+case_short_pieces() {
+	local t0
+
+	# shellcheck disable=SC2016 # for the shell inside
+	bundle sp false sh -c 'for i in $(seq 1 60); do echo $i; sleep 0.01; done; exit 3'
+	mkfifo "$T/sp.out"
+	exec 8<>"$T/sp.out"
+	start_shim sp >/dev/null || why "no shim"
+	ctl_create sp --stdout "$T/sp.out" || why "create failed"
+	ctl start sp || why "start failed"
+	t0=$SECONDS
+	is status "$(ctl wait sp)" 3
+	[ $((SECONDS - t0)) -lt 5 ] || why "its end took $((SECONDS - t0)) s"
+	ctl delete sp >/dev/null
+	is "lines" "$(timeout 2 cat <&8 | tail -n 1)" 60
+	exec 8<&-
+	nothing_left
+}
+
+# 13.4: a client of an exec that reads nothing delays not the container's end.
+case_exec_that_nobody_reads() {
+	local t0 pid
+
+	bundle en false sleep 1000
+	start_shim en >/dev/null || why "no shim"
+	ctl_create en || why "create failed"
+	ctl start en || why "start failed"
+	mkfifo "$T/en.hold"
+	# shellcheck disable=SC2094 # it is only held open
+	ctl exec en sh -c 'head -c 300000 /dev/zero; sleep 1000' |
+	    { read -r _ <"$T/en.hold"; cat >/dev/null; } &
+	pid=$!
+	until_true 10 eval 'ctl ps en | grep -q shimctl' || why "no exec"
+	sleep 0.5
+	ctl kill en KILL
+	t0=$SECONDS
+	is status "$(ctl wait en)" 137
+	[ $((SECONDS - t0)) -lt 4 ] || why "its end took $((SECONDS - t0)) s"
+	echo >"$T/en.hold"
+	wait "$pid"
+	ctl delete en >/dev/null
+	nothing_left
+}
+
 begin
 run_cases
