@@ -157,6 +157,32 @@ write_out(int fd, const char *p, size_t n)
 	return 0;
 }
 
+/* The shim waits some seconds for who takes nothing.  A child of ours reads on,
+ * until the container's last process has gone. */
+static void
+discard_rest(const struct stdio *s)
+{
+	struct pollfd p[2] = {
+		{ .fd = s->fd[1], .events = POLLIN },
+		{ .fd = s->fd[2], .events = POLLIN },
+	};
+	char buf[COPY_BYTES];
+	ssize_t n;
+	int i;
+
+	if (fork() != 0)
+		return;
+	while ((p[0].fd >= 0 || p[1].fd >= 0) && poll(p, 2, -1) > 0) {
+		for (i = 0; i < 2; i++) {
+			n = p[i].revents ? read(p[i].fd, buf, sizeof(buf)) : 1;
+			if (n == 0 || (n < 0 && errno != EAGAIN &&
+			    errno != EINTR))
+				p[i].fd = -1;
+		}
+	}
+	_exit(0);
+}
+
 /* Copy once from output i; false when there is nothing now. */
 static bool
 copy_output(struct stdio *s, int i)
@@ -167,7 +193,8 @@ copy_output(struct stdio *s, int i)
 	if (n > 0 && write_out(i, buf, (size_t)n) < 0) {
 		s->lost = errno;
 		s->lost_fd = i;
-		/* Nothing more is taken, not of the other one either. */
+		/* Nothing more is wanted, not of the other one either. */
+		discard_rest(s);
 		close_stream(s, 1);
 		close_stream(s, 2);
 		return false;
