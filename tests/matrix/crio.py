@@ -19,9 +19,9 @@ import time
 
 SHIM, RUNSC_TOML, ROOTFS, TOP, CGROUP = sys.argv[1:]
 SECONDS = 30
-CREATED, RUNNING, STOPPED, PAUSED = 1, 2, 3, 4
+CREATED, RUNNING, STOPPED = 1, 2, 3
 NOT_FOUND = 5
-UNIMPLEMENTED = 12
+FAILED_PRECONDITION, UNIMPLEMENTED = 9, 12
 
 
 class Wrong(Exception):
@@ -366,10 +366,15 @@ def exec_not_found():
 
 
 def pause():
-    main.call("Pause")
-    want(main.state(), PAUSED)
-    main.call("Resume")
+    """What runsc pauses is the sandbox, and the pod's first would say that it
+    runs."""
+    try:
+        main.call("Pause")
+        raise Wrong("it is paused")
+    except Refused as e:
+        want(e.code, FAILED_PRECONDITION)
     want(main.state(), RUNNING)
+    want(main.exec("/bin/true")[0], 0)
 
 
 def stats():
