@@ -32,8 +32,8 @@
 /* Clock ticks a second, as every architecture that gVisor runs on tells them. */
 #define USER_HZ 100
 /* /proc/PID/stat up to the start time. */
-#define PF_EXITING 4	/* proc_pid_stat(5), flags */
 #define STAT_MAX 512
+#define PF_EXITING 4	/* proc_pid_stat(5), flags */
 /* Ancestors that are looked at: runsc's processes are few generations deep. */
 #define ANCESTORS_MAX 32
 

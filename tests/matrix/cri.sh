@@ -37,7 +37,7 @@ image localhost/pause:1 1
 # shellcheck disable=SC2034
 IMAGE_CMD='"/bin/sh"'
 image localhost/busybox:1 1
-nets="host pod"
+nets="host pod options"
 ! containerd --version | grep -q ' [v ]*2\.' || nets+=" shim"
 for net in $nets; do
 	timeout -k 5 300 /usr/bin/python3 "$matrix_dir/cri.py" \

@@ -61,6 +61,17 @@ cri_config() {
 	[plugins."$1".containerd.runtimes.runsc.options]
 	  TypeUrl = "io.containerd.runsc.v1.options"
 	  ConfigPath = "$T/runsc.toml"
+	[plugins."$1".containerd.runtimes.runsc-options]
+	  runtime_type = "io.containerd.runsc.v1"
+	[plugins."$1".containerd.runtimes.runsc-options.options]
+	  SystemdCgroup = false
+	  BinaryName = "$(command -v runsc)"
+	  Root = "$T/runsc-root"
+	  CriuPath = ""
+	  NoPivotRoot = false
+	  IoUid = 0
+	[plugins."$1".containerd.runtimes.runsc-options.options.runsc_config]
+	  network = "none"
 	E
 	[ "$2" = 2 ] || cat <<-E
 	[plugins."$1".containerd.runtimes.runsc-sandbox]

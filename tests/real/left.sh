@@ -124,37 +124,37 @@ no_cgroup() {
 	[ "$(cgroups_of "$1")" = 0 ]
 }
 
+# cut_short ID CGROUP MS: a create whose shim is killed, and what containerd does
+# then.
+cut_short() {
+	local pid
+
+	used "$1"
+	run --rm --cgroup "/$NS-$2" --rootfs "$ROOTFS" "$1" true \
+	    >/dev/null 2>&1 &
+	pid=$!
+	until_true 5 is_creating
+	sleep "0.0$3"
+	kill_it shim
+	wait "$pid"
+	until_true 10 no_task "$1"
+	c task delete "$1" >/dev/null 2>&1
+	c container delete "$1"
+}
+
 # 13.10: the verb removes the cgroup of a create that was cut short by its name,
 # which need not be the container's; one that was there before stays.
 case_cgroup_of_another_name() {
-	local ms pid d
+	local ms d
 
 	for ms in 30 60 90; do
-		used cn
-		run --rm --cgroup "/$NS-odd" --rootfs "$ROOTFS" cn true \
-		    >/dev/null 2>&1 &
-		pid=$!
-		until_true 5 is_creating
-		sleep "0.0$ms"
-		kill_it shim
-		wait "$pid"
-		until_true 10 no_task cn
-		c task delete cn >/dev/null 2>&1
-		c container delete cn >/dev/null 2>&1
+		cut_short cn odd "$ms"
 		until_true 10 no_cgroup odd || why "$ms ms: a cgroup is left"
 		nothing_left
 	done
 	d=$(find /sys/fs/cgroup -maxdepth 1 -name memory)
 	mkdir "${d:=/sys/fs/cgroup}/$NS-mine"
-	used cm
-	run --rm --cgroup "/$NS-mine" --rootfs "$ROOTFS" cm true >/dev/null 2>&1 &
-	pid=$!
-	until_true 5 is_creating
-	kill_it shim
-	wait "$pid"
-	until_true 10 no_task cm
-	c task delete cm >/dev/null 2>&1
-	c container delete cm >/dev/null 2>&1
+	cut_short cm mine 30
 	nothing_left
 	[ -d "$d/$NS-mine" ] || why "one that was there before is gone"
 	find /sys/fs/cgroup -depth -type d -path "*/$NS-mine" -exec rmdir {} +
@@ -444,10 +444,5 @@ case_starts_at_once() {
 	nothing_left
 }
 
-if ! is_runsc; then
-	echo "skipped: not this shim"
-	exit 0
-fi
-need_shimctl
-begin
+begin_with_shimctl
 run_cases

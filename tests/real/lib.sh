@@ -384,7 +384,20 @@ cleanup() {
 # containerd's own, so that what is left of them is found.
 SHIMCTL=$(readlink -f "${SHIMCTL:-$lib_dir/../../shimctl}")
 
-need_shimctl() {
+# For cases that drive this shim alone, by shimctl too.
+begin_with_shimctl() {
+	if ! is_runsc; then
+		echo "skipped: not this shim"
+		exit 0
+	fi
+	[ -x "$SHIMCTL" ] || {
+		echo "There is no shimctl: run \`make\` first."
+		exit 1
+	}
+	begin
+}
+
+ctl() {
 	[ -x "$SHIMCTL" ] || {
 		echo "There is no shimctl: run \`make\` first."
 		exit 1

@@ -242,9 +242,5 @@ pipes() {
 	find "/proc/$1/fd" -lname 'pipe:*' | wc -l
 }
 
-if ! is_runsc; then
-	echo "skipped: not this shim"
-	exit 0
-fi
-begin
+begin_with_shimctl
 run_cases

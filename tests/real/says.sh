@@ -107,8 +107,8 @@ case_log_to_stderr() {
 	    2>/dev/null
 }
 
-# bundle ID: one that shimctl runs; `edit` changes it
-bundle() {
+# full_bundle ID: one that has more in it than lib.sh's; `edit` changes it
+full_bundle() {
 	used "$1"
 	mkdir -p "$T/b/$1"
 	cat >"$T/b/$1/config.json" <<-E
@@ -172,7 +172,7 @@ case_causes() {
 
 	while IFS='|' read -r -d $'\n' what old new want; do
 		n=$((n + 1))
-		bundle "f$n"
+		full_bundle "f$n"
 		edit "f$n" "$(printf '%b' "${old//ROOT/$ROOTFS}")" \
 		    "$(printf '%b' "${new//DEEP/$deep}")"
 		out=$(fault_of "f$n")
@@ -255,7 +255,7 @@ case_start_answers() {
 	local long out b=$T/b/sa
 
 	long=$(printf '%0300d' 0)
-	bundle sa
+	full_bundle sa
 	for where in "$SOCK" "/$long" "$long"; do
 		out=$(cd "$b" && TTRPC_ADDRESS=$where GRPC_ADDRESS=$SOCK \
 		    "$SHIM" -namespace "$NS" -id sa -address "$SOCK" start \
@@ -331,7 +331,7 @@ has_size() {
 # 13.24: the size that is in config.json is there from the first instruction;
 # so is an exec's.
 case_console_size() {
-	bundle cs
+	full_bundle cs
 	edit cs '"terminal": false' \
 	    '"terminal": true, "consoleSize": { "height": 31, "width": 101 }'
 	edit cs '"/bin/sleep", "1000"' '"/bin/sh", "-c", "stty size; exec sleep 99"'
@@ -423,12 +423,49 @@ case_greedy_client() {
 	nothing_left
 }
 
+# 13.30: a specification with thousands of hints and mounts stops nobody else of
+# the pod.  runsc may refuse it; what is looked at is the others' answers.
+case_huge_specification() {
+	local pid late=0
+
+	conf "kubelet_root = \"$T/kubelet\""
+	NOTES=$(notes sandbox "$P") bundle "$P" false sleep 1000
+	start_shim "$P" >/dev/null || why "no shim"
+	ctl_create "$P" || why "create failed"
+	ctl start "$P" || why "start failed"
+	NOTES=$(notes container "$P") bundle hs false true
+	python3 - "$T/b/hs/config.json" "$T/kubelet" <<-'E'
+	import json, sys
+	spec = json.load(open(sys.argv[1]))
+	source = sys.argv[2] + "/pods/u/volumes/kubernetes.io~empty-dir/v%d"
+	for i in range(9000):
+	    spec["annotations"]["dev.gvisor.spec.mount.v%d.type" % i] = "bind"
+	spec["mounts"] += [{"destination": "/m/%d" % i, "type": "bind",
+	    "source": source % i, "options": ["bind"]} for i in range(3000)]
+	json.dump(spec, open(sys.argv[1], "w"))
+	E
+	ctl --address "$(socket_of "$P")" --timeout 100 create --config \
+	    "$T/runsc.toml" "$T/b/hs" hs >"$T/hs" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		ctl --timeout 1 state "$P" >/dev/null 2>&1 || late=$((late + 1))
+	done
+	is "answers that were late" "$late" 0
+	wait "$pid"
+	ctl --address "$(socket_of "$P")" delete hs >/dev/null 2>&1
+	ctl kill "$P" KILL
+	ctl wait "$P" >/dev/null
+	ctl delete "$P" >/dev/null
+	nothing_left
+	conf
+}
+
 # 13.31: as many execs as there is memory for, under a soft limit that is too
 # small for them.
 case_open_files() {
 	local i n=120 pids=()
 
-	bundle of
+	full_bundle of
 	(
 		ulimit -Sn 128
 		ctl start-shim --shim "$SHIM" --config "$T/runsc.toml" \
@@ -450,9 +487,5 @@ case_open_files() {
 	nothing_left
 }
 
-if ! is_runsc; then
-	echo "skipped: not this shim"
-	exit 0
-fi
-begin
+begin_with_shimctl
 run_cases

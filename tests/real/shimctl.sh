@@ -277,10 +277,5 @@ case_of_containerd() {
 	nothing_left
 }
 
-if ! is_runsc; then
-	echo "skipped: not this shim"
-	exit 0
-fi
-need_shimctl
-begin
+begin_with_shimctl
 run_cases

@@ -315,10 +315,5 @@ Start 14"
 	nothing_left
 }
 
-if ! is_runsc; then
-	echo "skipped: not this shim"
-	exit 0
-fi
-need_shimctl
-begin
+begin_with_shimctl
 run_cases
