@@ -433,11 +433,13 @@ static void
 arm_kill_timer(const struct request *r)
 {
 	struct process *p = r->p;
+	/* What is paused takes the signal and does not move. */
+	int64_t ns = p->maybe_paused ? SANDBOX_END_NS :
+	    p->ct->config.kill_timeout_ns;
 
-	if (r->signal == SIGKILL && p->kind == PROC_INIT &&
-	    p->ct->config.kill_timeout_ns && !timer_running(&p->kill_timer))
-		timer_start(&p->kill_timer, p->ct->config.kill_timeout_ns,
-		    on_unkilled);
+	if (r->signal == SIGKILL && p->kind == PROC_INIT && ns &&
+	    !timer_running(&p->kill_timer))
+		timer_start(&p->kill_timer, ns, on_unkilled);
 }
 
 static void
@@ -616,7 +618,8 @@ on_paused(void *arg, const struct runsc_result *res)
 	struct err e;
 
 	r->cmd = NULL;
-	if (res->err.code != ERR_OK) {
+	p->maybe_paused = res->err.code != ERR_OK;
+	if (p->maybe_paused) {
 		e = res->err;
 		err_prefix(&e, "OCI runtime %s failed",
 		    pausing ? "pause" : "resume");

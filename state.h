@@ -136,6 +136,7 @@ struct process {
 	bool execs_ending;		/* init: ending, waits for its execs */
 	bool kill_sent;			/* exec: SIGKILL after init's end */
 	bool killed;			/* runsc took a SIGKILL for it */
+	bool maybe_paused;		/* a pause or resume has failed */
 	bool wait_gone;			/* runsc wait has said so once */
 	bool stdin_closed;		/* CloseIO before there was stdio */
 	/* Of the last ResizePty, else of consoleSize; 0: none. */

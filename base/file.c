@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PROC_BYTES 16384	/* to begin with */
+
 /* Up to n bytes; how many, or -1 and errno. */
 static ssize_t
 read_all(int fd, char *buf, size_t n)
@@ -79,5 +81,39 @@ file_load(int dir_fd, const char *path, int flags, size_t max, size_t *len,
 	text[n] = '\0';
 	if (len)
 		*len = (size_t)n;
+	return text;
+}
+
+char *
+file_load_proc(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t used = 0, cap = PROC_BYTES;
+	char *text = NULL, *bigger;
+	ssize_t n = 0;
+
+	if (fd < 0) {
+		err_sys(e, "open %s", path);
+		return NULL;
+	}
+	do {
+		used += (size_t)n;
+		cap = used + 2 > cap ? 2 * cap : cap;
+		bigger = realloc(text, cap);
+		if (!bigger) {
+			n = err_nomem(e);
+			break;
+		}
+		text = bigger;
+		n = read_all(fd, text + used, cap - used - 1);
+		if (n < 0)
+			err_sys(e, "read %s", path);
+	} while (n > 0);
+	close(fd);
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	text[used] = '\0';
 	return text;
 }

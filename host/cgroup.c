@@ -193,35 +193,24 @@ use_mount(void *arg, const struct mount_line *m)
 	}
 }
 
-/* Go through the mounts.  A line longer than the buffer is not one of ours. */
+/* Go through the mounts. */
 static int
 each_mount(void (*use)(void *arg, const struct mount_line *m), void *arg,
     struct err *e)
 {
-	char path[PATH_MAX], buf[CGROUP_TEXT_MAX], *line, *end;
+	char path[PATH_MAX], *text, *line, *end;
 	struct mount_line m;
-	size_t used = 0;
-	ssize_t n;
-	int fd;
 
 	fmt(path, sizeof(path), "%s/self/mountinfo", proc);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "open %s", path);
-	while ((n = read(fd, buf + used, sizeof(buf) - used)) > 0) {
-		used += (size_t)n;
-		for (line = buf; (end = memchr(line, '\n',
-		    (size_t)(buf + used - line))); line = end + 1) {
-			*end = '\0';
-			if (cut_mount_line(line, &m))
-				use(arg, &m);
-		}
-		used = (size_t)(buf + used - line);
-		if (used == sizeof(buf))
-			used = 0;
-		memmove(buf, line, used);
+	text = file_load_proc(path, e);
+	if (!text)
+		return -1;
+	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		if (cut_mount_line(line, &m))
+			use(arg, &m);
 	}
-	close(fd);
+	free(text);
 	return 0;
 }
 

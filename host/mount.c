@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 
 /* linux/loop.h, which a musl tool chain need not have. */
@@ -39,7 +40,6 @@
 
 #define LOOP_TRIES 100
 
-#define MOUNTINFO_BYTES 16384	/* to begin with */
 
 struct loop_info {
 	uint64_t device, inode, rdevice, offset, sizelimit;
@@ -602,46 +602,6 @@ is_below(const char *path, const char *top)
 	    path[n] == '/');
 }
 
-/* All of /proc/self/mountinfo, malloc'd; NULL with *e filled. */
-static char *
-read_mountinfo(struct err *e)
-{
-	static const char name[] = "/proc/self/mountinfo";
-	char *text = NULL, *bigger;
-	size_t n = 0, cap = 0;
-	ssize_t r;
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0) {
-		err_sys(e, "open %s", name);
-		return NULL;
-	}
-	do {
-		if (cap - n < 2) {
-			cap = cap ? 2 * cap : MOUNTINFO_BYTES;
-			bigger = realloc(text, cap);
-			if (bigger == NULL) {
-				err_nomem(e);
-				goto fail;
-			}
-			text = bigger;
-		}
-		r = read(fd, text + n, cap - n - 1);
-		n += r > 0 ? (size_t)r : 0;
-	} while (r > 0);
-	if (r < 0) {
-		err_sys(e, "read %s", name);
-		goto fail;
-	}
-	close(fd);
-	text[n] = '\0';
-	return text;
-fail:
-	close(fd);
-	free(text);
-	return NULL;
-}
-
 /*
  * Unmount what is listed at or below top, the newest first, as one reading of
  * the list has it; it lists them in the order in which they were mounted.
@@ -651,7 +611,7 @@ fail:
 static long
 undo_once(const char *top, size_t *left, struct err *e)
 {
-	char *text = read_mountinfo(e), *line, *p, *end;
+	char *text = file_load_proc("/proc/self/mountinfo", e), *line, *p, *end;
 	long done = 0;
 	int i;
 

@@ -201,6 +201,21 @@ case_exec_hangs_in_start() {
 	plain_conf
 }
 
+# A pause that took hold and failed all the same: SIGKILL ends what is paused.
+case_pause_half_done() {
+	wrap "" <<-'E'
+	[ "$verb" != pause ] || { "$real" "$@"; exit 128; }
+	exec "$real" "$@"
+	E
+	started ph sleep 1000
+	ctl pause ph 2>/dev/null && why "the pause is said to have worked"
+	ctl kill ph KILL || why "no KILL"
+	is status "$(ctl --timeout 30 wait ph)" 137
+	ctl delete ph >/dev/null
+	nothing_left
+	plain_conf
+}
+
 # runsc's state is gone while the container runs.
 case_state_is_lost() {
 	started sl sleep 1000
