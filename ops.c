@@ -434,8 +434,9 @@ arm_kill_timer(const struct request *r)
 {
 	struct process *p = r->p;
 	/* What is paused takes the signal and does not move. */
-	int64_t ns = p->maybe_paused ? SANDBOX_END_NS :
-	    p->ct->config.kill_timeout_ns;
+	bool paused = p->maybe_paused ||
+	    (p->current && p->current->op == OP_PAUSE);
+	int64_t ns = paused ? SANDBOX_END_NS : p->ct->config.kill_timeout_ns;
 
 	if (r->signal == SIGKILL && p->kind == PROC_INIT && ns &&
 	    !timer_running(&p->kill_timer))

@@ -1559,6 +1559,40 @@ START_TEST(exec_killed_while_starting)
 }
 END_TEST
 
+/* SIGKILL beside a Pause may be taken and not acted on; so may one after a Pause
+ * that has failed.  The sandbox is ended then. */
+START_TEST(kill_beside_a_pause)
+{
+	struct asked a = { 0 }, k = { 0 };
+
+	running();
+	ask(&a, OP_PAUSE, "pause", "");
+	k.r.signal = SIGKILL;
+	ask(&k, OP_KILL, "kill", "");
+	complete("kill");
+	ck_assert_int_eq(k.code, 0);
+	ck_assert(timer_running(&init()->kill_timer));
+	complete("pause");
+	process_exits(init(), 137);
+	deleted();
+	running();
+	ask(&a, OP_PAUSE, "pause", "");
+	complete_error("pause", "no", false);
+	ask(&k, OP_KILL, "kill", "");
+	complete("kill");
+	ck_assert(timer_running(&init()->kill_timer));
+	process_exits(init(), 137);
+	deleted();
+	/* Else not. */
+	running();
+	ask(&k, OP_KILL, "kill", "");
+	complete("kill");
+	ck_assert(!timer_running(&init()->kill_timer));
+	process_exits(init(), 137);
+	deleted();
+}
+END_TEST
+
 /* What is paused is the sandbox: nothing is said to run in it. */
 START_TEST(exec_of_a_paused_container)
 {
@@ -1635,7 +1669,7 @@ main(void)
 		hung_kill_delays_nobody, queue_is_capped, same_questions_share,
 		unwanted_is_not_done, waiters_are_capped_and_leave, delete_forces, delete_twice,
 		exec_in_wrong_states, exec_killed_while_starting,
-		exec_of_a_paused_container, exec_kill_names_its_pid,
+		exec_of_a_paused_container, kill_beside_a_pause, exec_kill_names_its_pid,
 		unknown_status_is_255,
 	};
 	Suite *s = suite_create("state");
