@@ -82,13 +82,11 @@ $(A64)/libshim.a: $(SRCS:%.c=$(A64)/obj/%.o)
 	rm -f $@
 	ar rcs $@ $(filter-out $(A64)/obj/shim.o,$^)
 
-$(A64)/unit/state_test $(A64)/unit/model_test: PLAYED = tests/unit/played.c
-
-$(A64)/unit/%_test: tests/unit/%_test.c tests/qemu.c $(A64)/libshim.a \
-	$(A64_CHECK)
+$(A64)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) tests/qemu.c \
+	$(A64)/libshim.a $(A64_CHECK)
 	@mkdir -p $(A64)/unit
 	$(A64_CC) $(A64_FLAGS) -I$(A64_ROOT)/usr/include -static -o $@ $< \
-	    $(PLAYED) tests/qemu.c -Wl,--wrap=prctl $(A64)/libshim.a $(A64_CHECK) \
+	    $(UNIT_WITH_$*) tests/qemu.c -Wl,--wrap=prctl $(A64)/libshim.a $(A64_CHECK) \
 	    -L$(dir $(A64_CHECK)) -lsubunit -lm -lrt -pthread
 
 check-aarch64: $(A64_UNIT) static-aarch64

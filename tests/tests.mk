@@ -34,15 +34,16 @@ $(B)/shimctl: $(CTL_SRCS:%.c=$(B)/obj/%.o) $(B)/libshim.a
 UNIT = $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 
-# What is below state.c, played.
-$(B)/unit/state_test $(B)/unit/model_test: PLAYED = tests/unit/played.c
-$(B)/unit/state_test $(B)/unit/model_test: tests/unit/played.c \
-		tests/unit/played.h
+# What several of them share, and who takes it.
+UNIT_SHARED = $(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
+UNIT_WITH_state = tests/unit/stage.c tests/unit/played.c
+UNIT_WITH_state_exec = $(UNIT_WITH_state)
+UNIT_WITH_model = tests/unit/played.c
 
-$(B)/unit/%_test: tests/unit/%_test.c $(B)/libshim.a
+$(B)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) $(B)/libshim.a
 	@mkdir -p $(B)/unit
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(PLAYED) $(B)/libshim.a \
-	    $(CHECK_LIBS) $(LDFLAGS)
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(UNIT_WITH_$*) \
+	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 # The real binary against the fake runsc: what it does, what it does when
 # something goes wrong, and what it may cost: the release binary, the static one

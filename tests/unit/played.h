@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * played: what lies below state.c, for state_test and model_test, as far as it
- * is the same in both: every command of runsc becomes one of the test's, and
+ * played: what lies below state.c, for stage.c and model_test, as far as it is
+ * the same in both: every command of runsc becomes one of the test's, and
  * the rest agrees to everything.
  */
 #ifndef PLAYED_H
