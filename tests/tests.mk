@@ -38,7 +38,7 @@ UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 UNIT_SHARED = $(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
 UNIT_WITH_state = tests/unit/stage.c tests/unit/played.c
 UNIT_WITH_state_exec = $(UNIT_WITH_state)
-UNIT_WITH_model = tests/unit/played.c
+UNIT_WITH_model = tests/unit/model_stage.c tests/unit/played.c
 
 $(B)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) $(B)/libshim.a
 	@mkdir -p $(B)/unit
