@@ -116,6 +116,7 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 	    e) < 0))
 		return -1;
 	s->is_sub = type && strcmp(type, "container") == 0;
+	s->is_sandbox = type && strcmp(type, "sandbox") == 0;
 	free(type);
 	if (get_string(j, notes, CRI "sandbox-id", &s->sandbox_id, e) < 0 ||
 	    (!s->sandbox_id && get_string(j, notes, CRIO "SandboxID",

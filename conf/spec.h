@@ -19,6 +19,7 @@ struct spec {
 	 * says "container": joins a pod's sandbox, its stdio goes to `start`.
 	 * Everything else is a root container (runsc/specutils/cri.go). */
 	bool is_sub;
+	bool is_sandbox;	/* they say "sandbox": a pod's root container */
 	/* It has a PID namespace to itself, so when its init ends nothing of
 	 * it is left.  With the pod's, by path, or with none that is not so. */
 	bool own_pids;
@@ -58,7 +59,8 @@ int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
  *   an emptyDir becomes a tmpfs that the pod shares, or a shared bind mount
  *   if it holds something or is annotated dev.gvisor.empty-dir.NAME.force-shared;
  * - a pod's bind-mounted /dev/shm becomes a tmpfs that the pod shares;
- * - dev.gvisor.spec.cgroup-parent names the pod's cgroup;
+ * - dev.gvisor.spec.cgroup-parent names the pod's cgroup, for the sandbox of
+ *   a pod whose path has a part that a kubelet made;
  * - with limits, a sandbox gets the CPU and memory limits that containerd
  *   puts in its annotations only, where the spec has none of its own.
  *

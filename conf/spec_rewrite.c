@@ -183,8 +183,7 @@ is_empty(struct rewrite *w, const char *path)
 			    st.st_uid != geteuid() ||
 			    unlinkat(dirfd(dir), d->d_name, 0) < 0)
 				stores++;
-		} else if (strcmp(d->d_name, ".") != 0 &&
-		    strcmp(d->d_name, "..") != 0) {
+		} else if (is_name(d->d_name)) {
 			others++;
 		}
 	}
@@ -408,31 +407,46 @@ shared_memory(struct rewrite *w)
 		json_edit_remove(&w->ed, &w->j, w->mounts, tmpfs);
 }
 
-/* The last part of the path that begins with "pod" ends the pod's cgroup. */
+/* Does the last part of a cgroup's path name a pod as kubelets do: "pod" and its
+ * uid, or, where that is systemd's, "PARENT-podUID.slice"?  Others make /pods/b
+ * and /podman/c. */
+static bool
+is_pod(const char *part)
+{
+	const char *end = strchr(part, '.');
+
+	if (end) {
+		part = memrchr(part, '-', (size_t)(end - part));
+		if (!part++ || strcmp(end, ".slice") != 0)
+			return false;
+	}
+	if (strncmp(part, "pod", 3) != 0 || !part[strcspn(part, "0123456789")])
+		return false;
+	part += 3 + strspn(part + 3, "abcdef-_0123456789");
+	return *part == '\0' || part == end;
+}
+
+/* The last part of the path that is a pod's ends the pod's cgroup; what follows
+ * is the container's. */
 static void
 pod_cgroup(struct rewrite *w)
 {
-	const char *path = w->s->cgroups_path, *p, *pod = NULL;
-	char *parent;
-	size_t n;
+	char *path, *part;
 
-	if (!path || w->s->is_sub)
+	if (!w->s->is_sandbox || !w->s->cgroups_path)
 		return;
-	for (p = path; *p; p += strcspn(p, "/"), p += *p == '/') {
-		if (strncmp(p, "pod", 3) == 0)
-			pod = p;
+	path = strdup(w->s->cgroups_path);
+	w->ed.bad |= !path;
+	while (path && (part = strrchr(path, '/'))) {
+		*part = '\0';
+		part = strrchr(path, '/');
+		if (is_pod(part ? part + 1 : path)) {
+			set_note(w, "dev.gvisor.spec.cgroup-parent", "", "",
+			    path);
+			break;
+		}
 	}
-	if (!pod)
-		return;
-	n = (size_t)(pod - path) + strcspn(pod, "/");
-	if (path[n] == '\0')
-		return;
-	parent = strndup(path, n);
-	if (parent)
-		set_note(w, "dev.gvisor.spec.cgroup-parent", "", "", parent);
-	else
-		w->ed.bad = true;
-	free(parent);
+	free(path);
 }
 
 enum { CPU, MEMORY, GROUPS };
@@ -498,7 +512,6 @@ sandbox_limits(struct rewrite *w)
 			json_put_fmt(&made[GROUPS], "%s\"%s\":%s",
 			    made[GROUPS].len ? "," : "{", groups[i],
 			    made[i].p);
-		w->ed.bad |= made[i].bad;
 	}
 	if (made[GROUPS].len > 0) {
 		json_put_raw(&made[GROUPS], "}", 1);

@@ -227,26 +227,51 @@ START_TEST(sub_volumes)
 }
 END_TEST
 
+/* Paths as kubelets make them, with cgroupfs and with systemd, and others. */
 START_TEST(cgroup_parent)
 {
+#define UID "0d7e3f2a-8b1c-4d5e-9f60-1a2b3c4d5e6f"
+#define UID_ "0d7e3f2a_8b1c_4d5e_9f60_1a2b3c4d5e6f"
+#define SLICE "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod"
 	static const struct { const char *path, *parent; } v[] = {
 		{ "/kubepods/burstable/pod12/c1", "/kubepods/burstable/pod12" },
+		{ "/kubepods/pod" UID "/c1", "/kubepods/pod" UID },
 		{ "kubepods/podx/pod12/c1", "kubepods/podx/pod12" },
+		{ "/kubepods/pod5d41402abc4b2a76b9719d911017c592/c1",
+		  "/kubepods/pod5d41402abc4b2a76b9719d911017c592" },
+		{ "/pod1/podman/pods/c1", "/pod1" },
+		{ SLICE UID_ ".slice/c1", SLICE UID_ ".slice" },
+		{ "/kubepods.slice/kubepods-pod1.slice/c1",
+		  "/kubepods.slice/kubepods-pod1.slice" },
+		{ "/pod12/pod3", "/pod12" },
 		{ "/kubepods/pod12", NULL }, { "/a/b", NULL },
+		{ SLICE UID_ ".slice", NULL },
 		{ "kubelet-pod1.slice:cri-containerd:c1", NULL },
+		{ "/pods/b", NULL }, { "/podman/b", NULL },
+		{ "/pod/b", NULL }, { "/podcafe/b", NULL },
+		{ "/pod12x/b", NULL }, { "/a-pod12/b", NULL },
+		{ "/a-pod.slice/b", NULL }, { "/pod1.slice/b", NULL },
+		{ "/a-pods1.slice/b", NULL }, { "/machine.slice/b", NULL },
+		{ "/.slice/-pod/b", NULL }, { "/po/d1/b", NULL },
 	};
 	char linux_[256];
+	const char *pod;
 
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
 		snprintf(linux_, sizeof(linux_), "\"linux\":{\"cgroupsPath\":"
 		    "\"%s\"}", v[i].path);
+		pod = text("{\"annotations\":{" SANDBOX "},%s}", linux_);
 		if (v[i].parent)
-			becomes(text("{%s}", linux_), text("{%s,\"annotations"
-			    "\":{\"dev.gvisor.spec.cgroup-parent\":\"%s\"}}",
-			    linux_, v[i].parent));
+			becomes(pod, text("{\"annotations\":{" SANDBOX ",\"dev."
+			    "gvisor.spec.cgroup-parent\":\"%s\"},%s}",
+			    v[i].parent, linux_));
 		else
-			stays(text("{%s}", linux_));
+			stays(pod);
+		/* Whatever its path, a container that is no pod's root. */
 		stays(text("{\"annotations\":{" SUB "},%s}", linux_));
+		stays(text("{\"annotations\":{" CRI_ "container-type\":"
+		    "\"other\"},%s}", linux_));
+		stays(text("{%s}", linux_));
 	}
 }
 END_TEST
@@ -289,9 +314,10 @@ START_TEST(mode_stays)
 	struct stat st;
 
 	ck_assert_int_eq(chmod(file, 0640), 0);
-	becomes("{\"linux\":{\"cgroupsPath\":\"/pod1/c\"}}",
-	    "{\"linux\":{\"cgroupsPath\":\"/pod1/c\"},\"annotations\":"
-	    "{\"dev.gvisor.spec.cgroup-parent\":\"/pod1\"}}");
+	becomes("{\"annotations\":{" LIMITS "},\"linux\":{}}", text(
+	    "{\"annotations\":{" LIMITS "},\"linux\":{\"resources\":{"
+	    "\"cpu\":{\"period\":100000,\"quota\":50000,\"shares\":512},"
+	    "\"memory\":{\"limit\":9007199254740993}}}}"));
 	ck_assert_int_eq(stat(file, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0640);
 	ck_assert_int_eq(system(text("test $(ls %s | wc -l) = 2", dir)), 0);
