@@ -35,15 +35,18 @@ UNIT = $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 
 # What several of them share, and who takes it.
-UNIT_SHARED = $(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
+UNIT_SHARED = tests/suite.c tests/suite.h \
+	$(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
+IO_TESTS = io io_end io_terminal io_logger
+$(foreach t,$(IO_TESTS),$(eval UNIT_WITH_$t = tests/unit/ends.c))
 UNIT_WITH_state = tests/unit/stage.c tests/unit/played.c
 UNIT_WITH_state_exec = $(UNIT_WITH_state)
 UNIT_WITH_model = tests/unit/model_stage.c tests/unit/played.c
 
 $(B)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) $(B)/libshim.a
 	@mkdir -p $(B)/unit
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(UNIT_WITH_$*) \
-	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< tests/suite.c \
+	    $(UNIT_WITH_$*) $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 # The real binary against the fake runsc: what it does, what it does when
 # something goes wrong, and what it may cost: the release binary, the static one

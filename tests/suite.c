@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* suite: see suite.h. */
+#include "suite.h"
+
+int
+suite_run(const char *name, int seconds, void (*setup)(void),
+    void (*teardown)(void), void (*add)(TCase *tc))
+{
+	Suite *s = suite_create(name);
+	TCase *tc = tcase_create(name);
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, seconds);
+	if (setup || teardown)
+		tcase_add_checked_fixture(tc, setup, teardown);
+	add(tc);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
