@@ -52,9 +52,10 @@ $(B)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) $(B)/libshim.a
 # something goes wrong, and what it may cost: the release binary, the static one
 # where musl is installed.  (REAL is known only later, so no prerequisite can
 # have it.)
-# Each tests/it/NAME_test.c is a program on host.c, but for the client's.
-IT = $(patsubst tests/it/%.c,$(B)/it/%,\
-	$(filter-out tests/it/shimctl_test.c,$(wildcard tests/it/*_test.c)))
+# Each tests/it/NAME_test.c is a program on host.c, the client's on ctl.c.
+IT_CTL = $(patsubst tests/it/%.c,$(B)/it/%,$(wildcard tests/it/shimctl*_test.c))
+IT = $(filter-out $(IT_CTL),\
+	$(patsubst tests/it/%.c,$(B)/it/%,$(wildcard tests/it/*_test.c)))
 BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
 IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c
 
@@ -71,12 +72,12 @@ $(IT): $(B)/it/%: tests/it/%.c $(IT_HOST) \
 	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 # The client and the shim, against the fake runsc and a fake shim.
-IT_CTL = $(B)/it/shimctl_test
+CTL_HOST = tests/it/ctl.c tests/it/dir.c tests/suite.c
 
-$(IT_CTL): tests/it/shimctl_test.c tests/it/dir.c tests/it/dir.h \
-		$(B)/libshim.a
+$(IT_CTL): $(B)/it/%: tests/it/%.c $(CTL_HOST) $(wildcard tests/it/*.h) \
+		tests/suite.h $(B)/libshim.a
 	@mkdir -p $(B)/it
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< tests/it/dir.c $(B)/libshim.a \
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(CTL_HOST) $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
 
 # The fault loop: a shim whose allocations and system calls can fail.
