@@ -558,7 +558,7 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 	};
 	bool captured = !fds || fds[1] < 0;
 
-	if (!makes_sandbox(c) && strcmp(c->verb, "help") != 0 &&
+	if (!makes_sandbox(c) && strcmp(c->verb, "help") != 0 && env->id[0] &&
 	    !runsc_exists(env->root, env->id)) {
 		timer_start(&c->deadline, 0, tell_absent);
 		return c;
@@ -811,8 +811,10 @@ run(struct runsc_cmd *c, struct err *e)
 	} else if (strcmp(c->verb, "events") == 0) {
 		arg_add(&a, "--stats");
 	}
-	arg_add(&a, "%s", strcmp(c->verb, "help") == 0 ? "checkpoint" :
-	    c->env->id);
+	if (strcmp(c->verb, "help") == 0)
+		arg_add(&a, "checkpoint");
+	else if (c->env->id[0])
+		arg_add(&a, "%s", c->env->id);
 	if (strcmp(c->verb, "kill") == 0)
 		arg_add(&a, "%u", c->sig);
 	return launch(c, &a, c->env, NULL, true, e);

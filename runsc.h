@@ -110,7 +110,7 @@ struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
 struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
 	runsc_done *done, void *arg, struct err *e);
 /* "wait", without a deadline; "ps", "pause", "resume", "state", "events"; "help" for
- * the flags of checkpoint.
+ * the flags of checkpoint; "features", of no container: env's id is "".
  * Like runsc_kill(), not always by a runsc. */
 struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 	runsc_done *done, void *arg, struct err *e);

@@ -30,7 +30,6 @@
 #include "base/name.h"
 #include "stdio/logger.h"
 #include "base/loop.h"
-#include "wire/pb.h"
 #include "sandbox.h"
 #include "state.h"
 #include "task.h"
@@ -109,6 +108,7 @@ parse_args(struct options *o, int argc, char **argv)
 		{ "bundle", &o->bundle, NULL },
 		{ "socket", &o->socket, NULL },
 		{ "debug-socket", &o->debug_socket, NULL },
+		{ "events", &o->events, NULL },
 		{ "debug", NULL, &o->debug },
 		{ "v", NULL, &o->version },
 		{ "version", NULL, &o->version },
@@ -171,30 +171,6 @@ check_options(const struct options *o)
 	    (o->id[0] && name_check("task id", o->id, &e) < 0) ||
 	    (o->bundle[0] && name_check_path("bundle", o->bundle, &e) < 0))
 		return usage(e.msg, "");
-	return 0;
-}
-
-/* RuntimeInfo {1 name, 2 {1 version}, 4 features, 5 annotations} on stdout. */
-static int
-print_info(void)
-{
-	static const char features[] =
-	    "{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"1.2.0\","
-	    "\"linux\":{\"cgroup\":{\"v1\":true,\"v2\":true},"
-	    "\"mountExtensions\":{\"idmap\":{\"enabled\":false}}}}";
-	struct pb_out o;
-	size_t mark;
-
-	pb_out_init(&o, NULL, 0);
-	pb_put_str(&o, 1, SHIM_RUNTIME);
-	mark = pb_begin(&o, 2);
-	pb_put_str(&o, 1, VERSION);
-	pb_end(&o, mark);
-	pb_put_any(&o, 4, "types.containerd.io/opencontainers/runtime-spec/1/"
-	    "features/Features", features, sizeof(features) - 1);
-	if (o.bad || write(STDOUT_FILENO, o.p, o.len) != (ssize_t)o.len)
-		return EXIT_FAILED;
-	pb_out_free(&o);
 	return 0;
 }
 
@@ -387,7 +363,8 @@ tell_start(const struct options *o)
 static int
 serve(const struct options *o)
 {
-	const char *events = getenv("TTRPC_ADDRESS");
+	const char *events = o->events[0] ? o->events :
+	    getenv("TTRPC_ADDRESS");
 	struct err e;
 	int fd;
 
@@ -431,7 +408,7 @@ main(int argc, char **argv)
 	struct options o = {
 		.namespace = "", .id = "", .address = "",
 		.publish_binary = "", .bundle = "", .socket = "",
-		.debug_socket = "", .action = "",
+		.debug_socket = "", .events = "", .action = "",
 	};
 	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	int ret, closed;
@@ -457,7 +434,7 @@ main(int argc, char **argv)
 		    SHIM_NAME, VERSION) < 0 ? EXIT_FAILED : 0;
 	}
 	if (o.info)
-		return print_info();
+		return verb_info();
 	ret = check_options(&o);
 	if (ret)
 		return ret;

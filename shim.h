@@ -2,8 +2,8 @@
 /*
  * shim: the command line as containerd gives it, and the verbs.
  *
- * shim.c owns argv, `-v`, `-info` and serving; start.c the verb `start` with
- * the listening socket; delete.c the verb `delete`.
+ * shim.c owns argv, `-v` and serving; info.c `-info`; start.c the verb `start`
+ * with the listening socket; delete.c the verb `delete`.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "wire/pb.h"
+#include "wire/message.h"
 
 #define SHIM_NAME "containerd-shim-runsc-v1"
 #define SHIM_RUNTIME "io.containerd.runsc.v1"
@@ -44,6 +44,7 @@ struct options {
 	const char *bundle;
 	const char *socket;
 	const char *debug_socket;
+	const char *events;	/* containerd's ttrpc socket; "": TTRPC_ADDRESS */
 	bool debug;
 	bool version;
 	bool info;
@@ -51,17 +52,23 @@ struct options {
 	const char *action;	/* "start", "delete", or "": serve */
 };
 
-/* Both return an exit status and print what containerd reads on stdout. */
-int verb_start(const struct options *o);
+/* Each returns an exit status and prints what containerd reads on stdout.
+ * verb_start() puts what standard input says over *o. */
+int verb_start(struct options *o);
 int verb_delete(const struct options *o);
+int verb_info(void);
 
-/*
- * The runtime options or bootstrap parameters that containerd sends on
- * standard input (containerd 2.3: BootstrapParams; before: an Any).  *any gets
- * the options' bytes inside input, dir the socket directory if one is named.
- */
-void shim_parse_input(const struct options *o, struct pb_bytes input,
-	struct pb_bytes *any, char *dir, size_t dircap);
+/* What containerd writes to standard input of `start`. */
+struct shim_input {
+	struct pb_bytes any;	/* the options' bytes, inside the text */
+	bool bootstrap;		/* it is BootstrapParams (containerd 2.3) */
+	struct message params;	/* its fields then; text is the caller's to free */
+};
+
+/* An Any with the options before containerd 2.3.  Known by id and namespace,
+ * which BootstrapParams repeat. */
+void shim_parse_input(const struct options *o, struct pb_bytes text,
+	struct shim_input *in);
 /* Where the socket for group is, given containerd's address and namespace:
  * "unix://DIR/<sha256 of ADDRESS/NS/GROUP>" (containerd pkg/shim/util_unix.go). */
 int shim_socket_address(const char *dir, const char *address,

@@ -32,13 +32,11 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/name.h"
-#include "wire/pb.h"
 #include "base/sha256.h"
 #include "shim.h"
 #include "conf/spec.h"
 
 #define SOCKET_DIR_MODE 0700
-#define STDIN_MAX (10u << 20)
 #define OOM_SCORE_MAX 1000
 /* containerd's own limit for socket_dir, so that the path fits sun_path. */
 #define SOCKET_DIR_MAX 42
@@ -227,71 +225,32 @@ fail:
 }
 
 void
-shim_parse_input(const struct options *o, struct pb_bytes input,
-    struct pb_bytes *any, char *dir, size_t dircap)
+shim_parse_input(const struct options *o, struct pb_bytes text,
+    struct shim_input *in)
 {
-	struct pb_bytes id = { 0 }, ns = { 0 }, sockdir = { 0 };
 	struct pb_bytes extension = { 0 };
-	struct pb_in in;
+	struct pb_in pb;
 	struct pb_field f;
+	struct err e;
 
-	*any = input;
-	pb_in_init(&in, input.p, input.n);
-	while (pb_next(&in, &f)) {
-		if (f.wire != PB_BYTES)
-			continue;
-		if (f.num == 1)
-			id = f.b;
-		else if (f.num == 2)
-			ns = f.b;
-		else if (f.num == 8 && !extension.p)
-			extension = f.b;
-		else if (f.num == 9)
-			sockdir = f.b;
-	}
+	in->any = text;
 	/* An Any's first field is a type URL, which is never the id. */
-	if (in.bad || !pb_is(id, o->id) || !pb_is(ns, o->namespace))
+	in->bootstrap = message_decode(&in->params, text, "-ssn-ss--s",
+	    &e) == 0 && strcmp(in->params.str[1], o->id) == 0 &&
+	    strcmp(in->params.str[2], o->namespace) == 0;
+	if (!in->bootstrap)
 		return;
-	any->n = 0;
-	pb_in_init(&in, extension.p, extension.n);
-	while (extension.p && pb_next(&in, &f)) {
+	in->any.n = 0;
+	pb_in_init(&pb, text.p, text.n);
+	while (!extension.p && pb_next(&pb, &f)) {
+		if (f.num == 8 && f.wire == PB_BYTES)
+			extension = f.b;
+	}
+	pb_in_init(&pb, extension.p, extension.n);
+	while (extension.p && pb_next(&pb, &f)) {
 		if (f.num == 1 && f.wire == PB_BYTES)
-			*any = f.b;
+			in->any = f.b;
 	}
-	if (sockdir.n && sockdir.n <= SOCKET_DIR_MAX && sockdir.n < dircap &&
-	    sockdir.p[0] == '/') {
-		memcpy(dir, sockdir.p, sockdir.n);
-		dir[sockdir.n] = '\0';
-	}
-}
-
-/* All of standard input; NULL and n 0 if there is none, or too much. */
-static uint8_t *
-read_stdin(size_t *n)
-{
-	uint8_t *buf = NULL, *bigger;
-	size_t cap = 0;
-	ssize_t r;
-
-	*n = 0;
-	do {
-		if (*n == cap) {
-			cap = cap ? 2 * cap : 4096;
-			bigger = cap > STDIN_MAX ? NULL : realloc(buf, cap);
-			if (!bigger) {
-				*n = 0;
-				break;
-			}
-			buf = bigger;
-		}
-		r = read(STDIN_FILENO, buf + *n, cap - *n);
-		if (r > 0)
-			*n += (size_t)r;
-	} while (r > 0 || (r < 0 && errno == EINTR));
-	if (*n)
-		return buf;
-	free(buf);
-	return NULL;
 }
 
 /* Which shim this container belongs to: its pod's, or its own. */
@@ -392,7 +351,7 @@ static void
 run_daemon(const struct options *o, int socket_fd, int ready_fd)
 {
 	char exe[PATH_MAX];
-	const char *argv[10];
+	const char *argv[12];
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	long fd, max;
 	ssize_t n;
@@ -428,6 +387,10 @@ run_daemon(const struct options *o, int socket_fd, int ready_fd)
 	argv[i++] = o->id;
 	argv[i++] = "-address";
 	argv[i++] = o->address;
+	if (o->events[0]) {
+		argv[i++] = "-events";
+		argv[i++] = o->events;
+	}
 	if (o->debug)
 		argv[i++] = "-debug";
 	argv[i] = NULL;
@@ -436,12 +399,30 @@ run_daemon(const struct options *o, int socket_fd, int ready_fd)
 	fail_daemon("execute the shim");
 }
 
+/* What `start` prints: the address as a line, or, where version is not 0, a
+ * BootstrapResult {1 version, 2 address, 3 protocol}. */
+struct answer {
+	unsigned version;
+	char address[SHIM_ADDRESS_MAX];
+};
+
 static int
-print_address(const char *address, struct err *e)
+print_answer(const struct answer *a, struct err *e)
 {
-	if (fmt_write(STDOUT_FILENO, "%s\n", address) < 0)
-		return err_sys(e, "print the address");
-	return 0;
+	uint8_t buf[2 * SHIM_ADDRESS_MAX];
+	struct pb_out o;
+	bool ok;
+
+	if (a->version) {
+		pb_out_init(&o, buf, sizeof(buf));
+		pb_put_uint(&o, 1, a->version);
+		pb_put_str(&o, 2, a->address);
+		pb_put_str(&o, 3, "ttrpc");
+		ok = write(STDOUT_FILENO, o.p, o.len) == (ssize_t)o.len;
+	} else {
+		ok = fmt_write(STDOUT_FILENO, "%s\n", a->address) >= 0;
+	}
+	return ok ? 0 : err_sys(e, "print the address");
 }
 
 /* Wait until the daemon says that it serves, or why not. */
@@ -472,7 +453,7 @@ wait_ready(int fd, struct err *e)
 }
 
 static int
-start_daemon(const struct options *o, const char *address, int fd,
+start_daemon(const struct options *o, const struct answer *a, int fd,
     const char *cgroup, struct err *e)
 {
 	char text[16];
@@ -490,7 +471,7 @@ start_daemon(const struct options *o, const char *address, int fd,
 		err_sys(e, "fork");
 	else if ((!cgroup || enter_cgroup(cgroup, pid, e) == 0) &&
 	    write_file(FILE_SHIM_PID, text, e) == 0 &&
-	    wait_ready(ready[0], e) == 0 && print_address(address, e) == 0)
+	    wait_ready(ready[0], e) == 0 && print_answer(a, e) == 0)
 		pid = 0;
 	else
 		kill(pid, SIGKILL);
@@ -498,18 +479,89 @@ start_daemon(const struct options *o, const char *address, int fd,
 	return pid == 0 ? 0 : -1;
 }
 
-int
-verb_start(const struct options *o)
+/* A daemon on the answer's address, or the one that is there. */
+static int
+serve_at(const struct options *o, const struct answer *a, const char *dir,
+    const char *cgroup, struct err *e)
 {
-	char dir[SOCKET_DIR_MAX + 1] = SHIM_SOCKET_DIR;
-	char address[SHIM_ADDRESS_MAX];
-	struct config config;
-	struct pb_bytes any, in;
-	uint8_t *input;
-	char *group = NULL;
+	const char *path = a->address + sizeof(scheme) - 1;
+	bool live;
+	int fd, lock, rc;
+
+	if (make_socket_dir(dir, e) < 0)
+		return -1;
+	/* First: whenever this is killed, `delete` finds the socket. */
+	if (write_file(FILE_ADDRESS, a->address, e) < 0)
+		return -1;
+	lock = lock_dir(dir, e);
+	if (lock < 0)
+		return -1;
+	fd = listen_on(path, &live, e);
+	close(lock);
+	if (fd < 0)
+		return live ? print_answer(a, e) : -1;
+	rc = start_daemon(o, a, fd, cgroup, e);
+	if (rc < 0)
+		unlink(path);
+	close(fd);
+	return rc;
+}
+
+/*
+ * What BootstrapParams say is not asked of the flags and the environment, which
+ * containerd means to drop: *o and *dir are changed.  Levels: 0 is info, -4 debug, -8 trace.
+ */
+static void
+take_params(const struct message *m, struct options *o, const char **dir)
+{
+	o->events = m->str[5];
+	if (m->str[6][0])
+		o->address = m->str[6];
+	o->debug = (int64_t)m->num[3] <= -4;
+	if (m->str[9][0] == '/' && strlen(m->str[9]) <= SOCKET_DIR_MAX)
+		*dir = m->str[9];
+}
+
+static int
+start(struct options *o, struct shim_input *in, struct config *config,
+    struct err *e)
+{
+	const char *dir = SHIM_SOCKET_DIR;
+	struct answer a = { 0 };
+	bool known, grouping;
+	char *group;
+	int rc;
+
+	if (in->bootstrap)
+		take_params(&in->params, o, &dir);
+	if (config_init(config, e) < 0 ||
+	    name_check_path("socket_dir", dir, e) < 0)
+		return -1;
+	/* What is wrong with the configuration is told by Create, which reads
+	 * it again and whose answer reaches the user. */
+	known = config_from_options(config, in->any, e) == 0;
+	grouping = !known || config->grouping;
+	/* With 3, a pod's containers come to its shim without a `start`. */
+	if (in->bootstrap)
+		a.version = grouping ? 3 : 2;
+	group = find_group(o, grouping);
+	rc = group && shim_socket_address(dir, o->address, o->namespace, group,
+	    a.address, sizeof(a.address)) == 0 ? 0 : err_set(e, ERR_INVALID,
+	    "cannot name a socket for %s", o->id);
+	free(group);
+	return rc < 0 ? rc : serve_at(o, &a, dir, known ? config->shim_cgroup :
+	    NULL, e);
+}
+
+int
+verb_start(struct options *o)
+{
+	struct shim_input in = { 0 };
+	struct config config = { 0 };
+	struct pb_bytes text;
+	char *input;
 	struct err e;
-	bool live, known;
-	int fd = -1, lock, ret = EXIT_FAILED;
+	int rc;
 
 	/* Who does not take the address gets no daemon. */
 	if (o->no_output) {
@@ -522,49 +574,15 @@ verb_start(const struct options *o)
 	log_set_level(LOG_WARN);
 	if (log_open(FILE_LOG) < 0)
 		log_close();
-	input = read_stdin(&in.n);
-	in.p = input;
-	shim_parse_input(o, in, &any, dir, sizeof(dir));
-	if (config_init(&config, &e) < 0 ||
-	    name_check_path("socket_dir", dir, &e) < 0)
-		goto out;
-	/* What is wrong with the configuration is told by Create, which reads
-	 * it again and whose answer reaches the user. */
-	known = config_from_options(&config, any, &e) == 0;
-	group = find_group(o, !known || config.grouping);
-	if (!group || shim_socket_address(dir, o->address, o->namespace, group,
-	    address, sizeof(address)) < 0) {
-		err_set(&e, ERR_INVALID, "cannot name a socket for %s", o->id);
-		goto out;
-	}
-	if (make_socket_dir(dir, &e) < 0)
-		goto out;
-	/* First: whenever this is killed, `delete` finds the socket. */
-	if (write_file(FILE_ADDRESS, address, &e) < 0)
-		goto out;
-	lock = lock_dir(dir, &e);
-	if (lock < 0)
-		goto out;
-	fd = listen_on(address + sizeof(scheme) - 1, &live, &e);
-	close(lock);
-	if (fd < 0) {
-		if (live && print_address(address, &e) == 0)
-			ret = 0;
-		goto out;
-	}
-	if (start_daemon(o, address, fd, known ? config.shim_cgroup : NULL,
-	    &e) == 0)
-		ret = 0;
-	else
-		unlink(address + sizeof(scheme) - 1);
-out:
-	if (ret)
+	input = file_load_rest(STDIN_FILENO, "standard input", &text.n, &e);
+	text.p = (uint8_t *)input;
+	shim_parse_input(o, text, &in);
+	rc = start(o, &in, &config, &e);
+	if (rc < 0)
 		fmt_write(STDERR_FILENO, "%s: start %s: %s\n", SHIM_NAME,
 		    o->id, e.msg);
-	if (fd >= 0)
-		close(fd);
 	config_free(&config);
-	free(group);
+	free(in.params.text);
 	free(input);
-	return ret;
+	return rc < 0 ? EXIT_FAILED : 0;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define PROC_BYTES 16384	/* to begin with */
+#define REST_MAX (64u << 20)
 
 /* Up to n bytes; how many, or -1 and errno. */
 static ssize_t
@@ -85,35 +86,46 @@ file_load(int dir_fd, const char *path, int flags, size_t max, size_t *len,
 }
 
 char *
-file_load_proc(const char *path, struct err *e)
+file_load_rest(int fd, const char *what, size_t *len, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t used = 0, cap = PROC_BYTES;
+	size_t cap = PROC_BYTES;
 	char *text = NULL, *bigger;
 	ssize_t n = 0;
 
-	if (fd < 0) {
-		err_sys(e, "open %s", path);
-		return NULL;
-	}
+	*len = 0;
 	do {
-		used += (size_t)n;
-		cap = used + 2 > cap ? 2 * cap : cap;
-		bigger = realloc(text, cap);
+		*len += (size_t)n;
+		cap = *len + 2 > cap ? 2 * cap : cap;
+		bigger = cap > REST_MAX ? NULL : realloc(text, cap);
 		if (!bigger) {
 			n = err_nomem(e);
 			break;
 		}
 		text = bigger;
-		n = read_all(fd, text + used, cap - used - 1);
+		n = read_all(fd, text + *len, cap - *len - 1);
 		if (n < 0)
-			err_sys(e, "read %s", path);
+			err_sys(e, "read %s", what);
 	} while (n > 0);
-	close(fd);
 	if (n < 0) {
 		free(text);
 		return NULL;
 	}
-	text[used] = '\0';
+	text[*len] = '\0';
+	return text;
+}
+
+char *
+file_load_proc(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t len;
+
+	if (fd < 0) {
+		err_sys(e, "open %s", path);
+		return NULL;
+	}
+	text = file_load_rest(fd, path, &len, e);
+	close(fd);
 	return text;
 }

@@ -287,6 +287,8 @@ run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	}
 	close(from[0]);
 	out[used] = '\0';
+	if (strcmp(verb, "start") == 0)
+		keep_address(out, used);
 	out[strcspn(out, "\n")] = '\0';
 	MUST(WIFEXITED(status), "%s ended with %#x", verb, (unsigned)status);
 	return WEXITSTATUS(status);

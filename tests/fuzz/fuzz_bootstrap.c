@@ -10,8 +10,6 @@
 #include "conf/config.h"
 #include "shim.h"
 
-#define DIR_CAP 43
-
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 static void
@@ -41,17 +39,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct options o = { .id = "c", .namespace = "n" };
-	struct pb_bytes input = { p, n }, any;
-	char dir[DIR_CAP];
+	struct pb_bytes input = { p, n };
+	struct shim_input in = { 0 };
 
 	log_set_level(LOG_ERR);
-	/* Unless a directory is named this one stays. */
-	memset(dir, 'x', sizeof(dir));
-	shim_parse_input(&o, input, &any, dir, sizeof(dir));
-	must(dir[0] == 'x' || (dir[0] == '/' &&
-	    memchr(dir, '\0', sizeof(dir))));
-	must(any.n == 0 || (any.p >= p && any.p + any.n <= p + n));
-	read_options(any);
+	shim_parse_input(&o, input, &in);
+	must(in.any.n == 0 || (in.any.p >= p && in.any.p + in.any.n <= p + n));
+	must(!in.bootstrap || (strcmp(in.params.str[1], "c") == 0 &&
+	    memchr(p, 'n', n)));
+	read_options(in.any);
+	free(in.params.text);
 	/* The same bytes as Create carries them. */
 	read_options(input);
 	return 0;

@@ -98,3 +98,17 @@ find_processes(const char *where, int sig)
 	closedir(d);
 	return n;
 }
+
+void
+keep_address(char *out, size_t n)
+{
+	static const char head[] = "\x08\x03\x12", tail[] = "\x1a\x05ttrpc";
+	size_t h = sizeof(head) - 1, t = sizeof(tail) - 1;
+
+	if (n < h + 1 + t || memcmp(out, head, h) != 0 ||
+	    (unsigned char)out[h] != n - h - 1 - t ||
+	    memcmp(out + n - t, tail, t) != 0)
+		return;
+	memmove(out, out + h + 1, n - h - 1 - t);
+	strcpy(out + n - h - 1 - t, "\n");
+}

@@ -7,6 +7,8 @@
 #ifndef DIR_H
 #define DIR_H
 
+#include <stddef.h>
+
 extern char base[32];		/* of all tests; main makes it */
 extern char dir[64];		/* of this test */
 
@@ -17,6 +19,9 @@ char *in_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void write_text(const char *path, const char *text);
 /* The text of a file, "" if there is none; valid until the next call. */
 char *read_text(const char *path);
+/* What `start` printed, n bytes and a NUL: of a BootstrapResult of version 3 and
+ * ttrpc the address and a newline are left.  What is none stays. */
+void keep_address(char *out, size_t n);
 /* Processes whose command line has where in it; sig, if any, is sent to each. */
 unsigned find_processes(const char *where, int sig);
 

@@ -119,6 +119,8 @@ run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	}
 	close(from[0]);
 	out[used] = '\0';
+	if (strcmp(verb, "start") == 0)
+		keep_address(out, used);
 	if (outlen)
 		*outlen = used;
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
