@@ -59,7 +59,7 @@ IT = $(filter-out $(IT_CTL),\
 BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
 IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c
 
-FAKE_SRCS = tests/it/fake_runsc.c tests/it/fake_sandbox.c tests/it/fake_util.c
+FAKE_SRCS = $(wildcard tests/it/fake_*.c)
 
 $(B)/it/bin/runsc: $(FAKE_SRCS) tests/it/fake.h
 	@mkdir -p $(B)/it/bin
