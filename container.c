@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* container: see container.h. */
 #include "container.h"
-#include "conf/saved.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,96 +11,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/cgroup.h"
-#include "checkpoint.h"
 #include "base/fd.h"
 #include "base/fmt.h"
-#include "json.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "ops.h"
+#include "conf/saved.h"
+#include "console.h"
+#include "exit.h"
+#include "gvisor/image.h"
+#include "gvisor/runsc_left.h"
+#include "gvisor/runsc_text.h"
+#include "host/cgroup.h"
 #include "publish.h"
+#include "resources.h"
 
 #define ROOTFS_MODE 0711
-#define DELETED_KEPT 8
-
-static struct container *containers;
-static unsigned ncontainers;
-/* Ids of the last containers deleted, a ring. */
-static char deleted[DELETED_KEPT][ID_MAX_BYTES + 1];
-static unsigned ndeleted;
-static const char *ns;
-static void (*on_empty)(void);
-
-void
-state_init(const char *namespace, void (*empty)(void))
-{
-	ns = namespace;
-	on_empty = empty;
-}
-
-struct container *
-state_find_container(const char *id)
-{
-	struct container *ct;
-
-	for (ct = containers; ct; ct = ct->next) {
-		if (strcmp(ct->id, id) == 0)
-			return ct;
-	}
-	return NULL;
-}
-
-struct process *
-state_find(const char *id, const char *exec_id, struct err *e)
-{
-	struct container *ct = state_find_container(id);
-	struct process *p;
-
-	if (!ct) {
-		err_set(e, ERR_NOT_FOUND, "container %s not created", id);
-		return NULL;
-	}
-	if (!exec_id[0])
-		return &ct->init;
-	for (p = ct->execs; p; p = p->next) {
-		if (strcmp(p->exec_id, exec_id) == 0)
-			return p;
-	}
-	err_set(e, ERR_NOT_FOUND, "process %s does not exist in container %s",
-	    exec_id, id);
-	return NULL;
-}
-
-unsigned
-state_containers(void)
-{
-	return ncontainers;
-}
-
-struct container *
-state_next(const struct container *ct)
-{
-	return ct ? ct->next : containers;
-}
-
-bool
-state_was_deleted(const char *id)
-{
-	unsigned i;
-
-	for (i = 0; i < DELETED_KEPT; i++) {
-		if (deleted[i][0] && strcmp(deleted[i], id) == 0)
-			return true;
-	}
-	return false;
-}
-
-unsigned
-state_deleted(void)
-{
-	return ndeleted;
-}
 
 /* -- processes ------------------------------------------------------------ */
 
@@ -140,7 +64,7 @@ process_forget_spec(struct process *p)
 void
 process_close_stdio(struct process *p)
 {
-	if (p->start_failed && p->io)
+	if (p->start == START_FAILED && p->io)
 		io_close_outputs(p->io);
 	io_free(p->io);
 	p->io = NULL;
@@ -246,7 +170,7 @@ process_open_stdio(struct process *p, struct err *e)
 		.in = p->in, .out = p->out, .err = p->err,
 		.terminal = p->terminal,
 		.uid = p->ct->config.io_uid, .gid = p->ct->config.io_gid,
-		.id = p->ct->id, .exec_id = p->exec_id, .ns = ns,
+		.id = p->ct->id, .exec_id = p->exec_id, .ns = state_namespace(),
 	};
 
 	p->io = io_new(&c, e);
@@ -278,14 +202,15 @@ free_container(struct defer *d)
 	free(container_of(d, struct container, init.freed));
 }
 
-/* Remove what runsc has left of ct, whose processes are dead. */
+/* Remove what runsc and its cgroup have left of ct, whose processes are dead; a
+ * second time is nothing. */
 static void
-forget(struct container *ct)
+container_forget(struct container *ct)
 {
 	if (!ct->runsc_ran)
 		return;
 	ct->runsc_ran = false;
-	runsc_forget(ct->runsc_root, ns, ct->id);
+	runsc_forget(ct->runsc_root, state_namespace(), ct->id);
 	if (!ct->filestore)
 		runsc_forget_filestore(ct->env.bundle_fd, ct->spec.rootfs,
 		    ct->env.sandbox_id);
@@ -295,29 +220,21 @@ forget(struct container *ct)
 void
 container_free(struct container *ct)
 {
-	struct container **pp = &containers;
 	struct err e;
 
 	/* One that never came to be has no exit that would answer them. */
 	if (ct->init.waiters) {
-		ct->init.exit_status = STATUS_UNKNOWN;
+		ct->init.exit_status = STATUS_NOT_KNOWN;
 		ct->init.exited_at = unix_now();
 		waiters_release(&ct->init);
 	}
 	while (ct->execs)
 		container_remove_exec(ct->execs);
-	resources_free(ct);
-	forget(ct);
+	cgroup_put(ct->cgroup);
+	container_forget(ct);
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);
-	while (*pp && *pp != ct)
-		pp = &(*pp)->next;
-	if (*pp) {
-		*pp = ct->next;
-		ncontainers--;
-		fmt(deleted[ndeleted++ % DELETED_KEPT],
-		    sizeof(deleted[0]), "%s", ct->id);
-	}
+	state_remove(ct);
 	process_clear(&ct->init);
 	pb_out_free(&ct->create_event);
 	config_free(&ct->config);
@@ -332,14 +249,6 @@ container_free(struct container *ct)
 	free(ct->bundle);
 	free(ct->id);
 	loop_defer(&ct->init.freed, free_container);
-	if (!containers && on_empty)
-		on_empty();
-}
-
-static char *
-join(const char *dir, const char *name)
-{
-	return fmt_new("%s/%s", dir, name);
 }
 
 static struct container *
@@ -356,17 +265,18 @@ container_new(const struct create_request *c, struct err *e)
 	ct->env.bundle_fd = -1;
 	ct->id = copy(c->id);
 	ct->bundle = copy(c->bundle);
-	ct->rootfs = join(c->bundle, "rootfs");
+	ct->rootfs = fmt_new("%s/rootfs", c->bundle);
 	if (process_fill(&ct->init, ct, PROC_INIT, "", &io) < 0 || !ct->id ||
 	    !ct->bundle || !ct->rootfs) {
 		err_set(e, ERR_EXHAUSTED, "create %s: out of memory", c->id);
 		container_free(ct);
 		return NULL;
 	}
-	ct->created = c->created;
-	ct->created_arg = c->arg;
+	state_add(ct);
 	return ct;
 }
+
+/* -- what is checked and prepared ------------------------------------------ */
 
 /* Where the sandbox says why it crashes.  Settings may have it elsewhere. */
 static void
@@ -398,7 +308,7 @@ fill_env(struct container *ct, struct err *e)
 		    "annotation that names the sandbox", ct->id);
 	env->sandbox_id = ct->spec.is_sub && ct->spec.sandbox_id ?
 	    ct->spec.sandbox_id : ct->id;
-	ct->runsc_root = runsc_root(ct->config.root, ns, env->sandbox_id);
+	ct->runsc_root = runsc_root(ct->config.root, state_namespace(), env->sandbox_id);
 	if (!ct->runsc_root)
 		return err_nomem(e);
 	env->binary = ct->config.binary_name;
@@ -426,13 +336,13 @@ static int
 save(struct container *ct, const struct create_request *c, struct err *e)
 {
 	struct saved now = {
-		.id = ct->id, .namespace = (char *)ns,
+		.id = ct->id, .namespace = (char *)state_namespace(),
 		.binary = ct->config.binary_name, .root = ct->config.root, .runsc_root = ct->runsc_root,
 		.mounted = c->nrootfs > 0,
 	};
 	struct saved old;
 	bool there = saved_read(&old, ct->bundle) && old.id && old.runsc_root;
-	bool same = there && saved_is_of(&old, ns, ct->id);
+	bool same = there && saved_is_of(&old, state_namespace(), ct->id);
 	bool taken = there && !same && runsc_exists(old.runsc_root, old.id) &&
 	    runsc_is_alive(old.runsc_root, old.id);
 
@@ -458,150 +368,6 @@ mount_rootfs(struct container *ct, const struct create_request *c,
 	/* Even a failed mount_all may have left something: undo it anyway. */
 	ct->mounted = true;
 	return mount_all(c->rootfs, c->nrootfs, ct->rootfs, e);
-}
-
-/* -- creating ------------------------------------------------------------- */
-
-/* Creation has come to its end, well or not. */
-static void
-answer_create(struct container *ct, pid_t pid, const struct err *e)
-{
-	void (*created)(void *, pid_t, const struct err *) = ct->created;
-
-	ct->created = NULL;
-	if (created)
-		created(ct->created_arg, pid, e);
-}
-
-/* The failed container is gone from runsc: forget it, then answer. */
-static void
-finish_failed(struct container *ct, const struct err *why)
-{
-	struct request *next, *r = ct->delete_after;
-	struct err e = *why;
-
-	/* Else the bundle may be another's. */
-	if (ct->runsc_ran)
-		runsc_kill_leftovers(ct->bundle);
-	process_named(&ct->init, &e);
-	log_warn("create %s", e.msg);
-	forget(ct);
-	answer_create(ct, 0, &e);
-	err_set(&e, ERR_NOT_FOUND, "container %s not created", ct->id);
-	container_free(ct);
-	for (; r; r = next) {
-		next = r->next;
-		r->done(r, &e);
-	}
-}
-
-static void
-on_failed_deleted(void *arg, const struct runsc_result *r)
-{
-	struct container *ct = arg;
-
-	ct->create_cmd = NULL;
-	if (r->err.code != ERR_OK && !r->gone)
-		log_err("%s: delete after failed create: %s", ct->id,
-		    r->err.msg);
-	finish_failed(ct, ct->create_err);
-}
-
-/*
- * Undo what has been done and answer with *e.  ran: runsc create was started,
- * so what runsc has under this id is ours to delete.
- */
-static void
-fail_create(struct container *ct, const struct err *e, bool ran)
-{
-	struct err e2;
-
-	ct->create_err = malloc(sizeof(*e));
-	if (ct->create_err)
-		*ct->create_err = *e;
-	/* Without memory for the reason, what runsc has is only killed. */
-	if (ran) {
-		/* Sandbox and gofer first: `delete` waits for them to go. */
-		runsc_kill_leftovers(ct->bundle);
-		if (ct->create_err)
-			ct->create_cmd = runsc_delete(&ct->env, true,
-			    on_failed_deleted, ct, &e2);
-		if (ct->create_cmd)
-			return;
-		log_err("%s: delete after failed create: %s", ct->id,
-		    ct->create_err ? e2.msg : "out of memory");
-	}
-	finish_failed(ct, e);
-}
-
-static void
-on_runsc_created(void *arg, const struct runsc_result *r)
-{
-	struct container *ct = arg;
-	struct err e;
-
-	ct->create_cmd = NULL;
-	if (r->err.code != ERR_OK) {
-		e = r->err;
-		err_prefix(&e, "OCI runtime create failed");
-		fail_create(ct, &e, true);
-		return;
-	}
-	if (state_created(ct, r->pid, &r->origin, &e) < 0) {
-		fail_create(ct, &e, true);
-		return;
-	}
-	answer_create(ct, r->pid, NULL);
-	process_end_orphan(&ct->init);
-}
-
-void
-container_cancel_create(struct container *ct, struct request *r)
-{
-	struct err e;
-
-	r->next = ct->delete_after;
-	ct->delete_after = r;
-	if (ct->create_err)	/* being undone already */
-		return;
-	runsc_cancel(ct->create_cmd);
-	ct->create_cmd = NULL;
-	err_set(&e, ERR_CANCELED, "ended by a delete of the container");
-	fail_create(ct, &e, ct->runsc_ran);
-}
-
-static int
-run_create(struct container *ct, struct err *e)
-{
-	int fds[3];
-
-	if (ct->checkpoint) {
-		if (state_created(ct, 0, NULL, e) < 0)
-			return -1;
-		answer_create(ct, 0, NULL);
-		return 0;
-	}
-	/* A root container's stdio goes to `create`, which makes the sandbox;
-	 * a sub-container's to `start` (runsc/specutils/cri.go). */
-	io_child_fds(ct->init.io, fds);
-	ct->runsc_ran = true;
-	ct->create_cmd = runsc_create(&ct->env, ct->spec.is_sub ? NULL : fds,
-	    process_console_path(&ct->init), on_runsc_created, ct, e);
-	if (!ct->spec.is_sub)
-		io_child_done(ct->init.io);
-	return ct->create_cmd ? 0 : -1;
-}
-
-static void
-on_stdio_ready(void *arg, const struct err *why)
-{
-	struct container *ct = arg;
-	struct err e;
-
-	if (why)
-		e = *why;
-	if (why || run_create(ct, &e) < 0)
-		fail_create(ct, &e, false);
 }
 
 /* log_level and log_path; of a pod's containers the last that says counts. */
@@ -636,7 +402,7 @@ prepare_restore(struct container *ct, const char *checkpoint, struct err *e)
 	ct->checkpoint = strdup(checkpoint);
 	if (!ct->checkpoint)
 		return err_nomem(e);
-	return checkpoint_check(checkpoint, e);
+	return image_check(checkpoint, e);
 }
 
 /* What the settings name. */
@@ -660,7 +426,7 @@ forget_dead(const struct container *ct, const char *id)
 		return false;
 	log_warn("%s: runsc's state of %s in %s is of a sandbox that is no "
 	    "more: removing it", ct->id, id, ct->runsc_root);
-	runsc_forget(ct->runsc_root, ns, id);
+	runsc_forget(ct->runsc_root, state_namespace(), id);
 	return !runsc_exists(ct->runsc_root, id);
 }
 
@@ -669,7 +435,7 @@ static bool
 sandbox_lives(const void *arg, const char *sandbox_id)
 {
 	const struct container *ct = arg;
-	char *root = runsc_root(ct->config.root, ns, sandbox_id);
+	char *root = runsc_root(ct->config.root, state_namespace(), sandbox_id);
 	bool lives = !root || runsc_is_alive(root, sandbox_id);
 
 	free(root);
@@ -688,7 +454,7 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	    set_log(ct, e) < 0 ||
 	    spec_read(&ct->spec, ct->bundle, e) < 0 || fill_env(ct, e) < 0)
 		return -1;
-	if (runsc_check_root(ct->runsc_root, ns, ct->id, e) < 0)
+	if (runsc_check_root(ct->runsc_root, state_namespace(), ct->id, e) < 0)
 		return -1;
 	if (runsc_is_alive(ct->runsc_root, ct->id))
 		return err_set(e, ERR_EXISTS,
@@ -736,24 +502,176 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	return 0;
 }
 
-void
-state_create(const struct create_request *c)
+/* -- creating ------------------------------------------------------------- */
+
+/* The failed container is gone from runsc: forget it, then answer Create and
+ * the Deletes that came meanwhile. */
+static void
+finish_failed(struct container *ct, const struct err *why)
 {
+	struct request *r = ct->init.current;
+	struct err e = *why;
+
+	/* Else the bundle may be another's. */
+	if (ct->runsc_ran)
+		runsc_kill_leftovers(ct->bundle);
+	process_named(&ct->init, &e);
+	log_warn("create %s", e.msg);
+	container_forget(ct);
+	request_detach(r);
+	r->done(r, &e);
+	requests_flush(&ct->init, "not created");
+	container_free(ct);
+}
+
+static void
+on_failed_deleted(void *arg, const struct runsc_result *r)
+{
+	struct container *ct = arg;
+
+	ct->init.current->cmd = NULL;
+	if (r->err.code != ERR_OK && !r->gone)
+		log_err("%s: delete after failed create: %s", ct->id,
+		    r->err.msg);
+	finish_failed(ct, ct->create_err);
+}
+
+/*
+ * Undo what has been done and answer with *e.  ran: runsc create was started,
+ * so what runsc has under this id is ours to delete.
+ */
+static void
+fail_create(struct container *ct, const struct err *e, bool ran)
+{
+	struct request *r = ct->init.current;
+	struct err e2;
+
+	ct->create_err = malloc(sizeof(*e));
+	if (ct->create_err)
+		*ct->create_err = *e;
+	/* Without memory for the reason, what runsc has is only killed. */
+	if (ran) {
+		/* Sandbox and gofer first: `delete` waits for them to go. */
+		runsc_kill_leftovers(ct->bundle);
+		if (ct->create_err)
+			r->cmd = runsc_delete(&ct->env, true,
+			    on_failed_deleted, ct, &e2);
+		if (r->cmd)
+			return;
+		log_err("%s: delete after failed create: %s", ct->id,
+		    ct->create_err ? e2.msg : "out of memory");
+	}
+	finish_failed(ct, e);
+}
+
+/* runsc create has succeeded; pid 0: it is to be restored, and has no sandbox
+ * yet. */
+static int
+finish_created(struct container *ct, pid_t pid, const struct child_origin *o,
+    struct err *e)
+{
+	const struct container *root = state_find_container(ct->env.sandbox_id);
+	struct process *p = &ct->init;
+
+	if (!ct->spec.is_sub && pid &&
+	    exit_watch_sandbox(p, pid, o, e) < 0)
+		return -1;
+	if (ct->spec.is_sub && root && root != ct && root->init.pid != pid)
+		return err_set(e, ERR_INTERNAL, "runsc names process %d as its "
+		    "sandbox, which is process %d", (int)pid,
+		    (int)root->init.pid);
+	p->pid = pid;
+	if (ct->spec.is_sub)
+		resources_begin(ct);
+	state_set(p, STATE_CREATED);
+	publish_create(ct);
+	p->current->pid = pid;
+	request_finish(p->current, NULL);
+	return 0;
+}
+
+static void
+on_runsc_created(void *arg, const struct runsc_result *r)
+{
+	struct container *ct = arg;
+	struct err e;
+
+	ct->init.current->cmd = NULL;
+	if (r->err.code != ERR_OK) {
+		e = r->err;
+		err_prefix(&e, "OCI runtime create failed");
+		fail_create(ct, &e, true);
+		return;
+	}
+	if (finish_created(ct, r->pid, &r->origin, &e) < 0) {
+		fail_create(ct, &e, true);
+		return;
+	}
+	exit_orphan(&ct->init);
+}
+
+void
+op_delete_creating(struct process *p, struct request *r)
+{
+	struct container *ct = p->ct;
+	struct err e;
+
+	(void)r;		/* answered when that is undone */
+	if (ct->create_err)	/* as it is already */
+		return;
+	runsc_cancel(p->current->cmd);
+	p->current->cmd = NULL;
+	err_set(&e, ERR_CANCELED, "ended by a delete of the container");
+	fail_create(ct, &e, ct->runsc_ran);
+}
+
+static int
+run_create(struct container *ct, struct err *e)
+{
+	struct request *r = ct->init.current;
+	int fds[3];
+
+	if (ct->checkpoint)
+		return finish_created(ct, 0, NULL, e);
+	/* A root container's stdio goes to `create`, which makes the sandbox;
+	 * a sub-container's to `start` (runsc/specutils/cri.go). */
+	io_child_fds(ct->init.io, fds);
+	ct->runsc_ran = true;
+	r->cmd = runsc_create(&ct->env, ct->spec.is_sub ? NULL : fds,
+	    process_console_path(&ct->init), on_runsc_created, ct, e);
+	if (!ct->spec.is_sub)
+		io_child_done(ct->init.io);
+	return r->cmd ? 0 : -1;
+}
+
+static void
+on_stdio_ready(void *arg, const struct err *why)
+{
+	struct container *ct = arg;
+	struct err e;
+
+	if (why)
+		e = *why;
+	if (why || run_create(ct, &e) < 0)
+		fail_create(ct, &e, false);
+}
+
+void
+op_create(struct process *none, struct request *r)
+{
+	const struct create_request *c = r->create;
 	struct container *ct;
 	struct err e;
 
+	(void)none;
 	if (name_check("container id", c->id, &e) < 0 ||
 	    name_check_path("bundle", c->bundle, &e) < 0 ||
 	    (c->checkpoint && c->checkpoint[0] &&
 	    name_check_path("checkpoint", c->checkpoint, &e) < 0))
 		goto refuse;
-	if (state_find_container(c->id)) {
-		err_set(&e, ERR_EXISTS, "container %s already exists", c->id);
-		goto refuse;
-	}
-	if (ncontainers >= CONTAINERS_MAX) {
+	if (state_containers() >= CONTAINERS_MAX) {
 		err_set(&e, ERR_EXHAUSTED, "create %s: %u containers exist "
-		    "already", c->id, ncontainers);
+		    "already", c->id, state_containers());
 		goto refuse;
 	}
 	if (fd_room(&e) < 0) {
@@ -763,9 +681,7 @@ state_create(const struct create_request *c)
 	ct = container_new(c, &e);
 	if (!ct)
 		goto refuse;
-	ct->next = containers;
-	containers = ct;
-	ncontainers++;
+	request_attach(r, &ct->init);
 	if (prepare(ct, c, &e) < 0) {
 		fail_create(ct, &e, false);
 		return;
@@ -775,5 +691,5 @@ state_create(const struct create_request *c)
 		on_stdio_ready(ct, NULL);
 	return;
 refuse:
-	c->created(c->arg, 0, &e);
+	r->done(r, &e);
 }

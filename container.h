@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * container: how a container comes and goes: its memory, its bundle, its
- * mounts, `runsc create` and the undoing of it.
+ * container: how a container comes and goes: its memory and that of its
+ * processes, its bundle, its mounts, its stdio, the operation Create and the
+ * undoing of it where it fails or a Delete comes meanwhile.
  *
- * container.c owns the list of containers and the one function that frees
- * each kind of object.  What a container does in between is state.c's.  Only
- * state.c calls this; state_create() and the look-ups of state.h are here.
+ * The one function that makes each kind of object and the one that frees it
+ * are here.  Create is under way as long as init is STATE_CREATING, as init's
+ * current operation; ct->create_err says that it is being undone.  Deletes
+ * wait beside it and are answered NotFound then.  exec.c and ops.c call this.
  */
 #ifndef CONTAINER_H
 #define CONTAINER_H
 
 #include "state.h"
 
-/* Delete came while the container is being created: stop that, undo it, then
- * answer r NotFound. */
-void container_cancel_create(struct container *ct, struct request *r);
-/* Unmount and forget ct; init and every exec must be idle. */
+/* The cells MAKE and DING. */
+void op_create(struct process *none, struct request *r);
+void op_delete_creating(struct process *p, struct request *r);
+/* Unmount, forget and free ct, whose processes must be idle. */
 void container_free(struct container *ct);
 /* A new exec of ct in STATE_CREATED, or NULL with *e filled. */
 struct process *container_add_exec(struct container *ct,
@@ -30,10 +32,5 @@ void process_close_stdio(struct process *p);
 void process_forget_spec(struct process *p);
 /* Where runsc is to send the terminal's master; NULL without a terminal. */
 const char *process_console_path(const struct process *p);
-
-/* state.c's, for container.c: runsc create has succeeded; pid 0: it is to be
- * restored, and has no sandbox yet. */
-int state_created(struct container *ct, pid_t pid,
-	const struct child_origin *o, struct err *e);
 
 #endif

@@ -13,6 +13,8 @@
  * only as far as state.json (saved.h) says that it is this container's.  Prints
  * a DeleteResponse.
  */
+#include "delete.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -30,8 +32,9 @@
 #include "base/loop.h"
 #include "host/mount.h"
 #include "wire/pb.h"
+#include "gvisor/runsc_left.h"
 #include "runsc.h"
-#include "shim.h"
+#include "wire/socket.h"
 #include "conf/saved.h"
 #include "conf/spec.h"
 
@@ -154,7 +157,7 @@ remove_socket(const char *bundle)
 	struct stat st;
 
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    !shim_socket_alive(path, has_own_daemon(bundle) ? DYING_MS : 0))
+	    !socket_is_alive(path, has_own_daemon(bundle) ? DYING_MS : 0))
 		unlink(path);
 	free(address);
 }
@@ -210,7 +213,7 @@ delete_saved(const struct saved *s, const struct options *o,
 }
 
 int
-verb_delete(const struct options *o)
+delete_run(const struct options *o)
 {
 	char cwd[PATH_MAX];
 	const char *bundle = o->bundle;

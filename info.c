@@ -9,6 +9,8 @@
  * the question (before 2025), or cannot be run, the answer is what every
  * runsc can do: what is wrong with the configuration is told by Create.
  */
+#include "info.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +22,7 @@
 #include "conf/config.h"
 #include "json.h"
 #include "runsc.h"
-#include "shim.h"
+#include "conf/cmdline.h"
 #include "wire/pb.h"
 
 static const char always[] =
@@ -74,7 +76,7 @@ ask_runsc(struct pb_bytes any)
 
 /* RuntimeInfo {1 name, 2 {1 version}, 4 features}. */
 int
-verb_info(void)
+info_run(void)
 {
 	struct pb_bytes any = { 0 };
 	const char *features;

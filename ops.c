@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ops: what each operation does, one after the other: start, exec, stdio,
- * kill, pause, pids, delete.
+ * ops: see ops.h.
  *
  * Each op_ function is a cell of the table in state.c, begins with the state
  * that the table says, and ends with request_finish(), request_refuse(), or
@@ -14,174 +13,59 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "container.h"
-#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "base/name.h"
+#include "console.h"
+#include "container.h"
+#include "exec.h"
+#include "exit.h"
+#include "gvisor/runsc_left.h"
+#include "gvisor/runsc_text.h"
 #include "publish.h"
+#include "resources.h"
 
 /* Pids of one container that are reported; gVisor's own limit is higher. */
 #define PIDS_MAX 16384
-/* Processes without a parent that are looked at: init and execs, and some. */
-#define STRAYS_MAX (EXECS_MAX + 64)
 #define KILL_FIRST_DELAY_NS (50 * NS_PER_MS)
-
-/* -- what a failed exec leaves inside ------------------------------------- */
-
-static void strays_look(struct container *ct);
-
-static bool
-any_is_starting(const struct container *ct)
-{
-	const struct process *x;
-
-	for (x = ct->execs; x; x = x->next) {
-		if (x->state == STATE_CREATED && x->current &&
-		    x->current->op == OP_START)
-			return true;
-	}
-	return false;
-}
-
-/* The first of pids, not init's, that none of our execs has; 0: none. */
-static uint32_t
-find_stray(const struct container *ct, const uint32_t *pids, long n)
-{
-	const struct process *execs[EXEC_SLOTS];
-	long i;
-
-	state_index_execs(ct, execs);
-	for (i = 0; i < n; i++) {
-		if (pids[i] != ct->strays.init &&
-		    !state_exec_of_pid(execs, pids[i]))
-			return pids[i];
-	}
-	return 0;
-}
-
-static void
-on_stray_killed(void *arg, const struct runsc_result *res)
-{
-	struct container *ct = arg;
-
-	ct->strays.cmd = NULL;
-	if (res->err.code != ERR_OK && !res->gone)
-		log_err("%s: a process whose exec has failed may live on: %s",
-		    ct->id, res->err.msg);
-	strays_look(ct);
-}
-
-static void
-on_strays(void *arg, const struct runsc_result *res)
-{
-	struct container *ct = arg;
-	uint32_t pids[STRAYS_MAX], pid;
-	struct err e;
-	long n;
-
-	ct->strays.cmd = NULL;
-	n = res->err.code == ERR_OK ? runsc_parse_parentless(res->out,
-	    res->outlen, pids, STRAYS_MAX) : 0;
-	if (n < 0 || (res->err.code != ERR_OK && !res->gone))
-		log_err("%s: a process whose exec has failed may live on: %s",
-		    ct->id, n < 0 ? res->out : res->err.msg);
-	/* An exec that has begun meanwhile may be whose process that is. */
-	if (n > 0 && any_is_starting(ct)) {
-		ct->strays.due = true;
-		return;
-	}
-	pid = n > 0 ? find_stray(ct, pids, n) : 0;
-	if (!pid)
-		return;
-	log_warn("%s: killing process %u, whose exec has failed", ct->id,
-	    (unsigned)pid);
-	ct->strays.due = true;
-	ct->strays.cmd = runsc_kill(&ct->env, (pid_t)pid, false, SIGKILL,
-	    on_stray_killed, ct, &e);
-	if (!ct->strays.cmd)
-		log_err("%s: kill process %u: %s", ct->id, (unsigned)pid,
-		    e.msg);
-}
-
-/*
- * A runsc that failed to start an exec, or was killed over it, may have got as
- * far as to have the sandbox start the process, which nobody would own.  What
- * is in the container, has no parent there, and is neither init nor of an exec
- * of ours, is that.  Not while another exec is being started: its process is
- * not known yet.
- */
-static void
-strays_look(struct container *ct)
-{
-	struct err e;
-
-	if (!ct->strays.due || ct->strays.cmd || ct->init.gone ||
-	    any_is_starting(ct))
-		return;
-	ct->strays.due = false;
-	if (!ct->strays.init) {
-		log_warn("%s: the process of an exec that has failed may live "
-		    "on: init's pid inside is not known", ct->id);
-		return;
-	}
-	ct->strays.cmd = runsc_list_parentless(&ct->env, on_strays, ct, &e);
-	if (!ct->strays.cmd)
-		log_err("%s: %s", ct->id, e.msg);
-}
+#define KILL_RETRY_NS (1 * NS_PER_S)
 
 /* -- start ---------------------------------------------------------------- */
 
-/* Start worked.  Its reply first, then TaskStart, then the exit if there has
- * been one already. */
-void
-start_worked(struct process *p)
+static void
+on_restored(void *arg, const struct runsc_result *res)
 {
-	struct request *r = p->current;
-	struct container *ct = p->ct;
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct err e = res->err;
 
-	state_set(p, STATE_RUNNING);
-	p->started = true;
-	r->pid = p->pid;
-	request_detach(r);
-	r->done(r, NULL);
-	publish_start(p);
-	if (p->gone)
-		process_end(p);
-	else
-		requests_run(p);
-	strays_look(ct);
+	r->cmd = NULL;
+	if (e.code == ERR_OK &&
+	    exit_watch_sandbox(p, res->pid, &res->origin,
+	    &e) == 0) {
+		exit_start_worked(p);
+		return;
+	}
+	/* It makes the sandbox before it knows whether the image is good. */
+	runsc_kill_leftovers(p->ct->bundle);
+	err_prefix(&e, "OCI runtime restore from %s failed",
+	    p->ct->checkpoint);
+	exit_start_failed(p, &e);
 }
 
-/*
- * Start failed: p can only be deleted any more.  It becomes stopped, and only
- * then is the client told why: clients delete at once what could not be
- * started, and refuse to where State still says created.
- */
-void
-start_failed(struct process *p, struct err *e)
+static void
+restore(struct process *p, struct request *r)
 {
-	struct request *r = p->current;
-	struct container *ct = p->ct;
+	struct err e;
+	int fds[3];
 
-	process_named(p, e);
-	log_warn("%s", e->msg);
-	p->start_failed = true;
-	request_detach(r);
-	p->start_err = malloc(sizeof(*e));
-	if (p->start_err) {
-		*p->start_err = *e;
-		p->failed_start = r;
-	} else {
-		r->done(r, e);
-	}
-	if (p->gone) {
-		p->exit_status = START_FAILED_STATUS;
-		process_end(p);
-	} else {
-		/* The sandbox's end will be the container's. */
-		process_end_created(p, START_FAILED_STATUS);
-	}
-	strays_look(ct);
+	io_child_fds(p->io, fds);
+	p->ct->runsc_ran = true;
+	r->cmd = runsc_restore(&p->ct->env, fds, process_console_path(p),
+	    p->ct->checkpoint, on_restored, r, &e);
+	io_child_done(p->io);
+	if (!r->cmd)
+		exit_start_failed(p, &e);
 }
 
 static void
@@ -195,26 +79,22 @@ on_started(void *arg, const struct runsc_result *res)
 	if (res->err.code != ERR_OK) {
 		e = res->err;
 		err_prefix(&e, "OCI runtime start failed");
-		start_failed(p, &e);
+		exit_start_failed(p, &e);
 		return;
 	}
 	if (p->ct->spec.is_sub)
-		process_arm_wait(p);
-	start_worked(p);
+		exit_await_sub(p);
+	exit_start_worked(p);
 }
 
-void
+static void
 op_start(struct process *p, struct request *r)
 {
 	struct err e;
 	int fds[3];
 
-	if (p->gone) {
-		request_refuse(r, ERR_PRECONDITION, "the sandbox has ended");
-		return;
-	}
 	if (p->ct->checkpoint) {
-		op_restore(p, r);
+		restore(p, r);
 		return;
 	}
 	io_child_fds(p->io, fds);
@@ -222,170 +102,12 @@ op_start(struct process *p, struct request *r)
 	    on_started, r, &e);
 	io_child_done(p->io);
 	if (!r->cmd)
-		start_failed(p, &e);
+		exit_start_failed(p, &e);
 }
 
-/* -- start of an exec ----------------------------------------------------- */
+/* -- stdio ---------------------------------------------------------------- */
 
 static void
-on_inner_init(void *arg, const struct runsc_result *res)
-{
-	struct request *r = arg;
-	struct process *p = r->p;
-	struct container *ct = p->ct;
-	uint32_t pids[2];
-
-	r->cmd = NULL;
-	if (res->err.code == ERR_OK && !ct->strays.init &&
-	    runsc_parse_parentless(res->out, res->outlen, pids, 2) == 1)
-		ct->strays.init = pids[0];
-	op_exec_start(p, r);
-}
-
-/* Before the first exec, init is the one without a parent.  (A sandbox's first
- * process is 1; the pids are those of the sandbox's own namespace.) */
-static bool
-ask_inner_init(struct process *p, struct request *r)
-{
-	struct container *ct = p->ct;
-	struct err e;
-
-	if (ct->strays.asked)
-		return false;
-	ct->strays.asked = true;
-	if (!ct->spec.is_sub) {
-		ct->strays.init = 1;
-		return false;
-	}
-	r->cmd = runsc_list_parentless(&ct->env, on_inner_init, r, &e);
-	return r->cmd != NULL;
-}
-
-static void
-on_exec_started(void *arg, const struct runsc_result *res)
-{
-	struct request *r = arg;
-	struct process *p = r->p;
-	struct err e;
-
-	r->cmd = NULL;
-	if (res->err.code != ERR_OK) {
-		e = res->err;
-		/* Who says why has started nothing, but for what comes after
-		 * that (runsc/cmd/exec.go). */
-		p->ct->strays.due |= !res->told || fmt_find(e.msg, "pid file");
-		err_prefix(&e, "OCI runtime exec failed");
-		start_failed(p, &e);
-		return;
-	}
-	if (child_adopt(&p->child, res->pid, &res->origin, process_exec_exited,
-	    &e) < 0) {
-		err_prefix(&e, "exec started but cannot be watched");
-		p->ct->strays.due = true;
-		start_failed(p, &e);
-		return;
-	}
-	p->pid = res->pid;
-	p->internal_pid = res->internal_pid;
-	start_worked(p);
-}
-
-/* With stdio open and ready, if why is NULL.  The start may have been cut short
- * meanwhile. */
-static void
-run_exec(void *arg, const struct err *why)
-{
-	struct process *p = arg;
-	struct request *r = p->current;
-	struct err e;
-	int fds[3];
-
-	if (!r || r->op != OP_START)
-		return;
-	if (!why && p->ct->init.gone) {
-		err_set(&e, ERR_PRECONDITION,
-		    "the container's init process has ended");
-		why = &e;
-	}
-	if (why) {
-		e = *why;
-		start_failed(p, &e);
-		return;
-	}
-	io_child_fds(p->io, fds);
-	r->cmd = runsc_exec(&p->ct->env, fds, process_console_path(p),
-	    p->process_json, p->process_len, on_exec_started, r, &e);
-	io_child_done(p->io);
-	process_forget_spec(p);
-	if (!r->cmd)
-		start_failed(p, &e);
-}
-
-void
-op_exec_start(struct process *p, struct request *r)
-{
-	struct container *ct = p->ct;
-	struct err e;
-
-	if (ct->init.gone) {
-		request_refuse(r, ERR_PRECONDITION,
-		    "the container's init process has ended");
-		return;
-	}
-	if (ct->init.state != STATE_RUNNING) {
-		err_set(&e, ERR_PRECONDITION,
-		    "%s: cannot start an exec in a %s container", process_name(p),
-		    state_name(ct->init.state));
-		request_finish(r, &e);
-		return;
-	}
-	if (fd_room(&e) < 0) {	/* and it may be tried again */
-		request_finish(r, &e);
-		return;
-	}
-	if (ask_inner_init(p, r))
-		return;
-	if (process_open_stdio(p, &e) < 0) {
-		err_prefix(&e, "open stdio");
-		start_failed(p, &e);
-		return;
-	}
-	/* What was asked of the exec before it had any stdio. */
-	if (p->stdin_closed)
-		io_close_stdin(p->io);
-	if (!io_await(p->io, run_exec, p))
-		run_exec(p, NULL);
-}
-
-/* -- exec, stdio ---------------------------------------------------------- */
-
-void
-op_exec(struct process *p, struct request *r)
-{
-	struct process *x;
-	struct err e;
-
-	if (p->gone) {
-		request_refuse(r, ERR_PRECONDITION,
-		    "the container's init process has ended");
-		return;
-	}
-	if (state_find(p->ct->id, r->new_exec_id, &e)) {
-		err_set(&e, ERR_EXISTS, "%s: exec %s already exists", process_name(p),
-		    r->new_exec_id);
-		request_finish(r, &e);
-		return;
-	}
-	x = container_add_exec(p->ct, r, &e);
-	if (!x) {
-		request_finish(r, &e);
-		return;
-	}
-	publish_exec_added(x);
-	request_finish(r, NULL);
-}
-
-void
 op_resize(struct process *p, struct request *r)
 {
 	struct err e;
@@ -398,7 +120,7 @@ op_resize(struct process *p, struct request *r)
 		request_finish(r, NULL);
 }
 
-void
+static void
 op_close_io(struct process *p, struct request *r)
 {
 	if (p->io)
@@ -422,7 +144,7 @@ on_unkilled(struct timer *t)
 	struct process *p = container_of(t, struct process, kill_timer);
 	struct container *root = state_find_container(p->ct->env.sandbox_id);
 
-	if (p->gone || !root)
+	if (process_has_exited(p) || !root)
 		return;
 	log_warn("%s: SIGKILL did not end it: killing sandbox %s",
 	    process_name(p), root->id);
@@ -511,13 +233,9 @@ on_killed(void *arg, const struct runsc_result *res)
 	request_finish(r, &e);
 }
 
-void
+static void
 op_kill(struct process *p, struct request *r)
 {
-	if (p->gone) {
-		request_refuse(r, ERR_NOT_FOUND, "process already finished");
-		return;
-	}
 	if (p->kind == PROC_EXEC && p->ct->init.state == STATE_PAUSED) {
 		request_refuse(r, ERR_PRECONDITION, "its container is paused");
 		return;
@@ -530,45 +248,32 @@ op_kill(struct process *p, struct request *r)
  * runsc gives no signal to a container that has not been started.  What would
  * end it ends its sandbox, which holds nothing else yet.
  */
-void
+static void
 op_kill_created(struct process *p, struct request *r)
 {
-	if (p->gone) {
-		request_refuse(r, ERR_NOT_FOUND, "process already finished");
-		return;
-	}
 	if (r->signal != SIGKILL && r->signal != SIGTERM) {
 		try_kill(r);
 		return;
 	}
 	request_finish(r, NULL);
-	p->ending = true;
+	state_set(p, STATE_ENDING);
 	if (p->current && p->current->op == OP_START) {
-		p->start_cut = true;
+		p->start = START_CUT;
 		request_refuse(p->current, ERR_CANCELED,
 		    "killed while starting");
 	}
-	process_end_created(p, STATUS_KILLED);
+	exit_unstarted(p, STATUS_KILLED);
 }
 
-/*
- * An exec is killed for nothing before it runs, unless its start is under way:
- * that is cut short, and what has come of it inside is killed as a stray.
- */
-void
-op_kill_new_exec(struct process *p, struct request *r)
+/* As asked if what will end it is under way already. */
+static void
+op_kill_ending(struct process *p, struct request *r)
 {
-	if (r->signal != SIGKILL || !p->current ||
-	    p->current->op != OP_START) {
+	if (process_has_exited(p) ||
+	    (r->signal != SIGKILL && r->signal != SIGTERM))
 		request_refuse_state(p, r);
-		return;
-	}
-	request_finish(r, NULL);
-	p->ending = true;
-	p->ct->strays.due = true;
-	request_refuse(p->current, ERR_CANCELED, "killed while starting");
-	process_end_created(p, STATUS_KILLED);
-	strays_look(p->ct);
+	else
+		request_finish(r, NULL);
 }
 
 static void
@@ -587,7 +292,7 @@ on_resumed_to_kill(void *arg, const struct runsc_result *res)
 
 /* runsc gives no signal to a paused container; SIGKILL must end it all the
  * same, so it is resumed for it. */
-void
+static void
 op_kill_paused(struct process *p, struct request *r)
 {
 	struct err e;
@@ -595,10 +300,6 @@ op_kill_paused(struct process *p, struct request *r)
 	if (r->signal != SIGKILL) {
 		request_refuse(r, ERR_PRECONDITION,
 		    "a paused container takes no signal but SIGKILL");
-		return;
-	}
-	if (p->gone) {
-		request_refuse(r, ERR_NOT_FOUND, "process already finished");
 		return;
 	}
 	arm_kill_timer(r);
@@ -650,7 +351,7 @@ has_company(const struct container *ct)
 }
 
 /* What is paused is the sandbox: others in it would say that they run. */
-void
+static void
 op_pause(struct process *p, struct request *r)
 {
 	struct err e;
@@ -666,12 +367,114 @@ op_pause(struct process *p, struct request *r)
 		request_finish(r, &e);
 }
 
+/* -- checkpoint ----------------------------------------------------------- */
+
+static void
+on_resumed_to_end(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+
+	r->cmd = NULL;
+	if (res->err.code != ERR_OK && !res->gone)
+		log_warn("%s: resume after a checkpoint: %s",
+		    process_name(r->p), res->err.msg);
+	request_finish(r, NULL);
+}
+
+static void
+on_checkpointed(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct err e = res->err;
+
+	r->cmd = NULL;
+	if (e.code != ERR_OK) {
+		err_prefix(&e, "OCI runtime checkpoint failed");
+		request_finish(r, &e);
+		return;
+	}
+	publish_checkpointed(p->ct, r->text);
+	/* A paused sandbox has been told to end, but does not get to it. */
+	if (r->exit && p->state == STATE_PAUSED && !process_has_exited(p))
+		r->cmd = runsc_simple(&p->ct->env, "resume",
+		    on_resumed_to_end, r, &e);
+	if (!r->cmd)
+		request_finish(r, NULL);
+}
+
+static void
+checkpoint(struct request *r)
+{
+	struct err e;
+
+	r->cmd = runsc_checkpoint(&r->p->ct->env, r->text, !r->exit,
+	    on_checkpointed, r, &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}
+
+/*
+ * Until 2024 --leave-running destroyed the container and ran another of that
+ * name, as a child of `runsc checkpoint` (gVisor release-20221219.0
+ * runsc/cmd/checkpoint.go; tried: it ends with an error and without a
+ * container).  Those that save pages directly go on in place.
+ */
+static void
+on_help(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct err e;
+
+	r->cmd = NULL;
+	if (process_has_exited(r->p)) {
+		err_set(&e, ERR_PRECONDITION, "%s: the process has ended",
+		    process_name(r->p));
+		request_finish(r, &e);
+	} else if (res->err.code == ERR_EXHAUSTED) {
+		request_finish(r, &res->err);
+	} else if (res->err.code == ERR_OK && fmt_find(res->out, "-direct")) {
+		checkpoint(r);
+	} else {
+		request_refuse(r, ERR_UNIMPLEMENTED, "this runsc ends a "
+		    "container when it checkpoints it: ask for that (exit)");
+	}
+}
+
+static void
+op_checkpoint(struct process *p, struct request *r)
+{
+	struct container *ct = p->ct;
+	struct err e;
+
+	if (ct->spec.is_sub || has_company(ct)) {
+		request_refuse(r, ERR_UNIMPLEMENTED, "runsc checkpoints a "
+		    "whole sandbox, not one container of a pod");
+		return;
+	}
+	if (!r->text) {
+		request_refuse(r, ERR_EXHAUSTED, "out of memory");
+		return;
+	}
+	if (name_check_path("checkpoint", r->text, &e) < 0) {
+		request_finish(r, &e);
+		return;
+	}
+	if (r->exit) {
+		checkpoint(r);
+		return;
+	}
+	r->cmd = runsc_simple(&ct->env, "help", on_help, r, &e);
+	if (!r->cmd)
+		request_finish(r, &e);
+}
+
 /* -- pids ----------------------------------------------------------------- */
 
 /* From memory: containerd deletes a task whose Pids are empty or fail
  * (containerd 1.7 shim_load.go), so there is always one: of a container that
  * has yet to be restored, the shim's own. */
-void
+static void
 op_pids_known(struct process *p, struct request *r)
 {
 	static uint32_t own;
@@ -706,13 +509,12 @@ on_ps(void *arg, const struct runsc_result *res)
 	free(pids);
 }
 
-void
+static void
 op_pids(struct process *p, struct request *r)
 {
 	struct err e;
 
-	if (!p->gone)
-		r->cmd = runsc_simple(&p->ct->env, "ps", on_ps, r, &e);
+	r->cmd = runsc_simple(&p->ct->env, "ps", on_ps, r, &e);
 	if (!r->cmd)
 		op_pids_known(p, r);
 }
@@ -739,8 +541,8 @@ delete_finished(struct request *r)
 	state_set(p, STATE_DELETED);
 	publish_delete(p);
 	for (x = ct->execs; x; x = x->next)
-		requests_flush(x);
-	requests_flush(p);
+		requests_flush(x, "deleted");
+	requests_flush(p, "deleted");
 	container_free(ct);
 	r->done(r, NULL);
 }
@@ -781,7 +583,7 @@ on_deleted(void *arg, const struct runsc_result *res)
 	}
 }
 
-void
+static void
 op_delete(struct process *p, struct request *r)
 {
 	struct err e;
@@ -798,34 +600,39 @@ op_delete(struct process *p, struct request *r)
 }
 
 /* Never started: end the sandbox, then delete as if it had run. */
-void
+static void
 op_delete_created(struct process *p, struct request *r)
 {
-	p->current = NULL;
-	r->next = p->queue;
-	p->queue = r;
-	process_end_created(p, STATUS_KILLED);
+	request_requeue(r);
+	exit_unstarted(p, STATUS_KILLED);
 }
 
-void
-op_delete_creating(struct process *p, struct request *r)
-{
-	request_detach(r);
-	container_cancel_create(p->ct, r);
-}
-
-void
+static void
 op_delete_exec(struct process *p, struct request *r)
 {
-	if (!p->gone) {
-		p->exit_status = STATUS_UNKNOWN;
+	if (!process_has_exited(p)) {
+		p->exit_status = STATUS_NOT_KNOWN;
 		p->exited_at = unix_now();
 	}
 	fill_exit(r, p);
 	request_detach(r);
-	requests_flush(p);
+	requests_flush(p, "deleted");
 	waiters_release(p);
 	state_set(p, STATE_DELETED);
 	container_remove_exec(p);
 	r->done(r, NULL);
 }
+
+/* -- the cells ------------------------------------------------------------- */
+
+cell_does *const ops_cells[CELLS] = {
+	[MAKE] = op_create, [GO] = op_start, [GOX] = op_exec_start,
+	[EXEC] = op_exec, [HALT] = op_pause, [KILL] = op_kill,
+	[KNEW] = op_kill_created, [KHLT] = op_kill_paused,
+	[KNEX] = op_kill_new_exec, [KEND] = op_kill_ending,
+	[SIZE] = op_resize, [SHUT] = op_close_io, [ASK] = op_pids,
+	[KNOW] = op_pids_known, [STAT] = op_stats, [UPD] = op_update,
+	[SAVE] = op_checkpoint, [DEL] = op_delete, [DNEW] = op_delete_created,
+	[DING] = op_delete_creating, [DELX] = op_delete_exec,
+	[GOON] = exit_go_on,
+};

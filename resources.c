@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * resources: what the operations Stats and Update do, and the OOM kill that
- * ended a container.  The cells of state.c's table and the exit path call
- * this; cgroup.h knows the files.
- */
+/* resources: see resources.h. */
+#include "resources.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/cgroup.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "ops.h"
+#include "host/cgroup.h"
 #include "publish.h"
 
 void
@@ -22,13 +19,6 @@ resources_begin(struct container *ct)
 	if (!ct->cgroup)
 		log_info("%s: no cgroup to look at: %s", ct->id, e.msg);
 	ct->oom_kills = cgroup_oom_kills(ct->cgroup);
-}
-
-void
-resources_free(struct container *ct)
-{
-	cgroup_put(ct->cgroup);
-	ct->cgroup = NULL;
 }
 
 /*
@@ -89,10 +79,6 @@ op_stats(struct process *p, struct request *r)
 {
 	struct err e;
 
-	if (p->gone) {
-		request_refuse(r, ERR_NOT_FOUND, "the process has ended");
-		return;
-	}
 	r->cmd = runsc_simple(&p->ct->env, "events", on_stats, r, &e);
 	if (!r->cmd)
 		request_finish(r, &e);
@@ -133,7 +119,7 @@ on_updated(void *arg, const struct runsc_result *res)
 	if (e.code == ERR_OK) {
 		request_finish(r, NULL);
 	} else if ((fmt_find(res->out, "Usage: ") ||
-	    fmt_find(res->said, "Usage: ")) && !r->p->gone) {
+	    fmt_find(res->said, "Usage: ")) && !process_has_exited(r->p)) {
 		r->p->ct->no_update = true;
 		update_cgroup(r);
 	} else {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc: see runsc.h. */
+#include "gvisor/runsc_left.h"
+#include "gvisor/runsc_text.h"
 #include "runsc.h"
 
 #include <errno.h>

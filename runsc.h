@@ -17,7 +17,7 @@
  * as the container lives.  Whatever is odd about its answer, runsc is run
  * after all, within the same deadline; a signal may then come twice, as it
  * may when a runsc that failed is tried again.  Pausing stays with runsc,
- * see urpc.h.  Uses child, loop, json, urpc, log.
+ * see urpc.h.  What runsc prints and what it leaves is gvisor/'s.
  */
 #ifndef RUNSC_H
 #define RUNSC_H
@@ -42,9 +42,6 @@ struct runsc_control {
 
 /* Whom the commands are for.  All strings are the owner's and outlive the
  * commands. */
-/* In log_directory. */
-#define RUNSC_PANIC_LOG "gvisor_panic.log"
-
 struct runsc_env {
 	const char *binary;
 	const char *root;		/* from runsc_root() */
@@ -124,86 +121,5 @@ struct runsc_cmd *runsc_list_parentless(const struct runsc_env *env,
 void runsc_cancel(struct runsc_cmd *cmd);
 /* Commands under way or cancelled and not yet reaped. */
 unsigned runsc_running(void);
-
-/*
- * SIGKILL whatever runsc left running for this bundle (sandbox, gofer, a
- * create cut short): processes named runsc* with it as their --bundle.
- * Returns how many.
- */
-unsigned runsc_kill_leftovers(const char *bundle);
-/* The same for our own descendants that have a flag of that value. */
-unsigned runsc_kill_descendants(const char *flag, const char *value);
-/* The pid in text, which must be digits and at most a newline; 0 if it is not
- * that. */
-pid_t runsc_parse_pid(const char *text, size_t len);
-/*
- * The --root for a container of sandbox sandbox_id (its own id if it is in no
- * pod): ROOT/NS, as gVisor's shim has it, for the 64 hex digits that CRI,
- * Docker and nerdctl give; else ROOT/NS/SANDBOX, since in one directory runsc
- * finds `web` ambiguous as soon as there is a `web2`, and then refuses every
- * command on it.  malloc'd; NULL when out of memory.
- */
-char *runsc_root(const char *root, const char *ns, const char *sandbox_id);
-/* Is root, where it is there, a directory, and no link where it is id's own? */
-int runsc_check_root(const char *root, const char *ns, const char *id,
-	struct err *e);
-/* Has runsc a state of exactly this id whose sandbox lives?  A power cut leaves
- * states where root is on a disk. */
-bool runsc_is_alive(const char *root, const char *id);
-/* Has runsc a state file of exactly this id? */
-bool runsc_exists(const char *root, const char *id);
-/* What a sandbox of env whose process ended with Go's status of a panic has
- * said of that: its first line into text; false: it was the container's own. */
-bool runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap);
-/* A container in root of the sandbox that id is to be the first of, where none
- * such lives: its name into other. */
-bool runsc_orphaned(const char *root, const char *id, char *other, size_t cap);
-/* A container in root that runsc would mistake for id or id for it: its name
- * into other. */
-bool runsc_ambiguous(const char *root, const char *id, char *other,
-	size_t cap);
-/*
- * Remove what is left of id's state, and a root of its own with the network
- * namespace that runsc keeps mounted there; once also the same of the dead
- * containers beside it.  For when all its processes are dead: a runsc that is
- * killed leaves its files.
- */
-void runsc_forget(const char *root, const char *ns, const char *id);
-/*
- * The file in which runsc keeps what is written over a root file system, in
- * that itself; a create that is killed leaves it, and then refuses the same
- * container.  rootfs: config.json's root.path, NULL is nothing.  Only a
- * regular file of ours is removed, and no link is followed.
- */
-bool runsc_has_filestore(int bundle_fd, const char *rootfs,
-	const char *sandbox_id);
-void runsc_forget_filestore(int bundle_fd, const char *rootfs,
-	const char *sandbox_id);
-/* The status in {"id":"ID","exitStatus":N}; false if it is not that. */
-bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
-/* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */
-long runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max);
-/* The same of what runsc_list_parentless() got: that, or runsc's table. */
-long runsc_parse_parentless(const char *out, size_t len, uint32_t *pids,
-	size_t max);
-/*
- * What a log of glued JSON objects says of a failure: its entries of level
- * "error", in their order, since the first is the cause (a gofer or the sandbox
- * writes it) and the others what came of it.  Each once; where not all have
- * room, the first and the last.  Returns where in msg the last begins; NULL if
- * there is none.
- */
-const char *runsc_errors(const char *log, size_t len, char *msg, size_t cap);
-/* out without the lines before that in which JSON or a table begins: a notice of
- * a release or of a wrapper.  All of out if there is no such line. */
-const char *runsc_skip_notices(const char *out);
-/* Without white space at its end. */
-void runsc_trim(char *s);
-/* Does the text say that there is nothing to act on any more? */
-bool runsc_says_gone(const char *msg);
-
-/* text with every %ID% replaced by id, since runsc does that itself only from
- * 2026 on.  false: out is too small. */
-bool runsc_expand_id(char *out, size_t cap, const char *text, const char *id);
 
 #endif

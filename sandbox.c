@@ -19,8 +19,7 @@
 #include "json.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "ops.h"
-#include "shim.h"
+#include "state.h"
 #include "task.h"
 
 #define REPLY_BYTES 256
@@ -48,7 +47,7 @@ sandbox_pause(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	return sigwait(&set, &sig) == 0 ? 0 : EXIT_FAILED;
+	return sigwait(&set, &sig) == 0 ? 0 : 1;
 }
 
 /* -- the bundle ----------------------------------------------------------- */
@@ -317,17 +316,25 @@ op_new(struct ttrpc_call *call, const char *id)
 }
 
 static void
-on_created(void *arg, pid_t pid, const struct err *e)
+submit(struct sandbox_op *op, enum op what,
+    void (*done)(struct request *, const struct err *))
 {
-	(void)pid;
-	finish(arg, NULL, e);
+	op->req.op = what;
+	op->req.done = done;
+	state_submit(&op->req, op->id, "");
+}
+
+static void
+on_created(struct request *r, const struct err *e)
+{
+	finish(container_of(r, struct sandbox_op, req), NULL, e);
 }
 
 static void
 create(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	struct create_request c = { .id = m->str[1], .bundle = m->str[2],
-		.in = "", .out = "", .err = "", .created = on_created };
+		.in = "", .out = "", .err = "" };
 	struct sandbox_op *op;
 	struct err e;
 
@@ -344,8 +351,8 @@ create(struct ttrpc_call *call, struct message *m, const void *row)
 	if (!op)
 		return;
 	created_at = unix_now();
-	c.arg = op;
-	state_create(&c);
+	op->req.create = &c;
+	submit(op, OP_CREATE, on_created);
 }
 
 static void
@@ -377,15 +384,6 @@ on_metrics(struct request *r, const struct err *e)
 		pb_end(&o, mark);
 	}
 	finish(op, &o, e);
-}
-
-static void
-submit(struct sandbox_op *op, enum op what,
-    void (*done)(struct request *, const struct err *))
-{
-	op->req.op = what;
-	op->req.done = done;
-	state_submit(&op->req, op->id, "");
 }
 
 static void

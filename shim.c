@@ -8,8 +8,6 @@
  * container deleted and Shutdown asked for, SIGTERM, or nobody being left who
  * could want it (is_unwanted()).
  */
-#include "shim.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +20,8 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "conf/cmdline.h"
+#include "delete.h"
 #include "events.h"
 #include "host/cgroup.h"
 #include "base/fd.h"
@@ -30,7 +30,10 @@
 #include "base/name.h"
 #include "stdio/logger.h"
 #include "base/loop.h"
+#include "info.h"
+#include "ops.h"
 #include "sandbox.h"
+#include "start.h"
 #include "state.h"
 #include "task.h"
 #include "wire/ttrpc.h"
@@ -360,6 +363,13 @@ tell_start(const struct options *o)
 	fd_close(&null);
 }
 
+static const struct ttrpc_service services[] = {
+	{ "containerd.task.v2.Task", task_methods },
+	{ "containerd.task.v3.Task", task_methods },
+	{ "containerd.runtime.sandbox.v1.Sandbox", sandbox_methods },
+	{ NULL, NULL },
+};
+
 static int
 serve(const struct options *o)
 {
@@ -382,9 +392,11 @@ serve(const struct options *o)
 	}
 	if (loop_init(&e) < 0 || child_init(on_signal, &e) < 0)
 		goto fail;
-	state_init(o->namespace, check_wanted);
+	task_init(stop);
+	sandbox_init(stop);
+	state_init(o->namespace, ops_cells, check_wanted);
 	if (events_init(events, o->namespace, &e) < 0 ||
-	    ttrpc_serve(fd, task_services(stop), on_connections, &e) < 0)
+	    ttrpc_serve(fd, services, on_connections, &e) < 0)
 		goto fail;
 	tell_start(o);
 	check_wanted();
@@ -434,13 +446,13 @@ main(int argc, char **argv)
 		    SHIM_NAME, VERSION) < 0 ? EXIT_FAILED : 0;
 	}
 	if (o.info)
-		return verb_info();
+		return info_run();
 	ret = check_options(&o);
 	if (ret)
 		return ret;
 	if (strcmp(o.action, "start") == 0)
-		return verb_start(&o);
+		return start_run(&o);
 	if (strcmp(o.action, "delete") == 0)
-		return verb_delete(&o);
+		return delete_run(&o);
 	return serve(&o);
 }

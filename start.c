@@ -10,6 +10,8 @@
  * then its standard error is a pipe on which it says why it does not.  A pod's
  * second container is answered with the address of the running shim.
  */
+#include "start.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +34,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/name.h"
-#include "base/sha256.h"
-#include "shim.h"
+#include "wire/socket.h"
 #include "conf/spec.h"
 
 #define SOCKET_DIR_MODE 0700
@@ -44,62 +45,6 @@
 #define LOCK_STEP_NS (1 * NS_PER_MS)
 #define LOCK_STEPS 3000
 #define READY_NS (5 * NS_PER_S)
-
-static const char scheme[] = "unix://";
-
-int
-shim_socket_address(const char *dir, const char *address,
-    const char *namespace, const char *group, char *out, size_t cap)
-{
-	char path[PATH_MAX], hex[SHA256_HEX], *to = path;
-	const char *p;
-
-	if (fmt(path, sizeof(path), "%s/%s/%s", address, namespace,
-	    group) >= sizeof(path))
-		return -1;
-	/* As Go's filepath.Join for what occurs here: "//" becomes "/". */
-	for (p = path; *p; p++) {
-		if (*p != '/' || to == path || to[-1] != '/')
-			*to++ = *p;
-	}
-	*to = '\0';
-	sha256_hex(path, strlen(path), hex);
-	return fmt(out, cap, "%s%s/%s", scheme, dir, hex) < cap ? 0 : -1;
-}
-
-static int
-fill_sockaddr(struct sockaddr_un *sun, const char *path)
-{
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(sun->sun_path))
-		return -1;
-	memcpy(sun->sun_path, path, strlen(path) + 1);
-	return 0;
-}
-
-bool
-shim_socket_alive(const char *path, int wait_ms)
-{
-	struct sockaddr_un sun;
-	struct pollfd p = { .events = POLLIN };
-	bool alive;
-	int fd;
-
-	if (fill_sockaddr(&sun, path) < 0)
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return false;
-	/* EAGAIN: a full backlog, so somebody listens. */
-	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
-	    errno == EAGAIN;
-	p.fd = fd;
-	if (alive && wait_ms && poll(&p, 1, wait_ms) > 0)
-		alive = false;
-	close(fd);
-	return alive;
-}
 
 /* A directory that only we can enter: what is bound in it is ours. */
 static int
@@ -165,7 +110,7 @@ listen_on(const char *path, bool *live, struct err *e)
 	int fd;
 
 	*live = false;
-	if (fill_sockaddr(&sun, path) < 0)
+	if (socket_fill(&sun, path) < 0)
 		return err_set(e, ERR_INVALID, "socket path %s is too long",
 		    path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -176,7 +121,7 @@ listen_on(const char *path, bool *live, struct err *e)
 			err_sys(e, "bind %s", path);
 			goto fail;
 		}
-		if (shim_socket_alive(path, 0)) {
+		if (socket_is_alive(path, 0)) {
 			*live = true;
 			goto fail;
 		}
@@ -225,8 +170,8 @@ fail:
 }
 
 void
-shim_parse_input(const struct options *o, struct pb_bytes text,
-    struct shim_input *in)
+start_parse_input(const struct options *o, struct pb_bytes text,
+    struct start_input *in)
 {
 	struct pb_bytes extension = { 0 };
 	struct pb_in pb;
@@ -403,13 +348,13 @@ run_daemon(const struct options *o, int socket_fd, int ready_fd)
  * BootstrapResult {1 version, 2 address, 3 protocol}. */
 struct answer {
 	unsigned version;
-	char address[SHIM_ADDRESS_MAX];
+	char address[SOCKET_ADDRESS_MAX];
 };
 
 static int
 print_answer(const struct answer *a, struct err *e)
 {
-	uint8_t buf[2 * SHIM_ADDRESS_MAX];
+	uint8_t buf[2 * SOCKET_ADDRESS_MAX];
 	struct pb_out o;
 	bool ok;
 
@@ -484,7 +429,7 @@ static int
 serve_at(const struct options *o, const struct answer *a, const char *dir,
     const char *cgroup, struct err *e)
 {
-	const char *path = a->address + sizeof(scheme) - 1;
+	const char *path = a->address + sizeof(SOCKET_SCHEME) - 1;
 	bool live;
 	int fd, lock, rc;
 
@@ -523,10 +468,10 @@ take_params(const struct message *m, struct options *o, const char **dir)
 }
 
 static int
-start(struct options *o, struct shim_input *in, struct config *config,
+start(struct options *o, struct start_input *in, struct config *config,
     struct err *e)
 {
-	const char *dir = SHIM_SOCKET_DIR;
+	const char *dir = SOCKET_DIR;
 	struct answer a = { 0 };
 	bool known, grouping;
 	char *group;
@@ -545,7 +490,7 @@ start(struct options *o, struct shim_input *in, struct config *config,
 	if (in->bootstrap)
 		a.version = grouping ? 3 : 2;
 	group = find_group(o, grouping);
-	rc = group && shim_socket_address(dir, o->address, o->namespace, group,
+	rc = group && socket_address(dir, o->address, o->namespace, group,
 	    a.address, sizeof(a.address)) == 0 ? 0 : err_set(e, ERR_INVALID,
 	    "cannot name a socket for %s", o->id);
 	free(group);
@@ -554,9 +499,9 @@ start(struct options *o, struct shim_input *in, struct config *config,
 }
 
 int
-verb_start(struct options *o)
+start_run(struct options *o)
 {
-	struct shim_input in = { 0 };
+	struct start_input in = { 0 };
 	struct config config = { 0 };
 	struct pb_bytes text;
 	char *input;
@@ -576,7 +521,7 @@ verb_start(struct options *o)
 		log_close();
 	input = file_load_rest(STDIN_FILENO, "standard input", &text.n, &e);
 	text.p = (uint8_t *)input;
-	shim_parse_input(o, text, &in);
+	start_parse_input(o, text, &in);
 	rc = start(o, &in, &config, &e);
 	if (rc < 0)
 		fmt_write(STDERR_FILENO, "%s: start %s: %s\n", SHIM_NAME,

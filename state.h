@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state: containers and processes, the one transition table, the queue of
- * operations, waiters, exits.
+ * state: containers and their processes, the one table of what an operation
+ * does in which state, the queue of operations, waiters.
  *
- * Invariants.  Only set_state() in state.c writes a state.  A process has at
- * most one serial operation (start, pause, resume, delete, ...) under way and
- * a capped queue behind it; kill, pids and the like run beside it, so a runsc
- * that hangs delays nobody else.  Of an exit: operations under way are ended,
- * execs are ended (init), output is drained, then TaskExit is published, then
- * Wait is answered.  Execs' exits are told before init's, and once init has
- * ended they do not wait for their output: it is copied on until they or the
- * container are deleted.  Who may call: task.c, through the functions below.
+ * Invariants.  Only state_set() writes a state.  A process has at most one
+ * serial operation (create, start, pause, resume, update, checkpoint, delete)
+ * under way and a capped queue behind it; kill, pids and the like run beside
+ * it, so a runsc that hangs delays nobody else.  From STATE_ENDING on nothing
+ * serial begins until the exit has been told (exit.h), whose order is that.
+ *
+ * What stands above this reads and fills the members of a container and a
+ * process, each of which says whose it is; the lists, the requests and the
+ * waiters are changed through the functions below only.  What the cells of the
+ * table do is handed to state_init().
  */
 #ifndef STATE_H
 #define STATE_H
@@ -29,6 +31,7 @@
 #include "base/name.h"
 #include "host/mount.h"
 #include "wire/pb.h"
+#include "gvisor/runsc_left.h"
 #include "runsc.h"
 #include "conf/spec.h"
 
@@ -38,12 +41,11 @@
 #define SHARED_MAX 1024		/* that share one answer */
 #define WAITERS_MAX 256		/* of one process */
 #define ID_MAX_BYTES NAME_MAX_BYTES
-#define KILL_RETRY_NS (1 * NS_PER_S)
-/* After init has gone its execs get this long to end by themselves. */
-#define EXECS_END_NS (2 * NS_PER_S)
-/* A SIGKILLed sandbox gets this long before it is given up. */
-#define SANDBOX_END_NS (10 * NS_PER_S)
-#define START_FAILED_STATUS 128
+
+/* Exit statuses that are the shim's own. */
+#define STATUS_KILLED (128 + 9)		/* SIGKILL */
+#define STATUS_NOT_KNOWN 255
+#define STATUS_START_FAILED 128
 
 enum proc_kind { PROC_INIT, PROC_EXEC, PROC_KINDS };
 
@@ -52,20 +54,48 @@ enum proc_state {
 	STATE_CREATED,
 	STATE_RUNNING,
 	STATE_PAUSED,
+	STATE_ENDING,		/* killed before it ran, or its end is known:
+				   it has yet to be told (exit.c) */
 	STATE_STOPPED,
-	STATE_DELETED,
+	STATE_DELETED,		/* not there any more, or not yet */
 	STATES
 };
 
 enum op {
-	OP_START, OP_EXEC, OP_PAUSE, OP_RESUME, OP_KILL, OP_RESIZE,
+	OP_CREATE, OP_START, OP_EXEC, OP_PAUSE, OP_RESUME, OP_KILL, OP_RESIZE,
 	OP_CLOSE_IO, OP_PIDS, OP_STATS, OP_UPDATE, OP_CHECKPOINT, OP_DELETE,
-	OP_EXITED,
 	OPS
+};
+
+/* What an operation does in a state: the cells of the table in state.c, which
+ * does those with a comment itself; the others are functions. */
+enum cell {
+	PR, NF, HV,	/* refused: failed precondition, not found, exists */
+	WT,		/* waits until the exit has been told */
+	MAKE, GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, KNEX, KEND, SIZE, SHUT, ASK,
+	KNOW, STAT, UPD, SAVE, DEL, DNEW, DING, DELX,
+	GOON,		/* in no row: the end of an operation in STATE_ENDING */
+	CELLS
 };
 
 struct process;
 struct container;
+struct request;
+
+/* p: NULL for MAKE. */
+typedef void cell_does(struct process *p, struct request *r);
+
+/* Task.Create as it was asked. */
+struct create_request {
+	const char *id;
+	const char *bundle;
+	const struct mount_spec *rootfs;
+	size_t nrootfs;
+	bool terminal;
+	const char *in, *out, *err;
+	const char *checkpoint;
+	struct pb_bytes options;	/* marshalled Any, or empty */
+};
 
 /*
  * One operation asked for.  The asker owns it until done() is called, once,
@@ -73,19 +103,20 @@ struct container;
  */
 struct request {
 	enum op op;
-	/* What is asked. */
+	/* What is asked; pointers are valid during the call only, but for text. */
+	const struct create_request *create;
 	unsigned signal;		/* kill */
 	bool all;			/* kill */
 	unsigned width, height;		/* resize */
 	const char *new_exec_id;	/* exec, with the three below */
-	struct io_config stdio;		/* valid during the call only */
+	struct io_config stdio;
 	const char *process_json;	/* OCI process object */
 	size_t process_len;
 	char *text;			/* checkpoint: the directory; update:
 					   LinuxResources, JSON; the asker's */
 	bool exit;			/* checkpoint: and end the container */
 	/* What came of it; valid in done() when e is NULL. */
-	pid_t pid;
+	pid_t pid;			/* create, start, delete */
 	unsigned exit_status;
 	int64_t exited_at;		/* CLOCK_REALTIME ns */
 	const uint32_t *pids;		/* pids */
@@ -103,6 +134,23 @@ struct request {
 	struct timer retry;
 	int64_t began;
 	int64_t delay_ns;
+};
+
+/* How a start ended. */
+enum start_result {
+	START_NONE,		/* not yet */
+	START_WORKED,		/* TaskStart has been told */
+	START_FAILED,		/* its end is to be told as such */
+	START_CUT,		/* killed with its start under way */
+};
+
+/* What an end waits for; exit.c's. */
+enum end_step {
+	END_NONE,
+	END_STATUS,		/* exec: for its status to be made sure of */
+	END_SANDBOX,		/* for the sandbox, which was killed */
+	END_EXECS,		/* init: for its execs, and kill --all */
+	END_OUTPUT,		/* for its output to be delivered */
 };
 
 /* Somebody who waits for an exit. */
@@ -126,14 +174,10 @@ struct process {
 	pid_t internal_pid;		/* exec: inside the sandbox */
 	unsigned exit_status;
 	int64_t exited_at;		/* CLOCK_REALTIME ns; 0: has not */
-	bool started;			/* TaskStart has been told */
-	bool start_failed;		/* its end is to be told as such */
-	bool start_cut;			/* killed with its start under way */
+	enum start_result start;
+	enum end_step end;
 	struct request *failed_start;	/* answered when it has stopped, ... */
 	struct err *start_err;		/* ... with this */
-	bool gone;			/* its end is known, maybe not yet told */
-	bool ending;			/* gone, and end_process() under way */
-	bool execs_ending;		/* init: ending, waits for its execs */
 	bool kill_sent;			/* exec: SIGKILL after init's end */
 	bool killed;			/* runsc took a SIGKILL for it */
 	bool maybe_paused;		/* a pause or resume has failed */
@@ -185,38 +229,25 @@ struct container {
 		bool due;		/* to be looked for */
 		struct runsc_cmd *cmd;	/* looks, or kills */
 	} strays;
-	/* Creation, while init is STATE_CREATING (container.c). */
-	struct runsc_cmd *create_cmd;
 	struct pb_out create_event;	/* TaskCreate but for the pid */
-	void (*created)(void *arg, pid_t pid, const struct err *e);
-	void *created_arg;
 	struct err *create_err;		/* why it failed, while it is undone */
-	struct request *delete_after;	/* Deletes that came meanwhile */
 };
 
-/* Task.Create as it was asked; valid during the call only. */
-struct create_request {
-	const char *id;
-	const char *bundle;
-	const struct mount_spec *rootfs;
-	size_t nrootfs;
-	bool terminal;
-	const char *in, *out, *err;
-	const char *checkpoint;
-	struct pb_bytes options;	/* marshalled Any, or empty */
-	void (*created)(void *arg, pid_t pid, const struct err *e);
-	void *arg;
-};
-
-/* namespace of containerd; empty is called when the last container has gone. */
-void state_init(const char *namespace, void (*empty)(void));
-/* Create a container.  created is called once, maybe before this returns. */
-void state_create(const struct create_request *c);
+/*
+ * namespace: containerd's; does: what each cell does (ops.h OPS_CELLS); empty
+ * is called when the last container has gone.  All outlive the program.
+ */
+void state_init(const char *namespace, cell_does *const does[CELLS],
+	void (*empty)(void));
+const char *state_namespace(void);
 /* Ask for an operation of process exec_id ("" for init) of container id. */
 void state_submit(struct request *r, const char *id, const char *exec_id);
 /* Nobody waits for its answer any more: what has not begun is not done, but
  * for a delete.  r->done is called, at once or when it is through. */
 void state_unwanted(struct request *r);
+
+/* -- look-ups ------------------------------------------------------------- */
+
 /* The process, or NULL with *e filled (not found). */
 struct process *state_find(const char *id, const char *exec_id, struct err *e);
 struct container *state_find_container(const char *id);
@@ -227,13 +258,10 @@ bool state_was_deleted(const char *id);
 unsigned state_deleted(void);
 /* The next container after ct, the first for NULL. */
 struct container *state_next(const struct container *ct);
-/* Call w->exited when p has ended, at once if it has.  -1: too many. */
-int state_wait(struct process *p, struct waiter *w, struct err *e);
-/* Do not wait any more; not waiting is nothing. */
-void state_unwait(struct process *p, struct waiter *w);
 const char *state_name(enum proc_state s);
-/* What the table says: true if op is done in that state, else the code of the
- * refusal. */
+/* What the table says: true if op is done in that state, with *code STATE_WAITS
+ * if not before the exit has been told; else the code of the refusal. */
+#define STATE_WAITS (-1)
 bool state_allows(enum proc_kind kind, enum proc_state s, enum op op,
 	int *code);
 /* The execs of ct that run, to be found by their pid inside the sandbox. */
@@ -245,5 +273,48 @@ const struct process *state_exec_of_pid(
 	const struct process *const slots[EXEC_SLOTS], uint32_t internal_pid);
 /* Write the tables to the log (SIGUSR1). */
 void state_dump(void);
+/* "ID" or "ID/EXEC", for messages; valid until the next call. */
+const char *process_name(const struct process *p);
+/* See to it that e says which process it is about. */
+void process_named(const struct process *p, struct err *e);
+/* Has p's status been decided? */
+bool process_has_exited(const struct process *p);
+/* CLOCK_REALTIME in ns. */
+int64_t unix_now(void);
+
+/* -- waiting -------------------------------------------------------------- */
+
+/* Call w->exited when p has ended, at once if it has.  -1: too many. */
+int state_wait(struct process *p, struct waiter *w, struct err *e);
+/* Do not wait any more; not waiting is nothing. */
+void state_unwait(struct process *p, struct waiter *w);
+/* Call all who wait for p. */
+void waiters_release(struct process *p);
+
+/* -- for the cells, and what stands between them and this ------------------ */
+
+/* The one place that writes a state. */
+void state_set(struct process *p, enum proc_state s);
+/* Add ct, or take it out if it is there; then the last one's end is known. */
+void state_add(struct container *ct);
+void state_remove(struct container *ct);
+/* r, of MAKE, is the one operation of p, which is new. */
+void request_attach(struct request *r, struct process *p);
+/* Answer r, with e NULL for success, and go on with what waits. */
+void request_finish(struct request *r, const struct err *e);
+/* Answer r with "NAME: text". */
+void request_refuse(struct request *r, int code, const char *text);
+/* Finish it with what the table says where it refuses. */
+void request_refuse_state(struct process *p, struct request *r);
+/* Answer r, and all who asked for the same, and begin nothing. */
+void request_answer(struct request *r, const struct err *e);
+/* Take r off its process without answering; ends its runsc command. */
+void request_detach(struct request *r);
+/* Put r, which is under way, ahead of what waits. */
+void request_requeue(struct request *r);
+/* Answer all that waits or runs beside, NotFound with "NAME: text". */
+void requests_flush(struct process *p, const char *text);
+/* Begin what waits, if nothing serial is under way. */
+void requests_run(struct process *p);
 
 #endif

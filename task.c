@@ -10,7 +10,6 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "wire/pb.h"
-#include "sandbox.h"
 #include "state.h"
 
 /* How long a client has to open a FIFO with output before State is answered. */
@@ -26,6 +25,12 @@ enum { STATUS_UNKNOWN, STATUS_CREATED, STATUS_RUNNING, STATUS_STOPPED,
 	STATUS_PAUSED };
 
 static void (*on_shutdown)(void);
+
+void
+task_init(void (*shutdown)(void))
+{
+	on_shutdown = shutdown;
+}
 
 static void
 reply_exit(struct ttrpc_call *call, uint32_t status_field, pid_t pid,
@@ -105,7 +110,7 @@ operation_done(struct request *r, const struct err *e)
 		pb_out_init(&o, NULL, 0);
 		pb_put_any(&o, 1, r->stats_type, r->stats->p, r->stats->len);
 		ttrpc_reply_pb(op->call, &o);
-	} else if (r->op == OP_START) {
+	} else if (r->op == OP_START || r->op == OP_CREATE) {
 		pb_out_init(&o, buf, sizeof(buf));
 		pb_put_uint(&o, 1, (uint64_t)r->pid);
 		ttrpc_reply_pb(op->call, &o);
@@ -254,23 +259,6 @@ fill_exec(struct request *r, const struct message *m, struct err *e)
 
 /* -- create --------------------------------------------------------------- */
 
-static void
-created(void *arg, pid_t pid, const struct err *e)
-{
-	struct operation *op = arg;
-	uint8_t buf[REPLY_BYTES];
-	struct pb_out o;
-
-	if (op->call && e) {
-		ttrpc_fail(op->call, e);
-	} else if (op->call) {
-		pb_out_init(&o, buf, sizeof(buf));
-		pb_put_uint(&o, 1, (uint64_t)pid);
-		ttrpc_reply_pb(op->call, &o);
-	}
-	loop_defer(&op->freed, operation_free_now);
-}
-
 /* The mounts of a Create request.  text and options hold their strings. */
 struct rootfs {
 	struct mount_spec mounts[MOUNTS_MAX];
@@ -354,7 +342,6 @@ task_create(struct ttrpc_call *call, struct message *m, const void *row)
 		.id = m->str[1], .bundle = m->str[2], .terminal = m->num[4] != 0,
 		.in = m->str[5], .out = m->str[6], .err = m->str[7],
 		.checkpoint = m->str[8], .options = m->bytes[10],
-		.created = created,
 	};
 	struct rootfs *rf = calloc(1, sizeof(*rf));
 	struct operation *op;
@@ -365,11 +352,11 @@ task_create(struct ttrpc_call *call, struct message *m, const void *row)
 		if (!rf)
 			err_nomem(&e);
 		ttrpc_fail(call, &e);
-	} else if ((op = operation_new(call, OP_START))) {
+	} else if ((op = operation_new(call, OP_CREATE))) {
 		c.rootfs = rf->mounts;
 		c.nrootfs = rf->n;
-		c.arg = op;
-		state_create(&c);
+		op->req.create = &c;
+		state_submit(&op->req, c.id, "");
 	}
 	if (rf)
 		free(rf->text);
@@ -436,18 +423,20 @@ fail:
 /* -- answered from memory ------------------------------------------------- */
 
 static unsigned
-status_of(enum proc_state s)
+status_of(const struct process *p)
 {
 	static const uint8_t status[STATES] = {
 		[STATE_CREATING] = STATUS_CREATED,
 		[STATE_CREATED] = STATUS_CREATED,
 		[STATE_RUNNING] = STATUS_RUNNING,
 		[STATE_PAUSED] = STATUS_PAUSED,
+		[STATE_ENDING] = STATUS_RUNNING,
 		[STATE_STOPPED] = STATUS_STOPPED,
 		[STATE_DELETED] = STATUS_UNKNOWN,
 	};
 
-	return status[s];
+	return p->state == STATE_ENDING && p->start != START_WORKED ?
+	    STATUS_CREATED : status[p->state];
 }
 
 static void
@@ -467,7 +456,7 @@ answer_state(struct ttrpc_call *call, const struct message *m)
 	pb_put_str(&o, 1, p->kind == PROC_INIT ? p->ct->id : p->exec_id);
 	pb_put_str(&o, 2, p->ct->bundle);
 	pb_put_uint(&o, 3, (uint64_t)p->pid);
-	pb_put_uint(&o, 4, status_of(p->state));
+	pb_put_uint(&o, 4, status_of(p));
 	pb_put_str(&o, 5, p->in);
 	pb_put_str(&o, 6, p->out);
 	pb_put_str(&o, 7, p->err);
@@ -588,7 +577,7 @@ static const struct row rows[OPS] = {
 };
 
 /* A method is a row here, and a function or an operation's row. */
-static const struct ttrpc_method methods[] = {
+const struct ttrpc_method task_methods[] = {
 	{ "State", "-ss", task_state, NULL, false },
 	{ "Create", "-ss-nssss-b", task_create, NULL, true },
 	{ "Start", "-ss", operate, &rows[OP_START], true },
@@ -608,18 +597,3 @@ static const struct ttrpc_method methods[] = {
 	{ "Shutdown", "-sn", task_shutdown, NULL, false },
 	{ NULL, NULL, NULL, NULL, false },
 };
-
-static const struct ttrpc_service services[] = {
-	{ "containerd.task.v2.Task", methods },
-	{ "containerd.task.v3.Task", methods },
-	{ "containerd.runtime.sandbox.v1.Sandbox", sandbox_methods },
-	{ NULL, NULL },
-};
-
-const struct ttrpc_service *
-task_services(void (*shutdown)(void))
-{
-	on_shutdown = shutdown;
-	sandbox_init(shutdown);
-	return services;
-}

@@ -8,9 +8,11 @@
 
 #include "wire/ttrpc.h"
 
-/* Both names of the service, and sandbox.h's; ends with a NULL name.  shutdown is called when
- * Shutdown has been answered and no container is left. */
-const struct ttrpc_service *task_services(void (*shutdown)(void));
+extern const struct ttrpc_method task_methods[];
+
+/* shutdown is called when Shutdown has been asked for and no container is
+ * left. */
+void task_init(void (*shutdown)(void));
 
 /* Wait, whose request {1 id} and reply {1 exit_status, 2 exited_at} are those
  * of WaitSandbox too. */

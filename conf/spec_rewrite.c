@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fmt.h"
+#include "conf/json_edit.h"
 #include "json.h"
 #include "base/log.h"
 #include "conf/spec.h"

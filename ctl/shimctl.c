@@ -16,7 +16,8 @@
 
 #include "base/fd.h"
 #include "base/fmt.h"
-#include "shim.h"
+#include "conf/cmdline.h"
+#include "wire/socket.h"
 #include "ctl/shimctl.h"
 #include "conf/spec.h"
 
@@ -242,7 +243,7 @@ clean_up_after(const struct ctl *o, const struct rpc *r, const char *bundle,
 	int i;
 
 	/* The connections of one that is killed end before its socket. */
-	for (i = 0; shim_socket_alive(r->path, 0); i++) {
+	for (i = 0; socket_is_alive(r->path, 0); i++) {
 		if (i == DYING_STEPS)
 			return false;
 		nanosleep(&step, NULL);
@@ -259,7 +260,7 @@ clean_up_after(const struct ctl *o, const struct rpc *r, const char *bundle,
 static int
 cmd_run(const struct ctl *o, struct err *e)
 {
-	char bundle[PATH_MAX], address[SHIM_ADDRESS_MAX], dir[64] = "";
+	char bundle[PATH_MAX], address[SOCKET_ADDRESS_MAX], dir[64] = "";
 	const char *id = word(o, 1);
 	struct rpc r = { .fd = -1 };
 	struct stdio io;
@@ -304,7 +305,7 @@ out:
 static int
 cmd_start_shim(const struct ctl *o, struct err *e)
 {
-	char bundle[PATH_MAX], address[SHIM_ADDRESS_MAX];
+	char bundle[PATH_MAX], address[SOCKET_ADDRESS_MAX];
 
 	if (absolute(word(o, 0), bundle, e) < 0 ||
 	    make_log(o, bundle, e) < 0 ||

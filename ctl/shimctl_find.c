@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #include "base/fmt.h"
-#include "shim.h"
+#include "conf/cmdline.h"
+#include "wire/socket.h"
 #include "ctl/shimctl.h"
 
 #define ASK_MS 2000
@@ -29,7 +30,7 @@ static const char scheme[] = "unix://";
 static const char *
 socket_dir(const struct ctl *o)
 {
-	return o->socket_dir[0] ? o->socket_dir : SHIM_SOCKET_DIR;
+	return o->socket_dir[0] ? o->socket_dir : SOCKET_DIR;
 }
 
 void
@@ -334,11 +335,11 @@ find_by_asking(const struct ctl *o, const char *id, char *out, size_t cap)
 int
 shim_find(const struct ctl *o, const char *id, struct rpc *r, struct err *e)
 {
-	char address[SHIM_ADDRESS_MAX], other[SHIM_ADDRESS_MAX];
+	char address[SOCKET_ADDRESS_MAX], other[SOCKET_ADDRESS_MAX];
 
 	if (o->address[0])
 		return rpc_connect(r, o->address, o->timeout_ms, e);
-	if (shim_socket_address(socket_dir(o), o->containerd, o->namespace, id,
+	if (socket_address(socket_dir(o), o->containerd, o->namespace, id,
 	    address, sizeof(address)) < 0)
 		return err_set(e, ERR_INVALID, "cannot name a socket for %s "
 		    "in %s", id, socket_dir(o));
@@ -377,7 +378,7 @@ print_row(uint64_t pid, const char *status, const char *namespace,
 static void
 list_shim(const struct ctl *o, struct rpc *r, uint64_t pid, const char *path)
 {
-	char dirname[PATH_MAX], address[SHIM_ADDRESS_MAX];
+	char dirname[PATH_MAX], address[SOCKET_ADDRESS_MAX];
 	struct shim_info info;
 	struct dirent *d;
 	const char *status;

@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shim.h"
+#include "conf/cmdline.h"
+#include "wire/socket.h"
 #include "ctl/shimctl.h"
 #include "wire/ttrpc.h"
 
@@ -109,7 +110,7 @@ sink_open(const char *path, int out_fd, struct err *e)
 	if (sink_fd < 0)
 		return err_sys(e, "create socket");
 	/* One that was killed has left its socket. */
-	if (!shim_socket_alive(sun.sun_path, 0) &&
+	if (!socket_is_alive(sun.sun_path, 0) &&
 	    stat(sun.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(sun.sun_path);
 	if (bind(sink_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {

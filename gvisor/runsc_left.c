@@ -3,7 +3,7 @@
  * runsc_left: what runsc keeps and leaves: the state files of its containers,
  * and processes found by their command lines.  See runsc.h.
  */
-#include "runsc.h"
+#include "gvisor/runsc_left.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/fmt.h"

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gvisor/runsc_text.h"
 #include "json.h"
 #include "base/fd.h"
 #include "base/fmt.h"
-#include "runsc.h"
 
 #define PANIC_BYTES 65536
 
@@ -238,25 +238,24 @@ runsc_says_gone(const char *msg)
 }
 
 bool
-runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap)
+runsc_has_panicked(const char *log_directory, int fd, off_t from, char *text,
+    size_t cap)
 {
 	/* The last is in each dump of Go's runtime. */
 	static const char *const marks[] = { "panic: ", "fatal error: ",
 		"SIGABRT: ", "SIGQUIT: ", "goroutine " };
 	char path[PATH_MAX], *log = malloc(PANIC_BYTES);
-	int fd = env->panic_fd > 0 ? env->panic_fd : -1;
 	const char *at = NULL;
 	ssize_t n = -1;
 	size_t i;
 
-	if (env->log_directory) {
-		fmt(path, sizeof(path), "%s/" RUNSC_PANIC_LOG,
-		    env->log_directory);
+	if (log_directory) {
+		fmt(path, sizeof(path), "%s/" RUNSC_PANIC_LOG, log_directory);
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
-	if (log && fd >= 0)
-		n = pread(fd, log, PANIC_BYTES - 1, env->panic_from);
-	if (env->log_directory)
+	if (log && fd > 0)
+		n = pread(fd, log, PANIC_BYTES - 1, from);
+	if (log_directory)
 		fd_close(&fd);
 	if (n > 0)
 		log[n] = '\0';

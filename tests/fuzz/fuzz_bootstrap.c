@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "conf/config.h"
-#include "shim.h"
+#include "start.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -40,10 +40,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct options o = { .id = "c", .namespace = "n" };
 	struct pb_bytes input = { p, n };
-	struct shim_input in = { 0 };
+	struct start_input in = { 0 };
 
 	log_set_level(LOG_ERR);
-	shim_parse_input(&o, input, &in);
+	start_parse_input(&o, input, &in);
 	must(in.any.n == 0 || (in.any.p >= p && in.any.p + in.any.n <= p + n));
 	must(!in.bootstrap || (strcmp(in.params.str[1], "c") == 0 &&
 	    memchr(p, 'n', n)));

@@ -31,7 +31,6 @@ struct ttrpc_call {
 static bool known;
 static unsigned ending;
 static struct request *request;		/* the ones that wait */
-static struct create_request creation;
 static struct waiter *waiter;
 static size_t sum;		/* so that what is read is not optimized away */
 
@@ -190,43 +189,8 @@ end_request(struct request *r)
 	r->done(r, ending == LATER_BADLY || !known ? &e : NULL);
 }
 
-void
-state_submit(struct request *r, const char *id, const char *exec_id)
-{
-	check_string(id);
-	check_string(exec_id);
-	must(r->op < OPS && r->op != OP_EXITED && r->done);
-	if (r->op == OP_EXEC) {
-		check_string(r->new_exec_id);
-		must(r->new_exec_id[0] &&
-		    strlen(r->new_exec_id) <= ID_MAX_BYTES);
-		check_string(r->stdio.in);
-		check_string(r->stdio.out);
-		check_string(r->stdio.err);
-		check_bytes(r->process_json, r->process_len);
-	}
-	if (r->text)
-		sum += strlen(r->text);
-	must(r->text || r->op != OP_CHECKPOINT);
-	must(!request);
-	if (ending == AT_ONCE)
-		end_request(r);
-	else
-		request = r;
-}
-
 static void
-end_creation(void)
-{
-	struct err e;
-
-	err_set(&e, ERR_EXISTS, "badly");
-	creation.created(creation.arg, 9, ending == LATER_BADLY ? &e : NULL);
-	creation.created = NULL;
-}
-
-void
-state_create(const struct create_request *c)
+check_create(const struct create_request *c)
 {
 	size_t i, k;
 
@@ -244,9 +208,33 @@ state_create(const struct create_request *c)
 		for (k = 0; k < c->rootfs[i].noptions; k++)
 			sum += strlen(c->rootfs[i].options[k]);
 	}
-	creation = *c;
+}
+
+void
+state_submit(struct request *r, const char *id, const char *exec_id)
+{
+	check_string(id);
+	check_string(exec_id);
+	must(r->op < OPS && r->done);
+	if (r->op == OP_CREATE)
+		check_create(r->create);
+	if (r->op == OP_EXEC) {
+		check_string(r->new_exec_id);
+		must(r->new_exec_id[0] &&
+		    strlen(r->new_exec_id) <= ID_MAX_BYTES);
+		check_string(r->stdio.in);
+		check_string(r->stdio.out);
+		check_string(r->stdio.err);
+		check_bytes(r->process_json, r->process_len);
+	}
+	if (r->text)
+		sum += strlen(r->text);
+	must(r->text || r->op != OP_CHECKPOINT);
+	must(!request);
 	if (ending == AT_ONCE)
-		end_creation();
+		end_request(r);
+	else
+		request = r;
 }
 
 int
@@ -298,8 +286,6 @@ end_all(void)
 	waiter = NULL;
 	if (r)
 		end_request(r);
-	if (creation.created)
-		end_creation();
 	if (w)
 		w->exited(w, 1, 1);
 }
@@ -345,7 +331,8 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 
 	if (!methods) {
 		setup();
-		methods = task_services(on_shutdown)->methods;
+		task_init(on_shutdown);
+		methods = task_methods;
 		while (methods[nmethods].name)
 			nmethods++;
 	}

@@ -11,6 +11,7 @@
 #include "host/cgroup.h"
 #include "json.h"
 #include "wire/pb.h"
+#include "gvisor/runsc_text.h"
 #include "runsc.h"
 #include "conf/spec.h"
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "shim.h"
+#include "start.h"
 #include "wire/pb.h"
 
 struct params {
@@ -202,7 +202,7 @@ START_TEST(other_input)
 	char *bundle = make_bundle("c1", "\"hang\"", "", false);
 	static const struct options o = { .id = "c1", .namespace = "ns" };
 	struct params p = { "c2", 0, events_path, in_dir("msg.sock") };
-	struct shim_input in = { 0 };
+	struct start_input in = { 0 };
 	char *text, *end;
 	size_t n;
 	FILE *f;
@@ -216,7 +216,7 @@ START_TEST(other_input)
 	text = calloc(1, 4096);
 	n = fread(text, 1, 4096, f);
 	fclose(f);
-	shim_parse_input(&o, (struct pb_bytes){ (uint8_t *)text, n }, &in);
+	start_parse_input(&o, (struct pb_bytes){ (uint8_t *)text, n }, &in);
 	ck_assert(!in.bootstrap);
 	ck_assert_ptr_eq(in.any.p, text);
 	ck_assert_uint_eq(in.any.n, n);
@@ -229,7 +229,7 @@ START_TEST(other_input)
 	n = fread(text, 1, 4096, f);
 	fclose(f);
 	for (end = text + n; end > text; end--) {
-		shim_parse_input(&o, (struct pb_bytes){ (uint8_t *)text,
+		start_parse_input(&o, (struct pb_bytes){ (uint8_t *)text,
 		    (size_t)(end - text) }, &in);
 		ck_assert(in.any.n == 0 || (in.any.p >= (uint8_t *)text &&
 		    in.any.p + in.any.n <= (uint8_t *)end));

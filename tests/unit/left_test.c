@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gvisor/runsc_left.h"
 #include "runsc.h"
 
 #define STORE ".gvisor.filestore.c1"

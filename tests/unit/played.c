@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gvisor/runsc_left.h"
+#include "gvisor/runsc_text.h"
 #include "state.h"
 
 /* -- runsc: its commands are the test's to end ------------------------------- */
@@ -370,9 +372,12 @@ config_has_flag(const struct config *c, const char *name)
 }
 
 bool
-runsc_has_panicked(const struct runsc_env *env, char *text, size_t cap)
+runsc_has_panicked(const char *log_directory, int fd, off_t from, char *text,
+    size_t cap)
 {
-	(void)env;
+	(void)log_directory;
+	(void)fd;
+	(void)from;
 	(void)text;
 	(void)cap;
 	return false;

@@ -16,6 +16,8 @@
 
 #include "base/child.h"
 #include "base/loop.h"
+#include "gvisor/runsc_left.h"
+#include "gvisor/runsc_text.h"
 #include "runsc.h"
 #include "wire/pb.h"
 

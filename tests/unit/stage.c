@@ -10,6 +10,7 @@
 
 #include "container.h"
 #include "events.h"
+#include "ops.h"
 #include "played.h"
 
 /* -- what is played ------------------------------------------------------- */
@@ -379,13 +380,24 @@ ask(struct asked *a, enum op op, const char *what, const char *exec_id)
 }
 
 void
-on_created(void *arg, pid_t pid, const struct err *e)
+on_created(struct request *r, const struct err *e)
 {
-	(void)arg;
-	(void)pid;
+	free(r);
 	create_code = e ? e->code : 0;
 	snprintf(create_msg, sizeof(create_msg), "%s", e ? e->msg : "");
 	strcat(told, e ? "create! " : "create. ");
+}
+
+void
+create_as(const struct create_request *c)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	ck_assert(r != NULL);
+	r->op = OP_CREATE;
+	r->create = c;
+	r->done = on_created;
+	state_submit(r, c->id, "");
 }
 
 void
@@ -395,11 +407,10 @@ create_id(const char *id)
 	struct create_request c = {
 		.id = id, .bundle = bundle, .rootfs = &m, .nrootfs = 1,
 		.in = "", .out = "", .err = "", .checkpoint = "",
-		.created = on_created,
 	};
 
 	create_code = -1;
-	state_create(&c);
+	create_as(&c);
 }
 
 void
@@ -506,7 +517,7 @@ setup(void)
 	ck_assert(mkdtemp(bundle) != NULL);
 	ck_assert_int_eq(loop_init(&e), 0);
 	freopen("/dev/null", "w", stderr);
-	state_init("ns", NULL);
+	state_init("ns", ops_cells, NULL);
 }
 
 void

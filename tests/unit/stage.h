@@ -68,7 +68,9 @@ void on_waited(struct waiter *w, unsigned status, int64_t at);
 /* on_created() writes the answer down. */
 void create(void);
 void create_id(const char *id);
-void on_created(void *arg, pid_t pid, const struct err *e);
+void on_created(struct request *r, const struct err *e);
+/* Create what c says. */
+void create_as(const struct create_request *c);
 /* c1 and its exec e1, which must be there. */
 struct process *init(void);
 struct process *exec1(void);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exit.h"
 #include "stage.h"
 
 START_TEST(exec_life)
@@ -162,7 +163,7 @@ START_TEST(exec_fails_in_restored)
 {
 	struct create_request c = {
 		.id = "c1", .bundle = bundle, .in = "", .out = "", .err = "",
-		.checkpoint = bundle, .created = on_created,
+		.checkpoint = bundle,
 	};
 	struct asked a = { 0 };
 	char path[128];
@@ -171,7 +172,7 @@ START_TEST(exec_fails_in_restored)
 	snprintf(path, sizeof(path), "%s/checkpoint.img", bundle);
 	f = fopen(path, "w");
 	ck_assert(f != NULL && fputs("gVisorSF", f) >= 0 && fclose(f) == 0);
-	state_create(&c);
+	create_as(&c);
 	unlink(path);
 	ck_assert_int_eq(create_code, 0);
 	ask(&a, OP_START, "start", "");

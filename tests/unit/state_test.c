@@ -19,26 +19,28 @@
 
 /*
  * What each operation does in each state, written down a second time: D done,
- * P FailedPrecondition, N NotFound, U Unimplemented, - cannot be asked.
- * Columns: start exec pause resume kill resize closeio pids stats update
- * checkpoint delete exited.
+ * W waits, P FailedPrecondition, N NotFound, E AlreadyExists.  Columns: create
+ * start exec pause resume kill resize closeio pids stats update checkpoint
+ * delete.
  */
 static const char *const expected[PROC_KINDS][STATES] = {
 	[PROC_INIT] = {
-		[STATE_CREATING] = "PPPPPDDPPPPD-",
-		[STATE_CREATED] =  "DDPPDDDDDDPDD",
-		[STATE_RUNNING] =  "PDDPDDDDDDDPD",
-		[STATE_PAUSED] =   "PPPDDDDDDDDPD",
-		[STATE_STOPPED] =  "PPPPNPDDNPPD-",
-		[STATE_DELETED] =  "NNNNNNNNNNNN-",
+		[STATE_CREATING] = "EPPPPPDDPPPPD",
+		[STATE_CREATED] =  "EDDPPDDDDDDPD",
+		[STATE_RUNNING] =  "EPDDPDDDDDDDP",
+		[STATE_PAUSED] =   "EPPPDDDDDDDDP",
+		[STATE_ENDING] =   "EWPWWDDDDNWWW",
+		[STATE_STOPPED] =  "EPPPPNPDDNPPD",
+		[STATE_DELETED] =  "DNNNNNNNNNNNN",
 	},
 	[PROC_EXEC] = {
-		[STATE_CREATING] = "-------------",
-		[STATE_CREATED] =  "D---DDD----DD",
-		[STATE_RUNNING] =  "P---DDD----PD",
-		[STATE_PAUSED] =   "-------------",
-		[STATE_STOPPED] =  "P---NPD----D-",
-		[STATE_DELETED] =  "N---NNN----N-",
+		[STATE_CREATING] = "PPPPPPPPPPPPP",
+		[STATE_CREATED] =  "PDPPPDDDPPPPD",
+		[STATE_RUNNING] =  "PPPPPDDDPPPPP",
+		[STATE_PAUSED] =   "PPPPPPPPPPPPP",
+		[STATE_ENDING] =   "PWPPPDDDPPPPW",
+		[STATE_STOPPED] =  "PPPPPNPDPPPPD",
+		[STATE_DELETED] =  "NNNNNNNNNNNNN",
 	},
 };
 
@@ -52,15 +54,15 @@ START_TEST(table_is_as_written)
 	for (op = 0; op < OPS; op++) {
 		if (state_allows((enum proc_kind)kind, (enum proc_state)s,
 		    (enum op)op, &code))
-			is = 'D';
+			is = code == STATE_WAITS ? 'W' : 'D';
 		else if (code == ERR_PRECONDITION)
 			is = 'P';
 		else if (code == ERR_NOT_FOUND)
 			is = 'N';
-		else if (code == ERR_UNIMPLEMENTED)
-			is = 'U';
+		else if (code == ERR_EXISTS)
+			is = 'E';
 		else
-			is = '-';
+			is = '?';
 		ck_assert_msg(is == expected[kind][s][op],
 		    "kind %d state %s op %d: %c, expected %c", kind,
 		    state_name((enum proc_state)s), op, is,
@@ -508,6 +510,16 @@ START_TEST(kill_created)
 	/* A start that hangs does not save it. */
 	ck_assert_int_eq(s.code, ERR_CANCELED);
 	ck_assert_int_eq(killed_with, SIGKILL);
+	/* What will end it is under way: as asked, but for what would not. */
+	ck_assert_int_eq(init()->state, STATE_ENDING);
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(a.code, 0);
+	a.r.signal = SIGUSR1;
+	ask(&a, OP_KILL, "kill", "");
+	ck_assert_int_eq(a.code, ERR_NOT_FOUND);
+	ask(&s, OP_EXEC, "exec", "");
+	ck_assert_int_eq(s.code, ERR_PRECONDITION);
+	ck_assert_str_eq(s.msg, "c1: cannot exec in an ending container");
 	process_exits(init(), 137);
 	ck_assert_uint_eq(w.status, 137);
 	deleted();
