@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sandbox_test: the Sandbox service, and the process of a sandbox. */
+#include <check.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "wire/pb.h"
+#include "client.h"
+#include "host.h"
+
+#define DEADLINE 4
+#define NOT_FOUND 5
+#define PRECONDITION 9
+
+/* Settings where a shim looks by itself, in a /run of our own. */
+static bool
+own_run(void)
+{
+	char text[256];
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0) {
+		printf("skipped: sandbox_service: no mount namespaces here\n");
+		return false;
+	}
+	mkdir("/run/containerd", 0700);
+	mkdir("/run/containerd/runsc", 0700);
+	snprintf(text, sizeof(text), "root = \"%s/root\"\n"
+	    "pause_binary = \"/bin/true\"\n", dir);
+	write_text("/run/containerd/runsc/config.toml", text);
+	return true;
+}
+
+static const char *cgroup_parent = "/k/pod1";
+
+/* A call of the Sandbox service for id; {2 bundle, 4 options, 5 netns, 6
+ * annotation} only for CreateSandbox. */
+static uint32_t
+sandbox_send(const char *method, const char *id, const char *bundle)
+{
+	uint8_t buf[1024], in[512], deep[256];
+	struct pb_out o, config, x;
+	size_t mark;
+
+	pb_out_init(&o, buf, sizeof(buf));
+	pb_put_str(&o, 1, id);
+	if (bundle) {
+		pb_put_str(&o, 2, bundle);
+		pb_out_init(&config, in, sizeof(in));
+		mark = pb_begin(&config, 1);
+		pb_put_str(&config, 1, "name");
+		pb_put_str(&config, 2, "uid\"1");
+		pb_put_str(&config, 3, "space");
+		pb_end(&config, mark);
+		pb_put_str(&config, 2, "host");
+		mark = pb_begin(&config, 8);
+		pb_put_str(&config, 1, cgroup_parent);
+		pb_out_init(&x, deep, sizeof(deep));
+		pb_put_uint(&x, 1, 100000);
+		pb_put_int(&x, 2, -1);
+		pb_put_uint(&x, 4, 1 << 30);
+		pb_put_bytes(&config, 5, x.p, x.len);
+		pb_end(&config, mark);
+		pb_put_any(&o, 4, "runtime.v1.PodSandboxConfig", config.p,
+		    config.len);
+		pb_put_str(&o, 5, "/netns");
+		mark = pb_begin(&o, 6);
+		pb_put_str(&o, 1, "a.b");
+		pb_put_str(&o, 2, "c");
+		pb_end(&o, mark);
+		mark = pb_begin(&o, 6);
+		pb_put_str(&o, 1, "io.kubernetes.cri.container-type");
+		pb_put_str(&o, 2, "container");
+		pb_end(&o, mark);
+	}
+	ck_assert(!o.bad);
+	return client_send_full(c, "containerd.runtime.sandbox.v1.Sandbox",
+	    method, o.p, o.len, 0);
+}
+
+/* The reply's code; *in is to read its payload. */
+static int
+sandbox_call(const char *method, const char *id, const char *bundle,
+    struct pb_in *in)
+{
+	static struct reply r;
+
+	ck_assert_msg(client_recv(c, sandbox_send(method, id, bundle), &r,
+	    CLIENT_WAIT_MS), "%s: no reply", method);
+	snprintf(client_error, sizeof(client_error), "%s", r.msg);
+	if (in)
+		pb_in_init(in, r.payload, r.n);
+	return r.code;
+}
+
+/* Field num of a reply: a number, or a string. */
+static const char *
+field(struct pb_in in, uint32_t num)
+{
+	static char text[256];
+	struct pb_field f;
+
+	text[0] = '\0';
+	while (pb_next(&in, &f)) {
+		if (f.num == num && f.wire == PB_VARINT)
+			snprintf(text, sizeof(text), "%llu",
+			    (unsigned long long)f.v);
+		else if (f.num == num && f.wire == PB_BYTES)
+			snprintf(text, sizeof(text), "%.*s", (int)f.b.n,
+			    (const char *)f.b.p);
+	}
+	return text;
+}
+
+START_TEST(sandbox_service)
+{
+	char *bundle = in_dir("b/s1"), *spec;
+	uint8_t id[16];
+	struct pb_out o;
+	uint32_t waiting;
+	struct pb_in in;
+	struct reply r;
+	int pid;
+
+	if (!own_run())
+		return;
+	mkdir(in_dir("b"), 0700);
+	mkdir(bundle, 0700);
+	start_shim("s1", bundle);
+	pid = daemon_pid();
+	ck_assert_int_eq(sandbox_call("StartSandbox", "s1", NULL, NULL),
+	    NOT_FOUND);
+	ck_assert_int_eq(sandbox_call("PingSandbox", "s1", NULL, NULL),
+	    NOT_FOUND);
+	ck_assert_msg(sandbox_call("CreateSandbox", "s1", bundle, NULL) == 0,
+	    "%s", client_error);
+	spec = read_text(in_dir("b/s1/config.json"));
+	ck_assert_ptr_nonnull(strstr(spec, "\"source\":\"/bin/true\""));
+	ck_assert_ptr_nonnull(strstr(spec, "\"hostname\":\"host\""));
+	ck_assert_ptr_nonnull(strstr(spec, "container-type\":\"sandbox\""));
+	ck_assert_ptr_null(strstr(spec, "container-type\":\"container\""));
+	ck_assert_ptr_nonnull(strstr(spec, "sandbox-uid\":\"uid\\\"1\""));
+	ck_assert_ptr_nonnull(strstr(spec, "\"a.b\":\"c\""));
+	ck_assert_ptr_nonnull(strstr(spec,
+	    "{\"type\":\"network\",\"path\":\"/netns\"}"));
+	ck_assert_ptr_nonnull(strstr(spec, "\"cgroupsPath\":\"/k/pod1/s1\""));
+	ck_assert_ptr_nonnull(strstr(spec,
+	    "cgroup-parent\":\"/k/pod1\""));
+	ck_assert_ptr_nonnull(strstr(spec, "\"resources\":{\"cpu\":{"
+	    "\"period\":100000},\"memory\":{\"limit\":1073741824}}"));
+	ck_assert_int_ne(sandbox_call("CreateSandbox", "s1", bundle, NULL), 0);
+	ck_assert_int_eq(sandbox_call("SandboxStatus", "s1", NULL, &in), 0);
+	ck_assert_str_eq(field(in, 3), "SANDBOX_NOTREADY");
+	ck_assert_int_eq(sandbox_call("StartSandbox", "s1", NULL, &in), 0);
+	ck_assert_int_gt(atoi(field(in, 1)), 1);
+	ck_assert_str_ne(field(in, 2), "");
+	ck_assert_int_eq(sandbox_call("SandboxStatus", "s1", NULL, &in), 0);
+	ck_assert_str_eq(field(in, 1), "s1");
+	ck_assert_str_eq(field(in, 3), "SANDBOX_READY");
+	ck_assert_str_eq(field(in, 6), "");
+	ck_assert_int_eq(sandbox_call("PingSandbox", "s1", NULL, NULL), 0);
+	ck_assert_int_eq(sandbox_call("Platform", "s1", NULL, &in), 0);
+	ck_assert_ptr_nonnull(strstr(field(in, 1), "linux"));
+	ck_assert_msg(sandbox_call("SandboxMetrics", "s1", NULL, &in) == 0,
+	    "%s", client_error);
+	ck_assert_ptr_nonnull(strstr(field(in, 1), "s1"));
+	/* Who asked leaves before the answer. */
+	faults("events:delay=500");
+	pb_out_init(&o, id, sizeof(id));
+	pb_put_str(&o, 1, "s1");
+	ck_assert(client_recv(c, client_send_full(c,
+	    "containerd.runtime.sandbox.v1.Sandbox", "SandboxMetrics", o.p,
+	    o.len, 100 * 1000000), &r, CLIENT_WAIT_MS));
+	ck_assert_int_eq(r.code, DEADLINE);
+	sleep_ms(700);
+	faults("");
+	waiting = sandbox_send("WaitSandbox", "s1", NULL);
+	ck_assert(!client_recv(c, waiting, &r, 200));
+	ck_assert_int_eq(sandbox_call("StopSandbox", "s1", NULL, NULL), 0);
+	ck_assert(client_recv(c, waiting, &r, CLIENT_WAIT_MS));
+	pb_in_init(&in, r.payload, r.n);
+	ck_assert_str_eq(field(in, 1), "137");
+	ck_assert_int_eq(sandbox_call("StopSandbox", "s1", NULL, NULL), 0);
+	ck_assert_int_eq(sandbox_call("SandboxStatus", "s1", NULL, &in), 0);
+	ck_assert_str_eq(field(in, 3), "SANDBOX_NOTREADY");
+	ck_assert_str_ne(field(in, 6), "");
+	ck_assert_int_eq(sandbox_call("ShutdownSandbox", "s1", NULL, NULL), 0);
+	client_close(c);
+	c = NULL;
+	daemon_leaves(pid);
+}
+END_TEST
+
+/* Shutdown alone ends a sandbox too, whatever it is doing. */
+START_TEST(sandbox_shutdown)
+{
+	char *bundle = in_dir("b/s1");
+	int pid;
+
+	if (!own_run())
+		return;
+	mkdir(in_dir("b"), 0700);
+	mkdir(bundle, 0700);
+	start_shim("s1", bundle);
+	pid = daemon_pid();
+	cgroup_parent = "/kubepods.slice/kubepods-pod1.slice";
+	ck_assert_int_eq(sandbox_call("CreateSandbox", "s1", bundle, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(read_text(in_dir("b/s1/config.json")),
+	    "\"cgroupsPath\":\"kubepods-pod1.slice:cri-containerd:s1\""));
+	if (_i)
+		ck_assert_int_eq(sandbox_call("StartSandbox", "s1", NULL,
+		    NULL), 0);
+	ck_assert_msg(sandbox_call("ShutdownSandbox", "s1", NULL, NULL) == 0,
+	    "%s", client_error);
+	client_close(c);
+	c = NULL;
+	daemon_leaves(pid);
+}
+END_TEST
+
+/* What runs in the sandbox: this binary by another name. */
+START_TEST(sandbox_process)
+{
+	static const int signals_[] = { SIGTERM, SIGINT };
+	char *name = in_dir("pause");
+	int status, i;
+	pid_t pid;
+
+	ck_assert_int_eq(symlink(shim, name), 0);
+	for (i = 0; i < 2; i++) {
+		pid = fork();
+		if (pid == 0) {
+			execl(name, name, (char *)NULL);
+			_exit(127);
+		}
+		sleep_ms(300);
+		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+		kill(pid, signals_[i]);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+}
+END_TEST
+
+/* A dynamic program cannot be the sandbox's process. */
+START_TEST(sandbox_needs_static)
+{
+	char *bundle = in_dir("b/s1"), text[256];
+
+	if (!own_run())
+		return;
+	snprintf(text, sizeof(text), "root = \"%s/root\"\n", dir);
+	write_text("/run/containerd/runsc/config.toml", text);
+	mkdir(in_dir("b"), 0700);
+	mkdir(bundle, 0700);
+	start_shim("s1", bundle);
+	ck_assert_int_eq(sandbox_call("CreateSandbox", "s1", bundle, NULL),
+	    PRECONDITION);
+	ck_assert_ptr_nonnull(strstr(client_error, "pause_binary"));
+	shut_down();
+}
+END_TEST
+
+static void
+add(Suite *s)
+{
+	const TTest *const tests[] = {
+		sandbox_service, sandbox_process, sandbox_needs_static,
+	};
+	TCase *tc = tcase_create("sandbox");
+	size_t i;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, sandbox_shutdown, 0, 2);
+	suite_add_tcase(s, tc);
+}
+
+int
+main(void)
+{
+	return run_suite("sandbox", add);
+}
