@@ -450,7 +450,7 @@ pod_cgroup(struct rewrite *w)
 	free(path);
 }
 
-enum { CPU, MEMORY, GROUPS };
+enum { CPU, MEMORY, GROUPS, LINUX };
 static const char *const groups[GROUPS] = { "cpu", "memory" };
 
 /* A number of more than zero without anything round it. */
@@ -462,8 +462,10 @@ is_limit(const char *s)
 	return n > 0 && n < 19 && s[n] == '\0' && s[0] != '0';
 }
 
+/* Limits of the sandbox from its annotations.  Resources are there in any case:
+ * `runsc update` crashes without (2026). */
 static void
-sandbox_limits(struct rewrite *w)
+limit_resources(struct rewrite *w, bool limits)
 {
 	static const struct {
 		const char *note, *key;
@@ -474,16 +476,14 @@ sandbox_limits(struct rewrite *w)
 		{ "cpu-shares", "shares", CPU },
 		{ "memory", "limit", MEMORY },
 	};
-	struct json_out made[GROUPS + 1] = { 0 };
+	struct json_out made[LINUX + 1] = { 0 };
 	int linux_ = spec_member(&w->j, 0, "linux"), group, tok;
 	int res = spec_member(&w->j, linux_, "resources");
 	int64_t v;
 	char *text;
 	size_t i;
 
-	if (w->s->is_sub)
-		return;
-	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+	for (i = 0; limits && i < sizeof(list) / sizeof(list[0]); i++) {
 		text = note(w, CRI "sandbox-", list[i].note, "");
 		group = spec_member(&w->j, res, groups[list[i].group]);
 		tok = spec_member(&w->j, group, list[i].key);
@@ -514,13 +514,17 @@ sandbox_limits(struct rewrite *w)
 			    made[GROUPS].len ? "," : "{", groups[i],
 			    made[i].p);
 	}
-	if (made[GROUPS].len > 0) {
-		json_put_raw(&made[GROUPS], "}", 1);
-		if (linux_ >= 0)
-			json_edit_set(&w->ed, &w->j, linux_, "resources",
-			    made[GROUPS].p);
+	if (res < 0) {
+		json_put_fmt(&made[GROUPS], made[GROUPS].len ? "}" : "{}");
+		json_put_fmt(&made[LINUX], "{\"resources\":%s}",
+		    made[GROUPS].p);
 	}
-	for (i = 0; i <= GROUPS; i++) {
+	if (made[LINUX].len > 0 && linux_ >= 0)
+		json_edit_set(&w->ed, &w->j, linux_, "resources",
+		    made[GROUPS].p);
+	else if (made[LINUX].len > 0)
+		json_edit_set(&w->ed, &w->j, 0, "linux", made[LINUX].p);
+	for (i = 0; i <= LINUX; i++) {
 		w->ed.bad |= made[i].bad;
 		json_out_free(&made[i]);
 	}
@@ -596,8 +600,7 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 		goto out;
 	shared_memory(&w);
 	pod_cgroup(&w);
-	if (limits)
-		sandbox_limits(&w);
+	limit_resources(&w, limits && !s->is_sub);
 	add_notes(&w);
 	rc = 0;
 	if (w.ed.n > 0 || w.ed.bad)

@@ -20,10 +20,13 @@
 #include "conf/cmdline.h"
 #include "wire/socket.h"
 #include "ctl/shimctl.h"
+#include "wire/message.h"
 
 #define ASK_MS 2000
 #define TASKS_DIR "io.containerd.runtime.v2.task"
 #define OPTIONS_TYPE "runtimeoptions.v1.Options"
+
+#define LEVEL_DEBUG (-4)	/* of BootstrapParams */
 
 static const char scheme[] = "unix://";
 
@@ -94,7 +97,7 @@ exec_shim(const struct ctl *o, const char *bundle, const char *id,
 	_exit(127);
 }
 
-/* BootstrapParams {1 id, 2 namespace, 8 extension {1 Any}, 9 socket_dir} */
+/* BootstrapParams {1 id, 2 namespace, 3 log_level, 8 extension {1 Any}, 9 socket_dir} */
 static void
 bootstrap(const struct ctl *o, const char *id, struct pb_out *out)
 {
@@ -103,6 +106,7 @@ bootstrap(const struct ctl *o, const char *id, struct pb_out *out)
 	pb_out_init(out, NULL, 0);
 	pb_put_str(out, 1, id);
 	pb_put_str(out, 2, o->namespace);
+	pb_put_int(out, 3, o->debug ? LEVEL_DEBUG : 0);
 	if (o->config[0]) {
 		mark = pb_begin(out, 8);
 		put_options(out, 1, o);
@@ -112,7 +116,7 @@ bootstrap(const struct ctl *o, const char *id, struct pb_out *out)
 }
 
 /* Everything that it prints, without the line's end. */
-static void
+static size_t
 read_answer(int fd, char *out, size_t cap)
 {
 	size_t n = 0;
@@ -129,6 +133,19 @@ read_answer(int fd, char *out, size_t cap)
 	while (n && out[n - 1] == '\n')
 		n--;
 	out[n] = '\0';
+	return n;
+}
+
+/* The address in what a shim printed: plain text, or that of a BootstrapResult
+ * {1 version, 2 address, 3 protocol}, for which the caller frees m's text. */
+static const char *
+find_address(const char *text, size_t n, struct message *m)
+{
+	struct pb_bytes answer = { (const uint8_t *)text, n };
+	struct err e;
+
+	return message_decode(m, answer, "-nss", &e) == 0 &&
+	    strcmp(m->str[3], "ttrpc") == 0 ? m->str[2] : text;
 }
 
 int
@@ -136,8 +153,11 @@ shim_start(const struct ctl *o, const char *bundle, const char *id,
     char *address, size_t cap, struct err *e)
 {
 	char text[ERR_MSG_MAX];
+	const char *found;
 	struct pb_out params;
-	int to[2], from[2], status;
+	struct message m;
+	int to[2], from[2], status, rc = 0;
+	size_t n;
 	pid_t pid;
 
 	if (pipe2(to, O_CLOEXEC) < 0)
@@ -166,20 +186,22 @@ shim_start(const struct ctl *o, const char *bundle, const char *id,
 		fmt_write(STDERR_FILENO, "shimctl: write to the shim: %s\n",
 		    strerror(errno));
 	close(to[1]);
-	read_answer(from[0], text, sizeof(text));
+	n = read_answer(from[0], text, sizeof(text));
 	close(from[0]);
 	pb_out_free(&params);
 	if (pid < 0)
 		return -1;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (status != 0 || strncmp(text, scheme, sizeof(scheme) - 1) != 0)
-		return err_set(e, ERR_UNKNOWN, "start a shim for %s: %s", id,
+	found = find_address(text, n, &m);
+	if (status != 0 || strncmp(found, scheme, sizeof(scheme) - 1) != 0)
+		rc = err_set(e, ERR_UNKNOWN, "start a shim for %s: %s", id,
 		    text[0] ? text : "it printed nothing");
-	if (fmt(address, cap, "%s", text) >= cap)
-		return err_set(e, ERR_INVALID, "start a shim for %s: its "
+	else if (fmt(address, cap, "%s", found) >= cap)
+		rc = err_set(e, ERR_INVALID, "start a shim for %s: its "
 		    "address is too long: %s", id, text);
-	return 0;
+	free(m.text);
+	return rc;
 }
 
 int

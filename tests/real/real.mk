@@ -30,7 +30,8 @@ demo: $(REAL)
 # The runsc of 2026, and what is run with that too: what a runsc leaves, how it
 # is asked and what it prints.  The rest is the shim's own and the same.
 RUNSC26 = $(or $(PARTS),$(HOME)/.cache/shim-parts)/bin/runsc
-REAL26 = basic tasks rootfs limits checkpoint crash left status says others
+REAL26 = basic tasks rootfs limits checkpoint crash left status says others \
+	sidecar
 
 # All cases against a real containerd and a real runsc; LOOPS=1000 for the
 # long loop, ONLY="case case" for some.
