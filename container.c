@@ -18,7 +18,6 @@
 #include "conf/saved.h"
 #include "console.h"
 #include "exit.h"
-#include "gvisor/image.h"
 #include "gvisor/runsc_left.h"
 #include "gvisor/runsc_text.h"
 #include "host/cgroup.h"
@@ -402,7 +401,7 @@ prepare_restore(struct container *ct, const char *checkpoint, struct err *e)
 	ct->checkpoint = strdup(checkpoint);
 	if (!ct->checkpoint)
 		return err_nomem(e);
-	return image_check(checkpoint, e);
+	return runsc_check_image(checkpoint, e);
 }
 
 /* What the settings name. */

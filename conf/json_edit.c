@@ -6,7 +6,7 @@
  * they are applied, container by container, so that any mix of neighbours can
  * be removed, replaced and appended to and the commas come out right.
  */
-#include "conf/json_edit.h"
+#include "json.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -10,7 +10,6 @@
 
 #include "base/file.h"
 #include "base/fmt.h"
-#include "gvisor/runsc_left.h"
 #include "json.h"
 
 #define FILE_NAME "state.json"

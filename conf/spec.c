@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/name.h"
-#include "conf/json_edit.h"
 #include "json.h"
 
 char *

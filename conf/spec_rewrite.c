@@ -5,6 +5,8 @@
  * All of it is edits of one parsed text, collected and then applied at once,
  * so a failure on the way leaves the file as it was.
  */
+#include "conf/spec.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +18,8 @@
 #include <unistd.h>
 
 #include "base/fmt.h"
-#include "conf/json_edit.h"
 #include "json.h"
 #include "base/log.h"
-#include "conf/spec.h"
 
 #define HINT "dev.gvisor.spec.mount."
 #define DEV_SHM "/dev/shm"

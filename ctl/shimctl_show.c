@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conf/json_edit.h"
+#include "json.h"
 #include "base/fmt.h"
 #include "ctl/shimctl.h"
 

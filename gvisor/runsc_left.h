@@ -64,4 +64,8 @@ bool runsc_has_filestore(int bundle_fd, const char *rootfs,
 void runsc_forget_filestore(int bundle_fd, const char *rootfs,
 	const char *sandbox_id);
 
+/* Is dir an absolute path to a checkpoint that runsc made?  Errors: not found,
+ * or what is wrong with it. */
+int runsc_check_image(const char *dir, struct err *e);
+
 #endif

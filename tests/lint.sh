@@ -179,6 +179,7 @@ try headers headers_alone
 try "manual pages" manual_pages
 try scripts scripts
 try "length of files" file_lengths
+try "order of the rooms" sh tests/rooms.sh
 try "length of README.md" readme_length
 try "links" links
 try static make -s static

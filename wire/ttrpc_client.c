@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ttrpc_client: the client side of ttrpc.h. */
+#include "wire/ttrpc.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,6 @@
 
 #include "base/log.h"
 #include "base/loop.h"
-#include "wire/ttrpc.h"
 
 /* Replies to Forward are empty; what is longer is no reply for us. */
 #define REPLY_MAX 65536

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/json_edit.h"
 #include "json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);

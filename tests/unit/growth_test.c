@@ -22,7 +22,6 @@
 #include "conf/spec.h"
 #include "host/cgroup.h"
 #include "host/mount.h"
-#include "conf/json_edit.h"
 #include "json.h"
 #include "state.h"
 

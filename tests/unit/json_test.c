@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "conf/json_edit.h"
 #include "json.h"
 
 static struct err err;
