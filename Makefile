@@ -93,12 +93,15 @@ MAN = $(sort $(wildcard man/*.[1-9]))
 DOCS = LICENSE README.md CHANGES.md SECURITY.md $(sort $(wildcard docs/*.md))
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
+# CRI-O takes a shim only by a name that ends in -v2; not on anybody's PATH.
+CRIODIR = $(DESTDIR)$(PREFIX)/lib/$(NAME)
+CRIO_NAME = containerd-shim-runsc-v2
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 # Settings are a host's own: a file that is there already stays.
 ETCDIR = $(DESTDIR)$(SYSCONFDIR)/containerd
 
 install: $(BINS)
-	mkdir -p $(BINDIR) $(DOCDIR)/docs $(ETCDIR)
+	mkdir -p $(BINDIR) $(CRIODIR) $(DOCDIR)/docs $(ETCDIR)
 	test -e $(ETCDIR)/runsc.toml || { cp etc/runsc.toml $(ETCDIR)/ && \
 	    chmod 0644 $(ETCDIR)/runsc.toml; }
 	# By another name first: one that runs cannot be written to.
@@ -106,6 +109,7 @@ install: $(BINS)
 	    cp $$f $(BINDIR)/.$$f.new && chmod 0755 $(BINDIR)/.$$f.new && \
 	        mv -f $(BINDIR)/.$$f.new $(BINDIR)/$$f || exit 1; \
 	done
+	ln -sf ../../bin/$(NAME) $(CRIODIR)/$(CRIO_NAME)
 	for f in $(MAN); do \
 	    d=$(MANDIR)/man$${f##*.}; \
 	    mkdir -p $$d && cp $$f $$d/ && chmod 0644 $$d/$${f##*/} || \
@@ -119,6 +123,8 @@ install: $(BINS)
 # are still the sample.
 uninstall:
 	for f in $(BINS); do rm -f $(BINDIR)/$$f; done
+	rm -f $(CRIODIR)/$(CRIO_NAME)
+	rmdir $(CRIODIR) 2>/dev/null || true
 	for f in $(MAN); do \
 	    rm -f $(MANDIR)/man$${f##*.}/$${f##*/}; \
 	done

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * info: `-info`: what this shim is and what the configured runsc can do, a
- * RuntimeInfo on standard output.
+ * RuntimeInfo on standard output; and the verb `features`, of which CRI-O expects
+ * the latter alone.
  *
  * containerd asks when it starts, once for each handler, with the handler's
  * options on standard input; from the answer it knows whether a pod may have a
@@ -17,6 +18,7 @@
 
 #include "base/child.h"
 #include "base/file.h"
+#include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "conf/config.h"
@@ -75,24 +77,13 @@ ask_runsc(struct pb_bytes any)
 }
 
 /* RuntimeInfo {1 name, 2 {1 version}, 4 features}. */
-int
-info_run(void)
+static int
+print_info(const char *features)
 {
-	struct pb_bytes any = { 0 };
-	const char *features;
-	char *said, *input = NULL;
 	struct pb_out o;
-	struct err e;
 	size_t mark;
 	int ret;
 
-	log_set_level(LOG_ERR);
-	if (!isatty(STDIN_FILENO))
-		input = file_load_rest(STDIN_FILENO, "standard input", &any.n,
-		    &e);
-	any.p = (uint8_t *)input;
-	said = ask_runsc(any);
-	features = said ? said : always;
 	pb_out_init(&o, NULL, 0);
 	pb_put_str(&o, 1, SHIM_RUNTIME);
 	mark = pb_begin(&o, 2);
@@ -101,9 +92,30 @@ info_run(void)
 	pb_put_any(&o, 4, "types.containerd.io/opencontainers/runtime-spec/1/"
 	    "features/Features", features, strlen(features));
 	ret = o.bad || write(STDOUT_FILENO, o.p, o.len) != (ssize_t)o.len ?
-	    EXIT_FAILED : 0;
+	    -1 : 0;
 	pb_out_free(&o);
+	return ret;
+}
+
+int
+info_run(bool plain)
+{
+	struct pb_bytes any = { 0 };
+	char *said, *input = NULL;
+	const char *features;
+	struct err e;
+	int rc;
+
+	log_set_level(LOG_ERR);
+	if (!plain && !isatty(STDIN_FILENO))
+		input = file_load_rest(STDIN_FILENO, "standard input", &any.n,
+		    &e);
+	any.p = (uint8_t *)input;
+	said = ask_runsc(any);
+	features = said ? said : always;
+	rc = plain ? fmt_write(STDOUT_FILENO, "%s\n", features) :
+	    print_info(features);
 	free(said);
 	free(input);
-	return ret;
+	return rc < 0 ? EXIT_FAILED : 0;
 }

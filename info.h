@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* info: `-info`: what this shim and the configured runsc can do. */
+/* info: `-info`, and the verb `features`: what this shim and the configured
+ * runsc can do. */
 #ifndef INFO_H
 #define INFO_H
 
-/* Returns an exit status and prints what containerd reads on stdout. */
-int info_run(void);
+#include <stdbool.h>
+
+/* Returns an exit status and prints what containerd reads on stdout; plain: what
+ * CRI-O does, JSON. */
+int info_run(bool plain);
 
 #endif

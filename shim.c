@@ -66,7 +66,7 @@ usage(const char *what, const char *flag)
 	    "usage: %s -namespace NS -id ID -address SOCKET "
 	    "[-publish-binary FILE] [-bundle DIR] [-socket FILE] [-debug] "
 	    "[start | delete]\n"
-	    "       %s -v | -info\n",
+	    "       %s -v | -info | features\n",
 	    SHIM_NAME, what, flag, SHIM_NAME, SHIM_NAME);
 	return EXIT_USAGE;
 }
@@ -423,6 +423,7 @@ main(int argc, char **argv)
 		.debug_socket = "", .events = "", .action = "",
 	};
 	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	bool features;
 	int ret, closed;
 
 	/* Inside a sandbox, as its one process. */
@@ -438,6 +439,8 @@ main(int argc, char **argv)
 	ret = parse_args(&o, argc, argv);
 	if (ret)
 		return ret;
+	features = strcmp(o.action, "features") == 0;
+	o.info |= features;
 	/* To print is all that these do. */
 	if ((o.version || o.info) && o.no_output)
 		return EXIT_FAILED;
@@ -446,7 +449,7 @@ main(int argc, char **argv)
 		    SHIM_NAME, VERSION) < 0 ? EXIT_FAILED : 0;
 	}
 	if (o.info)
-		return info_run();
+		return info_run(features);
 	ret = check_options(&o);
 	if (ret)
 		return ret;

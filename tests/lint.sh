@@ -109,9 +109,11 @@ reproducible() {
 
 # What install makes uninstall takes away; nothing outside of DESTDIR.
 installs() {
+	crio=containerd-shim-runsc-v2
 	make -s install "DESTDIR=$tmp/inst" PREFIX=/usr &&
 	    [ -x "$tmp/inst/usr/bin/containerd-shim-runsc-v1" ] &&
 	    [ -x "$tmp/inst/usr/bin/shimctl" ] &&
+	    "$tmp/inst/usr/lib/containerd-shim-runsc-v1/$crio" -v &&
 	    for f in man/*.[1-9]; do
 		f=${f#man/}
 		[ -f "$tmp/inst/usr/share/man/man${f##*.}/$f" ] || {
@@ -120,7 +122,7 @@ installs() {
 		}
 	    done &&
 	    make -s uninstall "DESTDIR=$tmp/inst" PREFIX=/usr &&
-	    find "$tmp/inst" -type f >"$tmp/left" && cat "$tmp/left" &&
+	    find "$tmp/inst" ! -type d >"$tmp/left" && cat "$tmp/left" &&
 	    [ ! -s "$tmp/left" ]
 }
 
