@@ -23,13 +23,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "host/cgroup.h"
 #include "base/child.h"
 #include "console.h"
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "host/mount.h"
 #include "wire/pb.h"
 #include "gvisor/runsc_left.h"
@@ -38,8 +38,6 @@
 #include "conf/saved.h"
 #include "conf/spec.h"
 
-/* Of containerd's five seconds, what runsc may take. */
-#define RUNSC_NS (3 * NS_PER_S)
 #define FILE_MAX 65536
 /* How long a killed daemon may take to be gone. */
 #define DYING_MS 200
@@ -91,7 +89,7 @@ delete_in_runsc(const struct options *o, const char *bundle,
 	struct runsc_env env = {
 		.binary = binary, .root = root, .id = o->id,
 		.bundle = bundle, .bundle_fd = -1,
-		.command_timeout_ns = RUNSC_NS,
+		.command_timeout_ns = DELETE_RUNSC_NS,
 	};
 	struct deletion d = { .e.code = ERR_OK };
 

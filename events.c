@@ -6,15 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/deadline.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "wire/ttrpc.h"
 
 #define SERVICE "containerd.services.events.ttrpc.v1.Events"
 #define METHOD "Forward"
-#define FORWARD_NS (5 * NS_PER_S)
-#define RETRY_FIRST_NS (100 * NS_PER_MS)
-#define RETRY_MAX_NS (5 * NS_PER_S)
 /* So many events of that size can be kept when there is no memory. */
 #define SPARES 16
 #define SPARE_BYTES 1024
@@ -141,11 +138,11 @@ on_forwarded(void *arg, const struct err *e)
 	if (retry_ns == 0) {
 		log_warn("events: %s; trying again until containerd answers",
 		    e->msg);
-		retry_ns = RETRY_FIRST_NS;
-	} else if (retry_ns < RETRY_MAX_NS) {
+		retry_ns = EVENT_AGAIN_NS;
+	} else if (retry_ns < EVENT_AGAIN_MAX_NS) {
 		retry_ns *= 2;
-		if (retry_ns > RETRY_MAX_NS)
-			retry_ns = RETRY_MAX_NS;
+		if (retry_ns > EVENT_AGAIN_MAX_NS)
+			retry_ns = EVENT_AGAIN_MAX_NS;
 	}
 	timer_start(&retry, retry_ns, on_retry);
 }
@@ -156,7 +153,7 @@ send_head(void)
 	if (!head || sending || timer_running(&retry))
 		return;
 	sending = ttrpc_client_call(client, SERVICE, METHOD, ns, head->p,
-	    head->len, FORWARD_NS, on_forwarded, NULL) == 0;
+	    head->len, EVENT_NS, on_forwarded, NULL) == 0;
 }
 
 /* Room for one more: the oldest that clients can do without goes first, and

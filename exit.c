@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/deadline.h"
 #include "base/log.h"
 #include "console.h"
 #include "gvisor/runsc_left.h"
@@ -17,10 +18,8 @@
 #include "publish.h"
 #include "resources.h"
 
-#define WAIT_AGAIN_NS (1 * NS_PER_S)
 /* What `runsc exec` and `runsc wait` end with when the sandbox has left. */
 #define RUNSC_FAILED 128
-#define SANDBOX_SEEN_NS (100 * NS_PER_MS)
 #define GO_PANIC_STATUS 2
 
 static void end_check(struct process *init);

@@ -13,12 +13,9 @@
 #ifndef EXIT_H
 #define EXIT_H
 
+#include "base/deadline.h"
 #include "state.h"
 
-/* After init has gone its execs get this long to end by themselves. */
-#define EXECS_END_NS (2 * NS_PER_S)
-/* A SIGKILLed sandbox gets this long before it is given up. */
-#define SANDBOX_END_NS (10 * NS_PER_S)
 
 /* p->current is a start, and it worked: tell so, in order. */
 void exit_start_worked(struct process *p);

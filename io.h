@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/deadline.h"
 #include "base/err.h"
 
 struct io_config {
@@ -76,9 +77,6 @@ void io_close_stdin(struct io *io);
  * there: ctr leaves when it is told the exit, and what it has not read then
  * is lost.  Copying goes on afterwards until io_free().
  */
-#define IO_STALL_NS (5 * 1000000000LL)
-#define IO_DRAIN_NS (10 * 1000000000LL)
-#define IO_READ_NS (1 * 1000000000LL)
 void io_drain(struct io *io, void (*done)(void *arg), void *arg);
 /* Is there output in a FIFO that no client has open? */
 bool io_is_unclaimed(const struct io *io);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/name.h"
@@ -27,8 +28,6 @@
 
 /* Pids of one container that are reported; gVisor's own limit is higher. */
 #define PIDS_MAX 16384
-#define KILL_FIRST_DELAY_NS (50 * NS_PER_MS)
-#define KILL_RETRY_NS (1 * NS_PER_S)
 
 /* -- start ---------------------------------------------------------------- */
 
@@ -224,7 +223,7 @@ on_killed(void *arg, const struct runsc_result *res)
 	if (res->err.code != ERR_DEADLINE &&
 	    loop_now() - r->began + r->delay_ns < KILL_RETRY_NS) {
 		r->delay_ns = r->delay_ns ? 2 * r->delay_ns :
-		    KILL_FIRST_DELAY_NS;
+		    KILL_AGAIN_NS;
 		timer_start(&r->retry, r->delay_ns, on_kill_retry);
 		return;
 	}

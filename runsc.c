@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc: see runsc.h. */
 #include "gvisor/runsc_left.h"
+#include "base/deadline.h"
 #include "gvisor/runsc_text.h"
 #include "runsc.h"
 
@@ -22,7 +23,6 @@
 #include "base/fd.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "gvisor/urpc.h"
 
 #define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
@@ -32,8 +32,6 @@
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
-#define STARTED_DIES_NS (100 * NS_PER_MS)
-#define DYING_NS (2 * NS_PER_S)	/* of what SIGKILL was sent to */
 
 /* A command line: pointers into one text. */
 struct args {
@@ -326,7 +324,7 @@ cmd_end(struct runsc_cmd *c, bool killed)
 	c->done = NULL;
 	c->dir_fd = killed ? fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (killed)
-		timer_start(&c->deadline, STARTED_DIES_NS, on_started_died);
+		timer_start(&c->deadline, RUNSC_UNSEEN_NS, on_started_died);
 	else
 		cmd_release(c);
 }
@@ -465,7 +463,7 @@ on_deadline(struct timer *t)
 	    c->verb, (int)c->child.pid, (long long)(c->timeout_ns / NS_PER_S));
 	c->timed_out = true;
 	child_kill(&c->child, SIGKILL);
-	timer_start(&c->deadline, DYING_NS, on_undead);
+	timer_start(&c->deadline, RUNSC_DYING_NS, on_undead);
 }
 
 void

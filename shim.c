@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/deadline.h"
 #include "conf/cmdline.h"
 #include "delete.h"
 #include "events.h"
@@ -29,7 +30,6 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "stdio/logger.h"
-#include "base/loop.h"
 #include "info.h"
 #include "ops.h"
 #include "sandbox.h"
@@ -38,14 +38,6 @@
 #include "task.h"
 #include "wire/ttrpc.h"
 
-/* Without a connection the daemon looks, after LOOK_NS and again, whether
- * anybody can still want it; with no container, for UNWANTED_NS at most. */
-#define LOOK_NS (2 * NS_PER_S)
-#define UNWANTED_NS (60 * NS_PER_S)
-/* How long the last events may take to reach containerd. */
-#define FLUSH_NS (3 * NS_PER_S)
-/* How long the last replies may take to be read. */
-#define LAST_REPLIES_NS (1 * NS_PER_S)
 #define LAST_REPLIES_STEP_NS (10 * NS_PER_MS)
 
 static struct timer unwanted;
@@ -223,7 +215,7 @@ stop(void)
 	/* In this order: who finds the socket finds somebody who accepts. */
 	remove_socket();
 	ttrpc_stop_accepting();
-	events_flush(FLUSH_NS, events_flushed);
+	events_flush(EVENTS_FLUSH_NS, events_flushed);
 }
 
 /* containerd has removed the bundle that this directory is. */
@@ -268,7 +260,7 @@ on_alone(struct timer *t)
 		    "with %u containers", state_containers());
 		stop();
 	} else {
-		timer_start(t, late ? UNWANTED_NS : LOOK_NS, on_alone);
+		timer_start(t, late ? UNWANTED_NS : UNWANTED_LOOK_NS, on_alone);
 	}
 }
 
@@ -279,7 +271,7 @@ check_wanted(void)
 		timer_stop(&unwanted);
 	} else if (!timer_running(&unwanted)) {
 		alone_since = loop_now();
-		timer_start(&unwanted, LOOK_NS, on_alone);
+		timer_start(&unwanted, UNWANTED_LOOK_NS, on_alone);
 	}
 }
 

@@ -28,11 +28,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "conf/config.h"
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/name.h"
 #include "wire/socket.h"
 #include "conf/spec.h"
@@ -44,7 +44,6 @@
 /* How long another `start` may bind, and the daemon take to serve. */
 #define LOCK_STEP_NS (1 * NS_PER_MS)
 #define LOCK_STEPS 3000
-#define READY_NS (5 * NS_PER_S)
 
 /* A directory that only we can enter: what is bound in it is ours. */
 static int
@@ -375,7 +374,7 @@ static int
 wait_ready(int fd, struct err *e)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t left, until = loop_now() + READY_NS;
+	int64_t left, until = loop_now() + DAEMON_READY_NS;
 	char text[ERR_MSG_MAX / 2];
 	size_t n = 0;
 	ssize_t r;

@@ -7,13 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/fmt.h"
 #include "base/log.h"
 #include "wire/pb.h"
 #include "state.h"
 
-/* How long a client has to open a FIFO with output before State is answered. */
-#define UNCLAIMED_NS (100 * NS_PER_MS)
 #define REPLY_BYTES 512
 #define SIGNAL_MAX 64
 #define ROOTFS_FIELD 3
@@ -520,7 +519,7 @@ task_state(struct ttrpc_call *call, struct message *m, const void *row)
 		h->m = *m;
 		m->text = NULL;
 		ttrpc_on_gone(call, held_state_unwanted, h);
-		timer_start(&h->timer, UNCLAIMED_NS, on_held_state);
+		timer_start(&h->timer, STATE_HELD_NS, on_held_state);
 		return;
 	}
 	answer_state(call, m);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/fmt.h"
 
@@ -24,7 +25,6 @@
 /* The id -1 means "leave it" to chown(). */
 #define ID_MAX ((int64_t)UINT32_MAX - 1)
 #define SECONDS_MAX 86400
-#define NS ((int64_t)1000000000)
 #define FLAGS_TABLE "runsc_config"
 
 #define BARE "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
@@ -667,7 +667,7 @@ set_key(struct reader *r, const struct key *k)
 		if (r->type != T_INT || r->num < 1 || r->num > SECONDS_MAX)
 			return refuse(r, "must be an integer from 1 to "
 			    "86400 (seconds)");
-		*(int64_t *)(void *)at = r->num * NS;
+		*(int64_t *)(void *)at = r->num * NS_PER_S;
 		return 0;
 	case LEVEL:
 		return set_choice(r, levels, sizeof(levels) /
@@ -845,9 +845,9 @@ config_init(struct config *c, struct err *e)
 	c->log_level = -1;
 	c->grouping = true;
 	c->sandbox_limits = true;
-	c->create_timeout_ns = 300 * NS;
-	c->start_timeout_ns = 300 * NS;
-	c->command_timeout_ns = 30 * NS;
+	c->create_timeout_ns = CREATE_NS;
+	c->start_timeout_ns = START_NS;
+	c->command_timeout_ns = COMMAND_NS;
 	if (set_string(&c->binary_name, "runsc", e) == 0 &&
 	    set_string(&c->root, "/run/containerd/runsc", e) == 0 &&
 	    set_string(&c->kubelet_root, "/var/lib/kubelet", e) == 0)

@@ -12,10 +12,10 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "base/loop.h"
 
 /* Version 1 has a hierarchy for each; version 2 one for all, the first. */
 enum { MEMORY, CPU, CPUSET, PIDS, CONTROLLERS };
@@ -131,7 +131,6 @@ cgroup_is_unified(const struct cgroup *cg)
 /* What was killed leaves its cgroup when it is reaped, and nothing says so: it is
  * looked at again after this, then after twice as long, up to some seconds. */
 #define LEAVING_FIRST_NS (10 * NS_PER_MS)
-#define LEAVING_MAX_NS (2 * NS_PER_S)
 
 struct mount_line {
 	const char *root, *point, *type, *options;
@@ -366,7 +365,7 @@ try_leaving(struct timer *t)
 	struct leaving *l = container_of(t, struct leaving, timer);
 
 	if (!cgroup_remove(l->path, l->id, l->is_ours)) {
-		if (l->next_ns <= LEAVING_MAX_NS) {
+		if (l->next_ns <= CGROUP_LEAVING_NS) {
 			timer_start(t, l->next_ns, try_leaving);
 			l->next_ns *= 2;
 			return;

@@ -17,19 +17,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/child.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "stdio/target.h"
 
 #define ARGS_MAX 64
 #define URI_MAX 4096
-#define READY_NS (10 * NS_PER_S)
-#define TERM_NS (10 * NS_PER_S)
-#define KILL_NS (2 * NS_PER_S)
 #define DISCARD_BYTES 65536
 
 struct logger {
@@ -52,9 +49,9 @@ struct logger {
 };
 
 static struct logger *loggers;
-static int64_t ready_ns = READY_NS;
-static int64_t term_ns = TERM_NS;
-static int64_t kill_ns = KILL_NS;
+static int64_t ready_ns = LOGGER_READY_NS;
+static int64_t term_ns = LOGGER_TERM_NS;
+static int64_t kill_ns = LOGGER_KILL_NS;
 
 void
 logger_set_bounds(int64_t ready, int64_t term, int64_t kill)

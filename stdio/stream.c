@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -22,7 +23,6 @@
  * less often.  The client's FIFO stays as the client made it. */
 #define PIPE_BYTES (256 << 10)
 #define FULLS_MAX 16		/* times that the client was the slower one */
-#define WATCH_AGAIN_NS (100 * NS_PER_MS)
 
 void
 stream_init(struct stream *s, const char *name,

@@ -8,12 +8,12 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/fmt.h"
 
 /* How often a FIFO is looked at where inotify is refused (there is a limit
  * per user, 128 by default). */
-#define LOOK_NS (1 * NS_PER_S)
 
 static void look(struct tail *t);
 
@@ -120,7 +120,7 @@ look(struct tail *t)
 	if (!has_client(t)) {
 		watched = watched && watch_for(t, IN_OPEN);
 		if (!watched)
-			timer_start(&t->timer, LOOK_NS, on_timer);
+			timer_start(&t->timer, TAIL_LOOK_NS, on_timer);
 		/* It may have come just before. */
 		if (!watched || !has_client(t))
 			return;

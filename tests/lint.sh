@@ -142,6 +142,17 @@ file_lengths() {
 		END { exit bad || NR == 0 }' "$tmp/lengths"
 }
 
+# The manual page has the rows of base/deadline.h.
+deadlines_agree() {
+	sed -n -e 's,^/\* \([^-].*\) \*/$,\1,p' \
+	    -e 's,^#define .*_NS (\([0-9]*\) \* NS_PER_\(M*\)S)$,\1 \2s,p' \
+	    base/deadline.h | sed -e '1d' -e 's/ Ms$/ ms/' |
+	    sed 'N;s/\n/ Ta /' >"$tmp/rows"
+	sed -n 's/^\.It \(.* Ta [0-9]* m*s\)$/\1/p' \
+	    man/containerd-shim-runsc-v1.8 >"$tmp/page"
+	[ -s "$tmp/rows" ] && diff "$tmp/rows" "$tmp/page"
+}
+
 # What a user reads first is short; the rest is in docs.
 readme_length() {
 	n=$(wc -l <README.md)
@@ -182,6 +193,7 @@ try "manual pages" manual_pages
 try scripts scripts
 try "length of files" file_lengths
 try "order of the rooms" sh tests/rooms.sh
+try "deadlines" deadlines_agree
 try "length of README.md" readme_length
 try "links" links
 try static make -s static

@@ -17,16 +17,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/fmt.h"
 #include "base/log.h"
-#include "base/loop.h"
 
 #define TURN_BYTES 16384	/* read from one connection in one turn */
 #define ACCEPTS_A_TURN 16
 #define BODY_LONG (64u << 10)	/* a request that counts for the next */
 #define BODIES_MAX (32u << 20)
 #define UNSENT_MAX (1u << 20)	/* past this a connection is not read */
-#define ACCEPT_AGAIN_NS (100 * NS_PER_MS)
 #define RESPONSE_PAYLOAD_TAG 0x12	/* field 2, bytes */
 
 struct out {
