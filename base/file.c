@@ -108,6 +108,7 @@ file_load_rest(int fd, const char *what, size_t *len, struct err *e)
 	} while (n > 0);
 	if (n < 0) {
 		free(text);
+		*len = 0;
 		return NULL;
 	}
 	text[*len] = '\0';

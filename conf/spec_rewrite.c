@@ -516,8 +516,9 @@ limit_resources(struct rewrite *w, bool limits)
 	}
 	if (res < 0) {
 		json_put_fmt(&made[GROUPS], made[GROUPS].len ? "}" : "{}");
-		json_put_fmt(&made[LINUX], "{\"resources\":%s}",
-		    made[GROUPS].p);
+		if (!made[GROUPS].bad)
+			json_put_fmt(&made[LINUX], "{\"resources\":%s}",
+			    made[GROUPS].p);
 	}
 	if (made[LINUX].len > 0 && linux_ >= 0)
 		json_edit_set(&w->ed, &w->j, linux_, "resources",
