@@ -230,6 +230,7 @@ container_free(struct container *ct)
 	while (ct->execs)
 		container_remove_exec(ct->execs);
 	cgroup_put(ct->cgroup);
+	free(ct->last_stats);
 	container_forget(ct);
 	if (ct->mounted && mount_undo(ct->rootfs, &e) < 0)
 		log_err("%s: unmount the rootfs: %s", ct->id, e.msg);

@@ -34,6 +34,9 @@ resources_end(struct container *ct)
 		publish_oom(ct);
 }
 
+/* A container's figures take a kilobyte. */
+#define LAST_STATS_MAX 4096
+
 /* -- stats ---------------------------------------------------------------- */
 
 static bool
@@ -48,30 +51,66 @@ is_alone(const struct container *ct)
 	return true;
 }
 
+/* Kills for want of memory that were this container's: since it began, and not
+ * if it ended by itself. */
+static uint64_t
+oom_kills_of(const struct container *ct)
+{
+	return ct->init.state < STATE_STOPPED ||
+	    ct->init.exit_status == STATUS_KILLED ?
+	    cgroup_oom_kills(ct->cgroup) - ct->oom_kills : 0;
+}
+
+const char *
+resources_sandbox(const struct container *ct, struct pb_out *o, struct err *e)
+{
+	if (ct->cgroup)
+		return metrics_encode(o, NULL, 0, ct->cgroup, METRICS_CGROUP,
+		    cgroup_oom_kills(ct->cgroup), e);
+	err_set(e, ERR_PRECONDITION, "metrics of sandbox %s: it has no cgroup "
+	    "of its own", ct->id);
+	return NULL;
+}
+
+/* Answer with what runsc said, NULL for nothing, and the cgroup says. */
+static void
+finish_stats(struct request *r, const char *said, enum metrics_of of)
+{
+	const struct container *ct = r->p->ct;
+	struct pb_out o;
+	struct err e;
+
+	pb_out_init(&o, NULL, 0);
+	r->stats_type = metrics_encode(&o, said, said ? strlen(said) : 0,
+	    ct->cgroup, of, oom_kills_of(ct), &e);
+	r->stats = &o;
+	request_finish(r, r->stats_type ? NULL : &e);
+	pb_out_free(&o);
+}
+
 static void
 on_stats(void *arg, const struct runsc_result *res)
 {
 	struct request *r = arg;
 	struct container *ct = r->p->ct;
 	struct err e = res->err;
-	struct pb_out o;
-	const char *type;
+	bool alone = is_alone(ct);
 
 	r->cmd = NULL;
-	if (e.code != ERR_OK) {
+	if (e.code == ERR_OK) {
+		free(ct->last_stats);
+		ct->last_stats = alone || res->outlen > LAST_STATS_MAX ? NULL :
+		    strdup(res->out);
+		finish_stats(r, res->out, alone ? METRICS_ALONE :
+		    METRICS_SHARED);
+	} else if (ct->init.state >= STATE_ENDING) {
+		op_last_stats(r->p, r);
+	} else {
 		err_prefix(&e, "OCI runtime events failed");
 		if (res->gone)
 			e.code = ERR_NOT_FOUND;
 		request_finish(r, &e);
-		return;
 	}
-	pb_out_init(&o, NULL, 0);
-	type = metrics_encode(&o, res->out, res->outlen, ct->cgroup,
-	    is_alone(ct), &e);
-	r->stats_type = type;
-	r->stats = &o;
-	request_finish(r, type ? NULL : &e);
-	pb_out_free(&o);
 }
 
 void
@@ -82,6 +121,16 @@ op_stats(struct process *p, struct request *r)
 	r->cmd = runsc_simple(&p->ct->env, "events", on_stats, r, &e);
 	if (!r->cmd)
 		request_finish(r, &e);
+}
+
+/* Nothing can be asked any more; the cgroup is there until Delete. */
+void
+op_last_stats(struct process *p, struct request *r)
+{
+	const struct container *ct = p->ct;
+
+	finish_stats(r, ct->last_stats, is_alone(ct) ? METRICS_CGROUP :
+	    METRICS_SHARED);
 }
 
 /* -- update --------------------------------------------------------------- */

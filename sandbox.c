@@ -19,6 +19,7 @@
 #include "json.h"
 #include "base/log.h"
 #include "base/name.h"
+#include "resources.h"
 #include "state.h"
 #include "task.h"
 
@@ -369,24 +370,6 @@ on_started(struct request *r, const struct err *e)
 }
 
 static void
-on_metrics(struct request *r, const struct err *e)
-{
-	struct sandbox_op *op = container_of(r, struct sandbox_op, req);
-	struct pb_out o;
-	size_t mark;
-
-	pb_out_init(&o, NULL, 0);
-	if (!e) {
-		mark = pb_begin(&o, 1);
-		pb_put_time(&o, 1, unix_now());
-		pb_put_str(&o, 2, op->id);
-		pb_put_any(&o, 3, r->stats_type, r->stats->p, r->stats->len);
-		pb_end(&o, mark);
-	}
-	finish(op, &o, e);
-}
-
-static void
 start(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	struct sandbox_op *op = op_new(call, m->str[1]);
@@ -394,16 +377,6 @@ start(struct ttrpc_call *call, struct message *m, const void *row)
 	(void)row;
 	if (op)
 		submit(op, OP_START, on_started);
-}
-
-static void
-metrics(struct ttrpc_call *call, struct message *m, const void *row)
-{
-	struct sandbox_op *op = op_new(call, m->str[1]);
-
-	(void)row;
-	if (op)
-		submit(op, OP_STATS, on_metrics);
 }
 
 static void
@@ -517,6 +490,35 @@ status(struct ttrpc_call *call, struct message *m, const void *row)
 	pb_put_time(&o, 5, created_at);
 	pb_put_time(&o, 6, ct->init.exited_at);
 	ttrpc_reply_pb(call, &o);
+}
+
+/* Of all that the sandbox takes, which only its cgroup knows. */
+static void
+metrics(struct ttrpc_call *call, struct message *m, const void *row)
+{
+	const struct container *ct = sandbox_of(call, m);
+	struct pb_out o, stats;
+	const char *type;
+	struct err e;
+	size_t mark;
+
+	(void)row;
+	if (!ct)
+		return;
+	pb_out_init(&stats, NULL, 0);
+	type = resources_sandbox(ct, &stats, &e);
+	if (type) {
+		pb_out_init(&o, NULL, 0);
+		mark = pb_begin(&o, 1);
+		pb_put_time(&o, 1, unix_now());
+		pb_put_str(&o, 2, ct->id);
+		pb_put_any(&o, 3, type, stats.p, stats.len);
+		pb_end(&o, mark);
+		ttrpc_reply_pb(call, &o);
+	} else {
+		ttrpc_fail(call, &e);
+	}
+	pb_out_free(&stats);
 }
 
 static void

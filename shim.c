@@ -46,6 +46,7 @@ static int bundle_fd = -1;	/* O_PATH: the working directory of `start` */
 static struct timer last_replies;
 static int64_t last_replies_until;
 static bool stopping;
+static bool until_read;		/* the last reply, see stop_when_read() */
 static struct sockaddr_un socket_name;
 static struct stat socket_id;
 
@@ -188,7 +189,8 @@ static void
 wait_for_replies(struct timer *t)
 {
 	(void)t;
-	if ((ttrpc_unsent() == 0 || loop_now() >= last_replies_until) &&
+	if (((ttrpc_unsent() == 0 && !(until_read && ttrpc_connections())) ||
+	    loop_now() >= last_replies_until) &&
 	    cgroup_leaving() == 0)
 		loop_stop();
 	else
@@ -216,6 +218,16 @@ stop(void)
 	remove_socket();
 	ttrpc_stop_accepting();
 	events_flush(EVENTS_FLUSH_NS, events_flushed);
+}
+
+/* A ttrpc client in Go that finds a reply and the connection's end at once tells
+ * of either (ttrpc client.go dispatch()); containerd passes over that for the
+ * Task service's Shutdown, not for this one.  So it hangs up first. */
+static void
+stop_when_read(void)
+{
+	until_read = true;
+	stop();
 }
 
 /* containerd has removed the bundle that this directory is. */
@@ -385,7 +397,7 @@ serve(const struct options *o)
 	if (loop_init(&e) < 0 || child_init(on_signal, &e) < 0)
 		goto fail;
 	task_init(stop);
-	sandbox_init(stop);
+	sandbox_init(stop_when_read);
 	state_init(o->namespace, ops_cells, check_wanted);
 	if (events_init(events, o->namespace, &e) < 0 ||
 	    ttrpc_serve(fd, services, on_connections, &e) < 0)

@@ -73,7 +73,7 @@ enum cell {
 	PR, NF, HV,	/* refused: failed precondition, not found, exists */
 	WT,		/* waits until the exit has been told */
 	MAKE, GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, KNEX, KEND, SIZE, SHUT, ASK,
-	KNOW, STAT, UPD, SAVE, DEL, DNEW, DING, DELX,
+	KNOW, STAT, LAST, UPD, SAVE, DEL, DNEW, DING, DELX,
 	GOON,		/* in no row: the end of an operation in STATE_ENDING */
 	CELLS
 };
@@ -213,6 +213,7 @@ struct container {
 	bool mounted;
 	struct cgroup *cgroup;		/* the sandbox's; NULL: unknown */
 	uint64_t oom_kills;		/* in it when this began */
+	char *last_stats;		/* what runsc said of it, of a pod's; NULL */
 	bool no_update;			/* this runsc has none */
 	char *checkpoint;		/* restored from there; NULL: created */
 	struct config config;

@@ -18,11 +18,11 @@
 #include "base/log.h"
 
 /* Version 1 has a hierarchy for each; version 2 one for all, the first. */
-enum { MEMORY, CPU, CPUSET, PIDS, CONTROLLERS };
+enum { MEMORY, CPU, CPUACCT, CPUSET, PIDS, CONTROLLERS };
 
 static const char *const controllers[CONTROLLERS] = {
-	[MEMORY] = "memory", [CPU] = "cpu", [CPUSET] = "cpuset",
-	[PIDS] = "pids",
+	[MEMORY] = "memory", [CPU] = "cpu", [CPUACCT] = "cpuacct",
+	[CPUSET] = "cpuset", [PIDS] = "pids",
 };
 
 struct cgroup {

@@ -64,14 +64,18 @@ int cgroup_write(const struct cgroup *cg, const char *file, const char *text,
 /* The number behind key in a text of lines "key number". */
 bool cgroup_field(const char *text, const char *key, uint64_t *v);
 
+/* Whose figures are wanted: those of a container in a sandbox with others, of
+ * one alone in it, so that the cgroup's memory is its own, or all of the
+ * cgroup's. */
+enum metrics_of { METRICS_SHARED, METRICS_ALONE, METRICS_CGROUP };
 /*
- * What `runsc events --stats` printed and what the cgroup (may be NULL) says,
- * as the metrics of this host's version, into o.  alone: the container is the
- * only one in the sandbox, so the cgroup's memory is its own.  The message's
- * type, or NULL with *e filled.
+ * What `runsc events --stats` printed (NULL: nothing) and what the cgroup (may
+ * be NULL) says, as the metrics of this host's version, into o; oom_kills as
+ * given.  The message's type, or NULL with *e filled.
  */
 const char *metrics_encode(struct pb_out *o, const char *out, size_t len,
-	const struct cgroup *cg, bool alone, struct err *e);
+	const struct cgroup *cg, enum metrics_of of, uint64_t oom_kills,
+	struct err *e);
 /* Set the limits in the LinuxResources (JSON).  What cannot be set is an
  * error, before anything is written. */
 int limits_apply(const struct cgroup *cg, const char *json, size_t len,

@@ -26,12 +26,15 @@ struct field {
 #define ALONE 1		/* the cgroup's only for a container alone in it */
 #define TO_US 2		/* runsc's are nanoseconds */
 #define NO_MAX 4	/* "max" is told as 0 */
+#define ALL 8		/* the cgroup's only where all of it is wanted */
+#define OOM 16		/* the caller's */
 
 struct source {
 	struct json j;
 	int data;
 	const struct cgroup *cg;
-	bool alone;
+	enum metrics_of of;
+	uint64_t oom_kills;
 	const char *have;		/* whose text this is */
 	char text[CGROUP_TEXT_MAX];
 };
@@ -76,7 +79,11 @@ put(struct pb_out *o, struct source *s, const struct field *f, size_t n)
 	uint64_t v;
 
 	for (; n > 0; n--, f++) {
-		if (f->file && (s->alone || !(f->flags & ALONE)) &&
+		if (f->flags & OOM) {
+			v = s->oom_kills;
+		} else if (f->file && s->of >= (f->flags & ALL ?
+		    METRICS_CGROUP : f->flags & ALONE ? METRICS_ALONE :
+		    METRICS_SHARED) &&
 		    cgroup_number(s, f->file, f->key, &v)) {
 			if (v == UINT64_MAX && f->flags & NO_MAX)
 				v = 0;
@@ -132,12 +139,12 @@ static void
 put_v1(struct pb_out *o, struct source *s)
 {
 	static const struct field pids[] = {
-		{ 1, 0, NULL, NULL, "pids.current" },
+		{ 1, ALL, "pids.current", NULL, "pids.current" },
 		{ 2, NO_MAX, "pids.max", NULL, "pids.limit" },
 	}, usage[] = {
-		{ 1, 0, NULL, NULL, "cpu.usage.total" },
-		{ 2, 0, NULL, NULL, "cpu.usage.kernel" },
-		{ 3, 0, NULL, NULL, "cpu.usage.user" },
+		{ 1, ALL, "cpuacct.usage", NULL, "cpu.usage.total" },
+		{ 2, ALL, "cpuacct.usage_sys", NULL, "cpu.usage.kernel" },
+		{ 3, ALL, "cpuacct.usage_user", NULL, "cpu.usage.user" },
 	}, throttling[] = {
 		{ 1, 0, "cpu.stat", "nr_periods", NULL },
 		{ 2, 0, "cpu.stat", "nr_throttled", NULL },
@@ -173,7 +180,7 @@ put_v1(struct pb_out *o, struct source *s)
 	}, oom[] = {
 		{ 1, 0, "memory.oom_control", "oom_kill_disable", NULL },
 		{ 2, 0, "memory.oom_control", "under_oom", NULL },
-		{ 3, 0, "memory.oom_control", "oom_kill", NULL },
+		{ 3, OOM, NULL, NULL, NULL },
 	};
 	size_t mark;
 
@@ -197,12 +204,13 @@ static void
 put_v2(struct pb_out *o, struct source *s)
 {
 	static const struct field pids[] = {
-		{ 1, 0, NULL, NULL, "pids.current" },
+		{ 1, ALL, "pids.current", NULL, "pids.current" },
 		{ 2, 0, "pids.max", NULL, "pids.limit" },
 	}, cpu[] = {
-		{ 1, TO_US, NULL, NULL, "cpu.usage.total" },
-		{ 2, TO_US, NULL, NULL, "cpu.usage.user" },
-		{ 3, TO_US, NULL, NULL, "cpu.usage.kernel" },
+		{ 1, TO_US | ALL, "cpu.stat", "usage_usec", "cpu.usage.total" },
+		{ 2, TO_US | ALL, "cpu.stat", "user_usec", "cpu.usage.user" },
+		{ 3, TO_US | ALL, "cpu.stat", "system_usec",
+		    "cpu.usage.kernel" },
 		{ 4, 0, "cpu.stat", "nr_periods", NULL },
 		{ 5, 0, "cpu.stat", "nr_throttled", NULL },
 		{ 6, 0, "cpu.stat", "throttled_usec", NULL },
@@ -223,7 +231,7 @@ put_v2(struct pb_out *o, struct source *s)
 		{ 2, 0, "memory.events", "high", NULL },
 		{ 3, 0, "memory.events", "max", NULL },
 		{ 4, 0, "memory.events", "oom", NULL },
-		{ 5, 0, "memory.events", "oom_kill", NULL },
+		{ 5, OOM, NULL, NULL, NULL },
 	};
 
 	put_message(o, 1, s, pids, COUNT(pids));
@@ -235,7 +243,8 @@ put_v2(struct pb_out *o, struct source *s)
 
 const char *
 metrics_encode(struct pb_out *o, const char *out, size_t len,
-    const struct cgroup *cg, bool alone, struct err *e)
+    const struct cgroup *cg, enum metrics_of of, uint64_t oom_kills,
+    struct err *e)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	bool unified = cgroup_host_unified();
@@ -248,7 +257,12 @@ metrics_encode(struct pb_out *o, const char *out, size_t len,
 		return NULL;
 	}
 	s->cg = cg;
-	s->alone = alone;
+	s->of = of;
+	s->oom_kills = oom_kills;
+	if (!out) {
+		out = "{\"data\":{}}";
+		len = strlen(out);
+	}
 	/* What is printed in front may be a warning; that is no JSON. */
 	r = json_parse_prefix(&s->j, out, len, &used, e);
 	s->data = r == 1 ? json_get(&s->j, 0, "data") : -1;

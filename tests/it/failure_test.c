@@ -251,7 +251,6 @@ static const struct {
 	{ SANDBOX, "StartSandbox", "start:hang", CREATED },
 	{ SANDBOX, "WaitSandbox", "", RUNNING },
 	{ SANDBOX, "StopSandbox", "kill:hang#1", RUNNING },
-	{ SANDBOX, "SandboxMetrics", "events:hang", RUNNING },
 };
 
 START_TEST(own_timeout)

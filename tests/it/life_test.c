@@ -333,7 +333,9 @@ START_TEST(stats_and_update)
 	ck_assert_int_eq(task_update(c, "c1", ""), INVALID);
 	task_kill(c, "c1", "", SIGKILL, true);
 	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
-	ck_assert_int_eq(task_simple(c, "Stats", "c1"), NOT_FOUND);
+	/* Until it is deleted there are its last figures. */
+	ck_assert_int_eq(task_simple(c, "Stats", "c1"), 0);
+	ck_assert_uint_eq(calls_of("events"), 2);
 	ck_assert_int_eq(task_update(c, "c1", "{}"), PRECONDITION);
 	ck_assert(strstr(sink_text(), "TaskOOM") == NULL);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);

@@ -246,13 +246,13 @@ field(const struct pb_out *o, ...)
 }
 
 static const char *
-encode(struct pb_out *o, const struct cgroup *cg, bool alone)
+encode(struct pb_out *o, const struct cgroup *cg, enum metrics_of of)
 {
 	struct err e;
 	const char *type;
 
 	pb_out_init(o, NULL, 0);
-	type = metrics_encode(o, printed, sizeof(printed) - 1, cg, alone, &e);
+	type = metrics_encode(o, printed, sizeof(printed) - 1, cg, of, 7, &e);
 	ck_assert_msg(type != NULL, "%s", e.msg);
 	return type;
 }
@@ -264,7 +264,7 @@ START_TEST(metrics_v1)
 
 	host_v1();
 	cg = find();
-	ck_assert_str_eq(encode(&o, cg, true),
+	ck_assert_str_eq(encode(&o, cg, METRICS_ALONE),
 	    "io.containerd.cgroups.v1.Metrics");
 	ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 3);
 	ck_assert_uint_eq(field(&o, 3u, 1u, 1u, 0u), 5000);
@@ -274,10 +274,10 @@ START_TEST(metrics_v1)
 	ck_assert_uint_eq(field(&o, 4u, 33u, 2u, 0u), 500);
 	ck_assert_uint_eq(field(&o, 7u, 2u, 0u), 10);
 	ck_assert_uint_eq(field(&o, 7u, 6u, 0u), 20);
-	ck_assert_uint_eq(field(&o, 9u, 3u, 0u), 2);
+	ck_assert_uint_eq(field(&o, 9u, 3u, 0u), 7);
 	pb_out_free(&o);
 	/* In a pod the cgroup's use is everybody's; runsc's is its own. */
-	encode(&o, cg, false);
+	encode(&o, cg, METRICS_SHARED);
 	ck_assert_uint_eq(field(&o, 4u, 33u, 2u, 0u), 77);
 	ck_assert_uint_eq(field(&o, 4u, 33u, 1u, 0u), 1000);
 	pb_out_free(&o);
@@ -292,7 +292,7 @@ START_TEST(metrics_v2)
 
 	host_v2();
 	cg = find();
-	ck_assert_str_eq(encode(&o, cg, true),
+	ck_assert_str_eq(encode(&o, cg, METRICS_ALONE),
 	    "io.containerd.cgroups.v2.Metrics");
 	ck_assert_uint_eq(field(&o, 1u, 1u, 0u), 3);
 	ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 5);	/* us */
@@ -300,12 +300,54 @@ START_TEST(metrics_v2)
 	ck_assert_uint_eq(field(&o, 4u, 32u, 0u), 700);
 	ck_assert_uint_eq(field(&o, 4u, 33u, 0u), UINT64_MAX);
 	ck_assert_uint_eq(field(&o, 8u, 3u, 0u), 5);
-	ck_assert_uint_eq(field(&o, 8u, 5u, 0u), 1);
+	ck_assert_uint_eq(field(&o, 8u, 5u, 0u), 7);
 	ck_assert_uint_eq(field(&o, 9u, 2u, 0u), 10);
 	pb_out_free(&o);
 	/* Without a cgroup there is what runsc says. */
-	encode(&o, NULL, true);
+	encode(&o, NULL, METRICS_ALONE);
 	ck_assert_uint_eq(field(&o, 4u, 32u, 0u), 77);
+	pb_out_free(&o);
+	cgroup_put(cg);
+}
+END_TEST
+
+/* All that a sandbox takes: the cgroup's CPU time, memory and processes, whoever
+ * has them inside; with or without words of runsc's. */
+START_TEST(metrics_of_sandbox)
+{
+	struct cgroup *cg;
+	struct pb_out o;
+	struct err e;
+
+	if (_i < 2) {
+		host_v1();
+		put("c/x/cpuacct.usage", "9000");
+		put("c/x/cpuacct.usage_sys", "4000");
+		put("c/x/cpuacct.usage_user", "5000");
+	} else {
+		host_v2();
+		put("u/pod/x/cpu.stat", "usage_usec 9000\nuser_usec 5000\n"
+		    "system_usec 4000\nnr_periods 1\n");
+		put("u/pod/x/pids.current", "12");
+	}
+	cg = find();
+	pb_out_init(&o, NULL, 0);
+	ck_assert(_i % 2 ? metrics_encode(&o, NULL, 0, cg, METRICS_CGROUP, 3,
+	    &e) != NULL : encode(&o, cg, METRICS_CGROUP) != NULL);
+	if (_i < 2) {
+		ck_assert_uint_eq(field(&o, 3u, 1u, 1u, 0u), 9000);
+		ck_assert_uint_eq(field(&o, 3u, 1u, 2u, 0u), 4000);
+		ck_assert_uint_eq(field(&o, 3u, 1u, 3u, 0u), 5000);
+		ck_assert_uint_eq(field(&o, 4u, 33u, 2u, 0u), 500);
+		ck_assert_uint_eq(field(&o, 9u, 3u, 0u), _i % 2 ? 3 : 7);
+	} else {
+		ck_assert_uint_eq(field(&o, 1u, 1u, 0u), 12);
+		ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 9000);
+		ck_assert_uint_eq(field(&o, 2u, 2u, 0u), 5000);
+		ck_assert_uint_eq(field(&o, 2u, 3u, 0u), 4000);
+		ck_assert_uint_eq(field(&o, 4u, 32u, 0u), 700);
+		ck_assert_uint_eq(field(&o, 8u, 5u, 0u), _i % 2 ? 3 : 7);
+	}
 	pb_out_free(&o);
 	cgroup_put(cg);
 }
@@ -324,7 +366,7 @@ START_TEST(metrics_of_nonsense)
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		pb_out_init(&o, NULL, 0);
 		ck_assert_msg(metrics_encode(&o, texts[i], strlen(texts[i]),
-		    NULL, true, &e) == NULL, "%s", texts[i]);
+		    NULL, METRICS_ALONE, 0, &e) == NULL, "%s", texts[i]);
 		ck_assert(e.code != ERR_OK && e.msg[0]);
 		pb_out_free(&o);
 	}
@@ -687,6 +729,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
+	tcase_add_loop_test(tc, metrics_of_sandbox, 0, 4);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

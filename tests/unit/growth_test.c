@@ -179,7 +179,8 @@ run_metrics(void)
 	struct err e;
 
 	pb_out_init(&o, NULL, 0);
-	ck_assert_msg(metrics_encode(&o, text, text_len, NULL, true, &e) !=
+	ck_assert_msg(metrics_encode(&o, text, text_len, NULL, METRICS_ALONE,
+	    0, &e) !=
 	    NULL, "%s", e.msg);
 	pb_out_free(&o);
 }

@@ -498,13 +498,15 @@ cgroup_oom_kills(struct cgroup *cg)
 
 const char *
 metrics_encode(struct pb_out *o, const char *out, size_t len,
-    const struct cgroup *cg, bool alone, struct err *e)
+    const struct cgroup *cg, enum metrics_of of, uint64_t oom_kills,
+    struct err *e)
 {
 	(void)o;
 	(void)out;
 	(void)len;
 	(void)cg;
-	(void)alone;
+	(void)of;
+	(void)oom_kills;
 	(void)e;
 	return "x";
 }

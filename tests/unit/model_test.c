@@ -673,6 +673,8 @@ can_fail(enum proc_state s, enum op op)
 		[OP_DELETE] = true,		/* always finishes */
 	};
 
+	if (op == OP_STATS && s >= STATE_ENDING)
+		return false;			/* the last figures */
 	return !never[op] || (s == STATE_CREATING && op == OP_DELETE);
 }
 
