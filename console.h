@@ -4,9 +4,9 @@
  *
  * A listening socket (0600) in the container's bundle, so that whatever becomes
  * of the shim it goes with that; named as /proc/PID/fd/N/NAME, since a bundle's
- * own path is too long for a socket's; one connection; one message "pty-master" with exactly one descriptor
- * (go-runc console.go, runsc/console/console.go).  Anything else is refused
- * with an error.
+ * own path is too long for a socket's; one connection; one message "pty-master"
+ * with exactly one descriptor (go-runc console.go, runsc/console/console.go).
+ * Anything else is refused with an error.
  */
 #ifndef CONSOLE_H
 #define CONSOLE_H

@@ -96,8 +96,8 @@ container_add_exec(struct container *ct, const struct request *r,
 	struct process *p;
 
 	if (ct->nexecs >= EXECS_MAX) {
-		err_set(e, ERR_EXHAUSTED, "container %s: %u execs exist already",
-		    ct->id, ct->nexecs);
+		err_set(e, ERR_EXHAUSTED, "container %s: %u execs exist "
+		    "already", ct->id, ct->nexecs);
 		return NULL;
 	}
 	p = calloc(1, sizeof(*p));
@@ -308,7 +308,8 @@ fill_env(struct container *ct, struct err *e)
 		    "annotation that names the sandbox", ct->id);
 	env->sandbox_id = ct->spec.is_sub && ct->spec.sandbox_id ?
 	    ct->spec.sandbox_id : ct->id;
-	ct->runsc_root = runsc_root(ct->config.root, state_namespace(), env->sandbox_id);
+	ct->runsc_root = runsc_root(ct->config.root, state_namespace(),
+	    env->sandbox_id);
 	if (!ct->runsc_root)
 		return err_nomem(e);
 	env->binary = ct->config.binary_name;
@@ -337,7 +338,8 @@ save(struct container *ct, const struct create_request *c, struct err *e)
 {
 	struct saved now = {
 		.id = ct->id, .namespace = (char *)state_namespace(),
-		.binary = ct->config.binary_name, .root = ct->config.root, .runsc_root = ct->runsc_root,
+		.binary = ct->config.binary_name, .root = ct->config.root,
+		.runsc_root = ct->runsc_root,
 		.mounted = c->nrootfs > 0,
 	};
 	struct saved old;
@@ -346,7 +348,9 @@ save(struct container *ct, const struct create_request *c, struct err *e)
 	bool taken = there && !same && runsc_exists(old.runsc_root, old.id) &&
 	    runsc_is_alive(old.runsc_root, old.id);
 
-	/* Of an earlier life, whose `delete` was cut short too, that is known. */
+	/*
+	 * Of an earlier life, whose `delete` was cut short too, that is known.
+	 */
 	if (same && cgroup_exists(ct->spec.cgroups_path, ct->id))
 		ct->cgroup_is_ours = old.own_cgroup;
 	now.own_cgroup = ct->cgroup_is_ours;
@@ -474,7 +478,8 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 		    "cannot tell it from container %s, since one id begins "
 		    "with the other", ct->id, other);
 	}
-	root = ct->spec.is_sub ? state_find_container(ct->env.sandbox_id) : NULL;
+	root = ct->spec.is_sub ? state_find_container(ct->env.sandbox_id) :
+	    NULL;
 	if (root && (root->init.state == STATE_PAUSED ||
 	    (root->init.current && root->init.current->op == OP_PAUSE)))
 		return err_set(e, ERR_PRECONDITION, "container %s: sandbox %s "

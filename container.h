@@ -28,7 +28,9 @@ void container_remove_exec(struct process *p);
 int process_open_stdio(struct process *p, struct err *e);
 /* Let go of them; of what never ran, whoever else has an end. */
 void process_close_stdio(struct process *p);
-/* Wipe the process object of an exec: it may hold secrets of its environment. */
+/*
+ * Wipe the process object of an exec: it may hold secrets of its environment.
+ */
 void process_forget_spec(struct process *p);
 /* Where runsc is to send the terminal's master; NULL without a terminal. */
 const char *process_console_path(const struct process *p);

@@ -170,7 +170,8 @@ print_response(const char *id, const char *bundle)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	pb_out_init(&out, buf, sizeof(buf));
-	pb_put_uint(&out, 1, text ? (uint64_t)runsc_parse_pid(text, strlen(text)) : 0);
+	pb_put_uint(&out, 1, text ? (uint64_t)runsc_parse_pid(text,
+	    strlen(text)) : 0);
 	pb_put_uint(&out, 2, STATUS_KILLED);
 	pb_put_time(&out, 3, (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec);
 	if (write(STDOUT_FILENO, out.p, out.len) < 0)

@@ -104,8 +104,8 @@ strays_look(struct container *ct)
 {
 	struct err e;
 
-	if (!ct->strays.due || ct->strays.cmd || process_has_exited(&ct->init) ||
-	    any_is_starting(ct))
+	if (!ct->strays.due || ct->strays.cmd ||
+	    process_has_exited(&ct->init) || any_is_starting(ct))
 		return;
 	ct->strays.due = false;
 	if (!ct->strays.init) {
@@ -127,8 +127,8 @@ op_exec(struct process *p, struct request *r)
 	struct err e;
 
 	if (state_find(p->ct->id, r->new_exec_id, &e)) {
-		err_set(&e, ERR_EXISTS, "%s: exec %s already exists", process_name(p),
-		    r->new_exec_id);
+		err_set(&e, ERR_EXISTS, "%s: exec %s already exists",
+		    process_name(p), r->new_exec_id);
 		request_finish(r, &e);
 		return;
 	}
@@ -259,8 +259,8 @@ op_exec_start(struct process *p, struct request *r)
 	}
 	if (ct->init.state != STATE_RUNNING) {
 		err_set(&e, ERR_PRECONDITION,
-		    "%s: cannot start an exec in a %s container", process_name(p),
-		    state_name(ct->init.state));
+		    "%s: cannot start an exec in a %s container",
+		    process_name(p), state_name(ct->init.state));
 		request_finish(r, &e);
 		return;
 	}

@@ -152,8 +152,8 @@ on_execs_late(struct timer *t)
 			child_kill(&p->child, SIGKILL);
 		} else {
 			log_err("%s: pid %d does not end although init has "
-			    "and it was killed; status unknown", process_name(p),
-			    (int)p->pid);
+			    "and it was killed; status unknown",
+			    process_name(p), (int)p->pid);
 			child_forget(&p->child);
 			exit_seen(p, STATUS_NOT_KNOWN);
 		}
@@ -168,7 +168,8 @@ on_all_killed(void *arg, const struct runsc_result *r)
 
 	p->end_cmd = NULL;
 	if (r->err.code != ERR_OK && !r->gone)
-		log_debug("%s: kill all at its end: %s", process_name(p), r->err.msg);
+		log_debug("%s: kill all at its end: %s", process_name(p),
+		    r->err.msg);
 	end_check(p);
 }
 
@@ -361,8 +362,8 @@ sandbox_status(const struct process *p, int status)
 	if (code != GO_PANIC_STATUS)
 		return code;
 	if (!env->log_directory && env->panic_fd <= 0)
-		log_warn("%s: ended with %u, which a crash of the sandbox would "
-		    "do too: the settings have its panic log elsewhere",
+		log_warn("%s: ended with %u, which a crash of the sandbox "
+		    "would do too: the settings have its panic log elsewhere",
 		    process_name(p), code);
 	if (!runsc_has_panicked(env->log_directory, env->panic_fd,
 	    env->panic_from, text, sizeof(text)))
@@ -446,7 +447,8 @@ on_exec_exit(struct child *c, int status)
 
 	/* It was not the process that was killed but the runsc that waits for
 	 * it: what is told then must become true first. */
-	if (child_was_killed(status) && p->internal_pid && !process_has_exited(&p->ct->init))
+	if (child_was_killed(status) && p->internal_pid &&
+	    !process_has_exited(&p->ct->init))
 		p->end_cmd = runsc_kill(&p->ct->env, p->internal_pid, false,
 		    SIGKILL, on_exec_killed, p, &e);
 	p->end = END_STATUS;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * info: `-info`: what this shim is and what the configured runsc can do, a
- * RuntimeInfo on standard output; and the verb `features`, of which CRI-O expects
- * the latter alone.
+ * RuntimeInfo on standard output; and the verb `features`, of which CRI-O
+ * expects the latter alone.
  *
  * containerd asks when it starts, once for each handler, with the handler's
  * options on standard input; from the answer it knows whether a pod may have a

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Returns an exit status and prints what containerd reads on stdout; plain: what
- * CRI-O does, JSON. */
+/* Returns an exit status and prints what containerd reads on stdout; plain:
+ * what CRI-O does, JSON. */
 int info_run(bool plain);
 
 #endif

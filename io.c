@@ -46,7 +46,7 @@ struct io {
 	/* Draining. */
 	bool draining;
 	bool moved;		/* see on_stall() */
-	bool reading;		/* all is in the FIFOs, for the client to read */
+	bool reading;		/* all is in the FIFOs, to be read */
 	bool drained;
 	void (*done)(void *arg);
 	void *arg;

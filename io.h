@@ -25,13 +25,13 @@
 #include "base/err.h"
 
 struct io_config {
-	const char *in;		/* path or URI as containerd names it; NULL or "" for none */
+	const char *in;		/* path or URI; NULL or "" for none */
 	const char *out;
 	const char *err;
 	bool terminal;		/* no pipes: the console's master comes later */
 	uid_t uid;		/* owner of the container's pipe ends */
 	gid_t gid;
-	const char *id;		/* container id: for logging binaries and log lines */
+	const char *id;		/* container: for logging binaries, log */
 	const char *exec_id;	/* "" for init; log lines */
 	const char *ns;		/* containerd namespace: for logging binaries */
 };

@@ -190,8 +190,8 @@ kill_without_runsc(struct request *r)
 	struct process *p = r->p;
 
 	if (r->signal != SIGKILL) {
-		request_refuse(r, ERR_UNAVAILABLE, "runsc has lost its state of "
-		    "this container, which takes no signal but SIGKILL now");
+		request_refuse(r, ERR_UNAVAILABLE, "runsc has lost its state "
+		    "of this container, which takes no signal but SIGKILL now");
 		return;
 	}
 	if (!timer_running(&p->kill_timer))

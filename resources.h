@@ -11,8 +11,8 @@
 /* The container's cgroup is known from now on, as far as it can be; container.c
  * lets go of it. */
 void resources_begin(struct container *ct);
-/* All that the sandbox of ct takes, in a message of the type that is returned; or
- * NULL. */
+/* All that the sandbox of ct takes, in a message of the type that is returned;
+ * or NULL. */
 const char *resources_sandbox(const struct container *ct, struct pb_out *o,
 	struct err *e);
 /* ct has ended: publish TaskOOM if that was why. */

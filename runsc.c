@@ -28,7 +28,7 @@
 #define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
 #define ARG_BYTES_MAX 16384
 #define OUTPUT_MAX (256u << 10)	/* captured of stdout and stderr */
-#define LOG_READ_MAX (1u << 20)	/* of the log's end: a command line may be in it */
+#define LOG_READ_MAX (1u << 20)	/* of the log's end, with command lines */
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
@@ -63,7 +63,7 @@ struct runsc_cmd {
 	int log_fd;		/* memfd */
 	int out_fd;		/* memfds, or -1: output is the container's */
 	int err_fd;
-	int root_fd;		/* exec: of a root that cannot be named; or -1 */
+	int root_fd;		/* exec: a root that cannot be named; or -1 */
 	int process_fd;		/* memfd, input of exec and update; or -1 */
 	int dir_fd;		/* of the pid files, or -1; env's */
 	char pid_file[32];	/* in dir_fd; "" for none */
@@ -533,7 +533,8 @@ begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 	arg_add(a, "--log-format=json");
 	/* Of the sandbox that it makes. */
 	if (env->log_directory && makes_sandbox(c))
-		arg_add(a, "--panic-log=%s/" RUNSC_PANIC_LOG, env->log_directory);
+		arg_add(a, "--panic-log=%s/" RUNSC_PANIC_LOG,
+		    env->log_directory);
 	else if (env->panic_fd > 0 && makes_sandbox(c))
 		arg_add(a, "--panic-log=/proc/%d/fd/%d", (int)getpid(),
 		    env->panic_fd);
@@ -953,8 +954,8 @@ struct runsc_cmd *
 runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "delete", env->command_timeout_ns, done,
-	    arg, e);
+	struct runsc_cmd *c = cmd_new(env, "delete", env->command_timeout_ns,
+	    done, arg, e);
 	struct args a;
 
 	if (!c || destroy(c))

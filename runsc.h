@@ -67,8 +67,8 @@ struct runsc_result {
 	const char *out;	/* standard output; NUL-terminated */
 	size_t outlen;
 	const char *said;	/* standard error; NUL-terminated */
-	pid_t pid;		/* create: the sandbox; exec: on the host; as its
-				   pid file has it, for child_adopt() */
+	pid_t pid;		/* create: the sandbox; exec: on the host; as
+				   its pid file has it, for child_adopt() */
 	struct child_origin origin;	/* of pid; valid in done() only */
 	pid_t internal_pid;	/* exec: inside the sandbox */
 };
@@ -106,9 +106,9 @@ struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
 	bool all, unsigned sig, runsc_done *done, void *arg, struct err *e);
 struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
 	runsc_done *done, void *arg, struct err *e);
-/* "wait", without a deadline; "ps", "pause", "resume", "state", "events"; "help" for
- * the flags of checkpoint; "features", of no container: env's id is "".
- * Like runsc_kill(), not always by a runsc. */
+/* "wait", without a deadline; "ps", "pause", "resume", "state", "events";
+ * "help" for the flags of checkpoint; "features", of no container: env's id is
+ * "". Like runsc_kill(), not always by a runsc. */
 struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 	runsc_done *done, void *arg, struct err *e);
 

@@ -220,9 +220,9 @@ stop(void)
 	events_flush(EVENTS_FLUSH_NS, events_flushed);
 }
 
-/* A ttrpc client in Go that finds a reply and the connection's end at once tells
- * of either (ttrpc client.go dispatch()); containerd passes over that for the
- * Task service's Shutdown, not for this one.  So it hangs up first. */
+/* A ttrpc client in Go that finds a reply and the connection's end at once
+ * tells of either (ttrpc client.go dispatch()); containerd passes over that for
+ * the Task service's Shutdown, not for this one.  So it hangs up first. */
 static void
 stop_when_read(void)
 {

@@ -75,9 +75,9 @@ make_socket_dir(const char *dir, struct err *e)
 }
 
 /*
- * One `start` at a time binds in a directory, or looks who serves there: between
- * bind and listen a socket looks stale.  The kernel lets go of the lock of one
- * that is killed.  The lock's descriptor, or -1.
+ * One `start` at a time binds in a directory, or looks who serves there:
+ * between bind and listen a socket looks stale.  The kernel lets go of the lock
+ * of one that is killed.  The lock's descriptor, or -1.
  */
 static int
 lock_dir(const char *dir, struct err *e)
@@ -453,7 +453,8 @@ serve_at(const struct options *o, const struct answer *a, const char *dir,
 
 /*
  * What BootstrapParams say is not asked of the flags and the environment, which
- * containerd means to drop: *o and *dir are changed.  Levels: 0 is info, -4 debug, -8 trace.
+ * containerd means to drop: *o and *dir are changed.  Levels: 0 is info, -4
+ * debug, -8 trace.
  */
 static void
 take_params(const struct message *m, struct options *o, const char **dir)

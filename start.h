@@ -16,7 +16,7 @@ int start_run(struct options *o);
 struct start_input {
 	struct pb_bytes any;	/* the options' bytes, inside the text */
 	bool bootstrap;		/* it is BootstrapParams (containerd 2.3) */
-	struct message params;	/* its fields then; text is the caller's to free */
+	struct message params;	/* its fields then; free text */
 };
 
 /* An Any with the options before containerd 2.3.  Known by id and namespace,

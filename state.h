@@ -72,8 +72,8 @@ enum op {
 enum cell {
 	PR, NF, HV,	/* refused: failed precondition, not found, exists */
 	WT,		/* waits until the exit has been told */
-	MAKE, GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, KNEX, KEND, SIZE, SHUT, ASK,
-	KNOW, STAT, LAST, UPD, SAVE, DEL, DNEW, DING, DELX,
+	MAKE, GO, GOX, EXEC, HALT, KILL, KNEW, KHLT, KNEX, KEND, SIZE, SHUT,
+	ASK, KNOW, STAT, LAST, UPD, SAVE, DEL, DNEW, DING, DELX,
 	GOON,		/* in no row: the end of an operation in STATE_ENDING */
 	CELLS
 };
@@ -103,7 +103,9 @@ struct create_request {
  */
 struct request {
 	enum op op;
-	/* What is asked; pointers are valid during the call only, but for text. */
+	/*
+	 * What is asked; pointers are valid during the call only, but for text.
+	 */
 	const struct create_request *create;
 	unsigned signal;		/* kill */
 	bool all;			/* kill */
@@ -127,12 +129,13 @@ struct request {
 	void (*done)(struct request *r, const struct err *e);
 
 	/* state.c's. */
-	struct process *p;
+	struct process *p;		/* NULL: not asked, or answered */
 	struct request *next;
-	struct request *same;		/* asked for the same: share its answer */
+	struct request *same;		/* asked for the same */
+	int64_t began;			/* loop_now() */
+	/* The cell's; both are ended when it is answered. */
 	struct runsc_cmd *cmd;
 	struct timer retry;
-	int64_t began;
 	int64_t delay_ns;
 };
 
@@ -166,7 +169,7 @@ struct process {
 	struct container *ct;
 	struct process *next;		/* ct->execs */
 	char *exec_id;			/* "" for init */
-	char *in, *out, *err;		/* as containerd named them; never NULL */
+	char *in, *out, *err;		/* as containerd names them; not NULL */
 	bool terminal;
 	char *process_json;		/* exec; freed at start */
 	size_t process_len;
@@ -213,7 +216,7 @@ struct container {
 	bool mounted;
 	struct cgroup *cgroup;		/* the sandbox's; NULL: unknown */
 	uint64_t oom_kills;		/* in it when this began */
-	char *last_stats;		/* what runsc said of it, of a pod's; NULL */
+	char *last_stats;		/* what runsc said of a pod's; NULL */
 	bool no_update;			/* this runsc has none */
 	char *checkpoint;		/* restored from there; NULL: created */
 	struct config config;
@@ -223,7 +226,7 @@ struct container {
 	struct process init;
 	struct process *execs;
 	unsigned nexecs;
-	/* Processes inside that no exec of ours owns (ops.c). */
+	/* Processes inside that no exec of ours owns; exec.c's. */
 	struct {
 		uint32_t init;		/* init's own pid inside; 0: unknown */
 		bool asked;		/* for it */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* task: see task.h.  Field numbers: containerd api/runtime/task/v2/shim.proto. */
+/*
+ * task: see task.h.  Field numbers: containerd api/runtime/task/v2/shim.proto.
+ */
 #include "task.h"
 
 #include <stddef.h>
@@ -338,7 +340,8 @@ static void
 task_create(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	struct create_request c = {
-		.id = m->str[1], .bundle = m->str[2], .terminal = m->num[4] != 0,
+		.id = m->str[1], .bundle = m->str[2],
+		.terminal = m->num[4] != 0,
 		.in = m->str[5], .out = m->str[6], .err = m->str[7],
 		.checkpoint = m->str[8], .options = m->bytes[10],
 	};

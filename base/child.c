@@ -29,7 +29,9 @@
  * one exec or sandbox whose pid file is about to be read.
  */
 #define UNCLAIMED_MAX 512
-/* Clock ticks a second, as every architecture that gVisor runs on tells them. */
+/*
+ * Clock ticks a second, as every architecture that gVisor runs on tells them.
+ */
 #define USER_HZ 100
 /* /proc/PID/stat up to the start time. */
 #define STAT_MAX 512

@@ -57,7 +57,7 @@ struct child_origin {
 };
 
 struct child_spawn {
-	const char *const *argv;	/* argv[0]: searched on PATH if without '/' */
+	const char *const *argv;	/* argv[0] without '/': on PATH */
 	const char *const *envp;	/* NULL: ours */
 	const char *cwd;	/* NULL: stay */
 	int fds[3];		/* what becomes 0, 1, 2; -1: /dev/null */
@@ -66,20 +66,24 @@ struct child_spawn {
 };
 
 /* Become subreaper, block the signals, open signalfd, raise the soft limit of
- * open files to the hard one (children get the old one back).  on_signal gets SIGTERM,
- * SIGINT, SIGUSR1 from the loop. */
+ * open files to the hard one (children get the old one back).  on_signal gets
+ * SIGTERM, SIGINT, SIGUSR1 from the loop. */
 int child_init(void (*on_signal)(int sig), struct err *e);
 void child_close(void);
-/* Fork and exec; an exec that fails ends with status 127 and exec_errno set,
- * seen in exited like any other end.  exited is called once from the loop, never before this
- * returns.  *c is the caller's and must live until then or child_forget(). */
+/*
+ * Fork and exec; an exec that fails ends with status 127 and exec_errno set,
+ * seen in exited like any other end.  exited is called once from the loop,
+ * never before this returns.  *c is the caller's and must live until then or
+ * child_forget().
+ */
 int child_start(struct child *c, const struct child_spawn *s,
 	void (*exited)(struct child *c, int status), struct err *e);
 /*
  * Own the orphan that had this pid when o was written: its exit, past or to
- * come, goes to exited (from the loop).  -1, ERR_INTERNAL: the number is nobody's
- * or that of a process that is not our descendant, which is left alone.  -1
- * with another code: it is ours and cannot be watched; it has been killed.
+ * come, goes to exited (from the loop).  -1, ERR_INTERNAL: the number is
+ * nobody's or that of a process that is not our descendant, which is left
+ * alone.  -1 with another code: it is ours and cannot be watched; it has been
+ * killed.
  */
 int child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 	void (*exited)(struct child *c, int status), struct err *e);

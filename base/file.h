@@ -9,8 +9,10 @@
 
 #include "base/err.h"
 
-/* What path, which is no link, begins with: at most cap - 1 bytes into buf, and
- * a NUL.  Their number, or -1 and errno.  For /proc, cgroups and small files. */
+/*
+ * What path, which is no link, begins with: at most cap - 1 bytes into buf, and
+ * a NUL.  Their number, or -1 and errno.  For /proc, cgroups and small files.
+ */
 long file_read(const char *path, char *buf, size_t cap);
 /*
  * All of a regular file of at most max bytes and a NUL, to be freed; NULL with
@@ -19,8 +21,8 @@ long file_read(const char *path, char *buf, size_t cap);
  */
 char *file_load(int dir_fd, const char *path, int flags, size_t max,
 	size_t *len, struct err *e);
-/* What is left to read of fd, called what in *e, and a NUL; to be freed.  *len is 0
- * where that fails. */
+/* What is left to read of fd, called what in *e, and a NUL; to be freed.  *len
+ * is 0 where that fails. */
 char *file_load_rest(int fd, const char *what, size_t *len, struct err *e);
 /* The same of a file whose size nobody knows, as /proc has them. */
 char *file_load_proc(const char *path, struct err *e);

@@ -70,7 +70,8 @@ void loop_mod(struct watch *w, uint32_t events);
 void loop_del(struct watch *w);
 
 /* (Re)start t to fire once, delay_ns from now. */
-void timer_start(struct timer *t, int64_t delay_ns, void (*cb)(struct timer *t));
+void timer_start(struct timer *t, int64_t delay_ns,
+	void (*cb)(struct timer *t));
 /* A timer that does not run is left alone. */
 void timer_stop(struct timer *t);
 bool timer_running(const struct timer *t);

@@ -33,7 +33,7 @@ struct options {
 	const char *bundle;
 	const char *socket;
 	const char *debug_socket;
-	const char *events;	/* containerd's ttrpc socket; "": TTRPC_ADDRESS */
+	const char *events;	/* ttrpc socket; "": TTRPC_ADDRESS */
 	bool debug;
 	bool version;
 	bool info;

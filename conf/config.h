@@ -2,12 +2,13 @@
 /*
  * config: runsc.toml and the options that containerd passes.
  *
- * A strict reader for the part of TOML that runsc.toml uses (comments, bare
- * and quoted keys, dotted keys, [tables], inline tables, strings of all four
- * kinds, integers, booleans; a byte order mark is passed over); an unknown key, a wrong type, a key given twice or a syntax error
- * is refused (ERR_INVALID) as "FILE:LINE: key 'x': what".  `lenient = true`
- * anywhere at the top turns unknown keys into warnings, if their values are
- * well-formed.  Uses pb, err, log.
+ * A strict reader for the part of TOML that runsc.toml uses (comments, bare and
+ * quoted keys, dotted keys, [tables], inline tables, strings of all four kinds,
+ * integers, booleans; a byte order mark is passed over); an unknown key, a
+ * wrong type, a key given twice or a syntax error is refused (ERR_INVALID) as
+ * "FILE:LINE: key 'x': what".  `lenient = true` anywhere at the top turns
+ * unknown keys into warnings, if their values are well-formed.  Uses pb, err,
+ * log.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -78,17 +79,17 @@ int config_read_file(struct config *c, const char *path, struct err *e);
 /* The first of paths (NULL ends) that exists is read; none: *c is as before. */
 int config_search(struct config *c, const char *const *paths, struct err *e);
 /*
- * From CreateTaskRequest.options: a marshalled google.protobuf.Any, or
- * nothing (n 0).  Any{runtimeoptions.v1.Options} (also
- * cri.runtimeoptions.v1.Options): config_path is read, else config_body is
- * parsed, else defaults.  Any{containerd.runc.v1.Options}:
- * binary_name, root, io_uid, io_gid, shim_cgroup are taken, systemd_cgroup is
- * the flag, the others are ignored with a line in the log.  The body may name
- * them as runc's section does (BinaryName).  A binary_name whose last part is
- * "runc" counts as unset: Docker 20.10 sends it, and runc is not runsc.  Another type
- * with a non-empty value: ERR_INVALID.  With nothing given (no or an empty
- * value, or options with none of those set), the search order: the first
- * of /run/containerd/runsc/config.toml, /etc/containerd/runsc/config.toml,
+ * From CreateTaskRequest.options: a marshalled google.protobuf.Any, or nothing
+ * (n 0).  Any{runtimeoptions.v1.Options} (also cri.runtimeoptions.v1.Options):
+ * config_path is read, else config_body is parsed, else defaults.
+ * Any{containerd.runc.v1.Options}: binary_name, root, io_uid, io_gid,
+ * shim_cgroup are taken, systemd_cgroup is the flag, the others are ignored
+ * with a line in the log.  The body may name them as runc's section does
+ * (BinaryName).  A binary_name whose last part is "runc" counts as unset:
+ * Docker 20.10 sends it, and runc is not runsc.  Another type with a non-empty
+ * value: ERR_INVALID.  With nothing given (no or an empty value, or options
+ * with none of those set), the search order: the first of
+ * /run/containerd/runsc/config.toml, /etc/containerd/runsc/config.toml,
  * /etc/containerd/runsc.toml that exists.
  */
 int config_from_options(struct config *c, struct pb_bytes any, struct err *e);

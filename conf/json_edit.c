@@ -312,7 +312,8 @@ json_edit_remove(struct json_edits *ed, const struct json *j, int arr, int tok)
 {
 	struct json_edit x = { .kind = EDIT_REMOVE };
 
-	if ((!json_typed(j, arr, JSON_ARRAY) && !json_typed(j, arr, JSON_OBJECT)) ||
+	if ((!json_typed(j, arr, JSON_ARRAY) &&
+	    !json_typed(j, arr, JSON_OBJECT)) ||
 	    tok < 0 || (uint32_t)tok >= j->ntoks) {
 		ed->bad = true;
 		return;

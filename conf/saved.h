@@ -17,7 +17,7 @@
 #include "base/err.h"
 
 struct saved {
-	char *id;		/* of the container; NULL: not said, as all below */
+	char *id;		/* of the container; NULL: not said */
 	char *namespace;
 	char *binary;		/* runsc */
 	char *root;		/* as the settings have it */

@@ -28,8 +28,8 @@ struct spec {
 	char *sandbox_id;
 	char *log_directory;	/* io.kubernetes.cri.sandbox-log-directory */
 	char *cgroups_path;	/* linux.cgroupsPath */
-	/* Does a sandbox of that id live?  Set by who wants spec_rewrite(); NULL:
-	 * all do. */
+	/* Does a sandbox of that id live?  Set by who wants spec_rewrite();
+	 * NULL: all do. */
 	bool (*lives)(const void *arg, const char *sandbox_id);
 	const void *lives_arg;
 	char *rootfs;		/* root.path, maybe relative to the bundle */
@@ -57,7 +57,7 @@ int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
  *
  * - a volume annotated dev.gvisor.spec.mount.NAME.type gets its source, and
  *   an emptyDir becomes a tmpfs that the pod shares, or a shared bind mount
- *   if it holds something or is annotated dev.gvisor.empty-dir.NAME.force-shared;
+ *   if it holds something or has dev.gvisor.empty-dir.NAME.force-shared;
  * - a pod's bind-mounted /dev/shm becomes a tmpfs that the pod shares;
  * - dev.gvisor.spec.cgroup-parent names the pod's cgroup, for the sandbox of
  *   a pod whose path has a part that a kubelet made;

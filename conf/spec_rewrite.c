@@ -408,9 +408,9 @@ shared_memory(struct rewrite *w)
 		json_edit_remove(&w->ed, &w->j, w->mounts, tmpfs);
 }
 
-/* Does the last part of a cgroup's path name a pod as kubelets do: "pod" and its
- * uid, or, where that is systemd's, "PARENT-podUID.slice"?  Others make /pods/b
- * and /podman/c. */
+/* Does the last part of a cgroup's path name a pod as kubelets do: "pod" and
+ * its uid, or, where that is systemd's, "PARENT-podUID.slice"?  Others make
+ * /pods/b and /podman/c. */
 static bool
 is_pod(const char *part)
 {

@@ -702,7 +702,8 @@ static const struct command {
 	const char *usage;
 } commands[] = {
 	{ "run", cmd_run, 2, 2, 1, OPT_TTY | OPT_STDIN | OPT_EVENTS |
-	    OPT_CONFIG | OPT_START, "BUNDLE ID [-t] [-i] [--events] [--config FILE]" },
+	    OPT_CONFIG | OPT_START,
+	    "BUNDLE ID [-t] [-i] [--events] [--config FILE]" },
 	{ "start-shim", cmd_start_shim, 2, 2, 1, OPT_CONFIG | OPT_START,
 	    "BUNDLE ID [--config FILE] [--debug]" },
 	{ "create", cmd_create, 2, 2, 1, OPT_TTY | OPT_CONFIG | OPT_STDIO,

@@ -166,7 +166,9 @@ void put_options(struct pb_out *out, uint32_t num, const struct ctl *o);
 
 /* -- shimctl_show.c ------------------------------------------------------- */
 
-/* What came of a write to standard output, which the others do by themselves. */
+/*
+ * What came of a write to standard output, which the others do by themselves.
+ */
 void show_wrote(int ret);
 /* -1 if one of them has failed. */
 int show_check(struct err *e);

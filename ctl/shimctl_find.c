@@ -97,7 +97,8 @@ exec_shim(const struct ctl *o, const char *bundle, const char *id,
 	_exit(127);
 }
 
-/* BootstrapParams {1 id, 2 namespace, 3 log_level, 8 extension {1 Any}, 9 socket_dir} */
+/* BootstrapParams {1 id, 2 namespace, 3 log_level, 8 extension {1 Any}, 9
+ * socket_dir} */
 static void
 bootstrap(const struct ctl *o, const char *id, struct pb_out *out)
 {

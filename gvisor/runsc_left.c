@@ -440,8 +440,8 @@ runsc_parse_pid(const char *text, size_t len)
 
 /*
  * Does it belong to another containerd whose bundles have the same names, in a
- * container of this host?  What lives there has a shim for a parent, which is in
- * a mount namespace of its own.
+ * container of this host?  What lives there has a shim for a parent, which is
+ * in a mount namespace of its own.
  */
 static bool
 is_elsewhere(pid_t pid)

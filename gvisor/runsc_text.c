@@ -177,7 +177,9 @@ out:
 	return n;
 }
 
-/* The n-th number of a line of digits and blanks, from 0; -1 if there is none. */
+/*
+ * The n-th number of a line of digits and blanks, from 0; -1 if there is none.
+ */
 static int64_t
 column(const char *line, const char *end, int n)
 {

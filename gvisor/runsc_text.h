@@ -26,8 +26,8 @@ long runsc_parse_parentless(const char *out, size_t len, uint32_t *pids,
  * there is none.
  */
 const char *runsc_errors(const char *log, size_t len, char *msg, size_t cap);
-/* out without the lines before that in which JSON or a table begins: a notice of
- * a release or of a wrapper.  All of out if there is no such line. */
+/* out without the lines before that in which JSON or a table begins: a notice
+ * of a release or of a wrapper.  All of out if there is no such line. */
 const char *runsc_skip_notices(const char *out);
 /* Without white space at its end. */
 void runsc_trim(char *s);

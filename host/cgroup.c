@@ -128,8 +128,10 @@ cgroup_is_unified(const struct cgroup *cg)
 }
 
 /* The parts of a line of mountinfo that matter here, NUL-terminated. */
-/* What was killed leaves its cgroup when it is reaped, and nothing says so: it is
- * looked at again after this, then after twice as long, up to some seconds. */
+/*
+ * What was killed leaves its cgroup when it is reaped, and nothing says so: it
+ * is looked at again after this, then after twice as long, up to some seconds.
+ */
 #define LEAVING_FIRST_NS (10 * NS_PER_MS)
 
 struct mount_line {
@@ -542,7 +544,7 @@ static void
 on_event(struct watch *w, uint32_t revents)
 {
 	struct cgroup *cg = container_of(w, struct cgroup, watch);
-	char buf[1024];		/* an event, or a count: what it is matters not */
+	char buf[1024];		/* an event, or a count: no matter which */
 
 	(void)revents;
 	/* Version 1 tells of the removal of a cgroup too. */

@@ -406,7 +406,7 @@ stream_pump(struct stream *s)
 	while (s->open && !s->ended) {
 		if (s->copy && left > COPY_TURN)
 			left = COPY_TURN;
-		if (left == 0) {	/* others' turn; more is known to be there */
+		if (left == 0) {	/* others' turn; more is there */
 			watch_src(s);
 			break;
 		}

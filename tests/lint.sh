@@ -142,6 +142,18 @@ file_lengths() {
 		END { exit bad || NR == 0 }' "$tmp/lengths"
 }
 
+# No line of the product is wider than 80 columns, tabs as eight.
+line_widths() {
+	for f in *.[ch] [!t]*/*.[ch]; do
+		expand "$f" | awk -v f="$f" 'length($0) > 80 {
+			print f ":" FNR ": " $0
+			bad = 1
+		}
+		END { exit bad }' || wide=1
+	done
+	[ -z "$wide" ]
+}
+
 # The manual page has the rows of base/deadline.h.
 deadlines_agree() {
 	sed -n -e 's,^/\* \([^-].*\) \*/$,\1,p' \
@@ -193,6 +205,7 @@ try "manual pages" manual_pages
 try scripts scripts
 try "length of files" file_lengths
 try "order of the rooms" sh tests/rooms.sh
+try "width of lines" line_widths
 try "deadlines" deadlines_agree
 try "length of README.md" readme_length
 try "links" links

@@ -23,10 +23,10 @@ struct message {
 };
 
 /*
- * kinds says what the fields are, by number: "s" string, "n" number, "b"
- * bytes, "-" not known, which is passed over; NULL: nothing is looked at.  A field of another wire type,
- * a string that is no UTF-8 or holds a NUL, and a malformed message are
- * ERR_INTERNAL with the text of Go's decoder, as with the Go shims.
+ * kinds says what the fields are, by number: "s" string, "n" number, "b" bytes,
+ * "-" not known, which is passed over; NULL: nothing is looked at.  A field of
+ * another wire type, a string that is no UTF-8 or holds a NUL, and a malformed
+ * message are ERR_INTERNAL with the text of Go's decoder, as with the Go shims.
  */
 int message_decode(struct message *m, struct pb_bytes in, const char *kinds,
 	struct err *e);

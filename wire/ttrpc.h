@@ -3,18 +3,18 @@
  * ttrpc: frames, connections, back-pressure, the method table, status
  * replies; and the client side, for events.
  *
- * Server: accepts on one listening socket, checks SO_PEERCRED (same uid and
- * gid as ours), answers protocol faults itself (protocol: ttrpc v1.2.8
- * server.go, channel.go), hands each well-formed request to its method.  A
- * method answers now or later, once, with ttrpc_reply() or ttrpc_fail().
- * Memory: at most TTRPC_CONN_MAX connections: for one more, the oldest that
- * has asked nothing yet is ended, or else the new one, at once, since a client
- * that waits in the backlog waits for ever.  A connection keeps no buffer while
- * idle; while its replies pile up it is not read any more, nor is what was read
- * looked at.  Of long requests at most 32 MiB are on their way, of all clients
- * together; one more is read, dropped and answered so.  At most TTRPC_CALLS_MAX calls are under way, the next is answered
- * ResourceExhausted; answers given later are not held back by unsent ones, so
- * these bound them.
+ * Server: accepts on one listening socket, checks SO_PEERCRED (same uid and gid
+ * as ours), answers protocol faults itself (protocol: ttrpc v1.2.8 server.go,
+ * channel.go), hands each well-formed request to its method.  A method answers
+ * now or later, once, with ttrpc_reply() or ttrpc_fail(). Memory: at most
+ * TTRPC_CONN_MAX connections: for one more, the oldest that has asked nothing
+ * yet is ended, or else the new one, at once, since a client that waits in the
+ * backlog waits for ever.  A connection keeps no buffer while idle; while its
+ * replies pile up it is not read any more, nor is what was read looked at.  Of
+ * long requests at most 32 MiB are on their way, of all clients together; one
+ * more is read, dropped and answered so.  At most TTRPC_CALLS_MAX calls are
+ * under way, the next is answered ResourceExhausted; answers given later are
+ * not held back by unsent ones, so these bound them.
  */
 #ifndef TTRPC_H
 #define TTRPC_H
