@@ -335,14 +335,15 @@ on_paused(void *arg, const struct runsc_result *res)
 	request_finish(r, NULL);
 }
 
-/* Has the pod other containers than this one? */
+/* Has the pod other containers than this one; dead: also if they have ended, and
+ * not been deleted? */
 static bool
-has_company(const struct container *ct)
+has_company(const struct container *ct, bool dead)
 {
 	const struct container *x;
 
 	for (x = state_next(NULL); x; x = state_next(x)) {
-		if (x != ct && x->init.state != STATE_STOPPED &&
+		if (x != ct && (dead || x->init.state != STATE_STOPPED) &&
 		    strcmp(x->env.sandbox_id, ct->env.sandbox_id) == 0)
 			return true;
 	}
@@ -355,7 +356,7 @@ op_pause(struct process *p, struct request *r)
 {
 	struct err e;
 
-	if (r->op == OP_PAUSE && has_company(p->ct)) {
+	if (r->op == OP_PAUSE && has_company(p->ct, false)) {
 		request_refuse(r, ERR_PRECONDITION, "runsc pauses a whole "
 		    "sandbox, and other containers are in this one");
 		return;
@@ -446,7 +447,7 @@ op_checkpoint(struct process *p, struct request *r)
 	struct container *ct = p->ct;
 	struct err e;
 
-	if (ct->spec.is_sub || has_company(ct)) {
+	if (ct->spec.is_sub || has_company(ct, true)) {
 		request_refuse(r, ERR_UNIMPLEMENTED, "runsc checkpoints a "
 		    "whole sandbox, not one container of a pod");
 		return;

@@ -547,6 +547,41 @@ START_TEST(checkpoint_ends_it)
 }
 END_TEST
 
+/* A checkpoint is of all that the sandbox has, a pause of what runs in it: a
+ * container that has ended and not been deleted counts for the one only. */
+START_TEST(company)
+{
+	struct asked a = { 0 };
+
+	running();
+	sub = true;
+	create_id("s1");
+	complete("create");
+	ck_assert_int_eq(create_code, 0);
+	ask(&a, OP_PAUSE, "pause", "");
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	a.r.signal = SIGKILL;
+	ask_of(&a, OP_KILL, "kill", "s1", "");
+	ck_assert_int_eq(a.code, 0);
+	ck_assert_int_eq(state_find_container("s1")->init.state, STATE_STOPPED);
+	a.r.text = (char *)(uintptr_t)"/image";
+	a.r.exit = true;
+	ask(&a, OP_CHECKPOINT, "checkpoint", "");
+	ck_assert_int_eq(a.code, ERR_UNIMPLEMENTED);
+	ask(&a, OP_PAUSE, "pause", "");
+	complete("pause");
+	ck_assert_int_eq(a.code, 0);
+	ask_of(&a, OP_DELETE, "delete", "s1", "");
+	complete("delete");
+	ck_assert_int_eq(a.code, 0);
+	ask(&a, OP_CHECKPOINT, "checkpoint", "");
+	ck_assert(pending("checkpoint") != NULL);
+	process_exits(init(), 0);
+	complete("checkpoint");
+	deleted();
+}
+END_TEST
+
 START_TEST(kill_paused)
 {
 	struct asked a = { 0 };
@@ -827,7 +862,7 @@ main(void)
 		wait_while_creating, delete_created, sub_killed_while_starting,
 		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
 		sub_wait_unknown, kill_retries, kill_gone, kill_created,
-		checkpoint_ends_it, kill_paused, pause_resume,
+		checkpoint_ends_it, company, kill_paused, pause_resume,
 		exit_ends_what_is_under_way, hung_kill_delays_nobody,
 		queue_is_capped, same_questions_share, unwanted_is_not_done,
 		waiters_are_capped_and_leave, delete_forces, delete_twice,
