@@ -303,6 +303,18 @@ START_TEST(metrics_v2)
 	ck_assert_uint_eq(field(&o, 8u, 5u, 0u), 7);
 	ck_assert_uint_eq(field(&o, 9u, 2u, 0u), 10);
 	pb_out_free(&o);
+	/* The kernel's own count, for a container alone: runsc 20221219 prints
+	 * microseconds there, as if they were nanoseconds. */
+	put("u/pod/x/cpu.stat", "usage_usec 7000\nuser_usec 4000\n"
+	    "system_usec 3000\n");
+	encode(&o, cg, METRICS_ALONE);
+	ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 7000);
+	ck_assert_uint_eq(field(&o, 2u, 2u, 0u), 4000);
+	ck_assert_uint_eq(field(&o, 2u, 3u, 0u), 3000);
+	pb_out_free(&o);
+	encode(&o, cg, METRICS_SHARED);
+	ck_assert_uint_eq(field(&o, 2u, 1u, 0u), 5);
+	pb_out_free(&o);
 	/* Without a cgroup there is what runsc says. */
 	encode(&o, NULL, METRICS_ALONE);
 	ck_assert_uint_eq(field(&o, 4u, 32u, 0u), 77);
