@@ -493,6 +493,7 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	ct->init.height = ct->spec.size[1];
 	ct->spec.lives = sandbox_lives;
 	ct->spec.lives_arg = ct;
+	ct->spec.unified = cgroup_host_unified();
 	if (spec_rewrite(&ct->spec, ct->bundle, ct->config.kubelet_root,
 	    ct->config.sandbox_limits, e) < 0 ||
 	    mount_rootfs(ct, c, e) < 0 ||

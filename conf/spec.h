@@ -32,6 +32,8 @@ struct spec {
 	 * NULL: all do. */
 	bool (*lives)(const void *arg, const char *sandbox_id);
 	const void *lives_arg;
+	/* cgroup_host_unified(); set by who wants spec_rewrite(). */
+	bool unified;
 	char *rootfs;		/* root.path, maybe relative to the bundle */
 	bool terminal;		/* process.terminal */
 	unsigned size[2];	/* process.consoleSize: width, height; or 0 */
@@ -60,7 +62,9 @@ int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
  *   if it holds something or has dev.gvisor.empty-dir.NAME.force-shared;
  * - a pod's bind-mounted /dev/shm becomes a tmpfs that the pod shares;
  * - dev.gvisor.spec.cgroup-parent names the pod's cgroup, for the sandbox of
- *   a pod whose path has a part that a kubelet made;
+ *   a pod whose path has a part that a kubelet made.  Not in version 2, where a
+ *   cgroup with others below takes no process: there runsc before 2024 cannot
+ *   start a second container, and those after it take the sandbox's own anyway;
  * - with limits, a sandbox gets the CPU and memory limits that containerd
  *   puts in its annotations only, where the spec has none of its own.
  *

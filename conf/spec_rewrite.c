@@ -434,7 +434,7 @@ pod_cgroup(struct rewrite *w)
 {
 	char *path, *part;
 
-	if (!w->s->is_sandbox || !w->s->cgroups_path)
+	if (!w->s->is_sandbox || w->s->unified || !w->s->cgroups_path)
 		return;
 	path = strdup(w->s->cgroups_path);
 	w->ed.bad |= !path;

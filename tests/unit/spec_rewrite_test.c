@@ -21,7 +21,7 @@ static struct err err;
 static char dir[] = "/tmp/spec-test.XXXXXX";
 static char file[64];
 static char out[16384];
-static bool limits;
+static bool limits, unified;
 
 static char *text(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
@@ -58,6 +58,7 @@ setup(void)
 {
 	memset(&err, 0, sizeof(err));
 	limits = true;
+	unified = false;
 	make("pods/uid1/volumes/" EMPTY "/cache");
 	make("pods/uid1/volumes/" EMPTY "/full/x");
 	make("pods/uid1/volumes/kubernetes.io~csi/data");
@@ -83,6 +84,7 @@ rewrite(const char *json)
 	fputs(json, f);
 	fclose(f);
 	ck_assert_msg(spec_read(&s, dir, &err) == 0, "%s", err.msg);
+	s.unified = unified;
 	rc = spec_rewrite(&s, dir, dir, limits, &err);
 	spec_free(&s);
 	f = fopen(file, "r");
@@ -286,6 +288,10 @@ START_TEST(cgroup_parent)
 			    v[i].parent, linux_));
 		else
 			stays(pod);
+		/* Version 2's take no process with others below. */
+		unified = true;
+		stays(pod);
+		unified = false;
 		/* Whatever its path, a container that is no pod's root. */
 		stays(text("{\"annotations\":{" SUB "},%s}", linux_));
 		stays(text("{\"annotations\":{" CRI_ "container-type\":"
