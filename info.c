@@ -18,7 +18,6 @@
 
 #include "base/child.h"
 #include "base/file.h"
-#include "base/fmt.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "conf/config.h"
@@ -77,12 +76,12 @@ ask_runsc(struct pb_bytes any)
 }
 
 /* RuntimeInfo {1 name, 2 {1 version}, 4 features}. */
-static int
+static bool
 print_info(const char *features)
 {
 	struct pb_out o;
 	size_t mark;
-	int ret;
+	bool ok;
 
 	pb_out_init(&o, NULL, 0);
 	pb_put_str(&o, 1, SHIM_RUNTIME);
@@ -91,10 +90,9 @@ print_info(const char *features)
 	pb_end(&o, mark);
 	pb_put_any(&o, 4, "types.containerd.io/opencontainers/runtime-spec/1/"
 	    "features/Features", features, strlen(features));
-	ret = o.bad || write(STDOUT_FILENO, o.p, o.len) != (ssize_t)o.len ?
-	    -1 : 0;
+	ok = !o.bad && write(STDOUT_FILENO, o.p, o.len) == (ssize_t)o.len;
 	pb_out_free(&o);
-	return ret;
+	return ok;
 }
 
 int
@@ -104,7 +102,8 @@ info_run(bool plain)
 	char *said, *input = NULL;
 	const char *features;
 	struct err e;
-	int rc;
+	size_t n;
+	bool ok;
 
 	log_set_level(LOG_ERR);
 	if (!plain && !isatty(STDIN_FILENO))
@@ -113,9 +112,10 @@ info_run(bool plain)
 	any.p = (uint8_t *)input;
 	said = ask_runsc(any);
 	features = said ? said : always;
-	rc = plain ? fmt_write(STDOUT_FILENO, "%s\n", features) :
+	n = strlen(features);
+	ok = plain ? write(STDOUT_FILENO, features, n) == (ssize_t)n :
 	    print_info(features);
 	free(said);
 	free(input);
-	return rc < 0 ? EXIT_FAILED : 0;
+	return ok ? 0 : EXIT_FAILED;
 }

@@ -22,6 +22,7 @@
 #include "base/log.h"
 
 #define HINT "dev.gvisor.spec.mount."
+#define SHM_HINT "gvisorinternaldevshm"	/* ours, so no volume of the pod's */
 #define DEV_SHM "/dev/shm"
 #define EMPTY_DIR "kubernetes.io~empty-dir"
 /* What containerd writes where a sandbox has no CPU shares of its own
@@ -338,7 +339,9 @@ note_volume(struct rewrite *w, int tok)
 		if (strcmp(name + n, ".type") == 0 &&
 		    json_typed(&w->j, tok + 1, JSON_STRING)) {
 			name[n] = '\0';
-			rc = is_name(name) ? hint_volume(w, name) : 0;
+			/* Again, after a Create of this bundle that failed. */
+			if (is_name(name) && strcmp(name, SHM_HINT) != 0)
+				rc = hint_volume(w, name);
 		}
 	}
 	free(key);
@@ -387,7 +390,7 @@ find_shm(const struct rewrite *w, const char *type)
 static void
 shared_memory(struct rewrite *w)
 {
-	static const char name[] = "gvisorinternaldevshm";
+	static const char name[] = SHM_HINT;
 	int bind = find_shm(w, "bind"), tmpfs = find_shm(w, "tmpfs");
 	char *source;
 

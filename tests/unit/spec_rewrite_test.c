@@ -163,6 +163,11 @@ START_TEST(dev_shm)
 	    HINT_ "gvisorinternaldevshm.options\":\"rw\"},"
 	    "\"mounts\":[" SHM_TMPFS "]}");
 	stays(text("%s", out));
+	/* Nor is it looked for among a pod's volumes when Create comes again. */
+	ck_assert_int_eq(rewrite("{\"annotations\":{" SANDBOX "," LOGS
+	    "},\"mounts\":[" SHM_BIND "]}"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "gvisorinternaldevshm.type"));
+	stays(text("%s", out));
 	/* The one that was a tmpfs before goes. */
 	becomes("{\"annotations\":{" SUB "},\"mounts\":[{\"destination\":"
 	    "\"/dev/shm\",\"type\":\"tmpfs\"}, " SHM_BIND "]}",
