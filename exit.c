@@ -338,13 +338,11 @@ static void
 end_created_subs(const struct process *root)
 {
 	struct container *ct, *next;
-	struct process *p;
 
 	for (ct = state_next(NULL); ct; ct = next) {
 		next = state_next(ct);
-		p = &ct->init;
-		if (ct->spec.is_sub && p->pid == root->pid && !p->current)
-			exit_orphan(p);
+		if (ct->init.pid == root->pid)
+			exit_orphan(&ct->init);
 	}
 }
 

@@ -59,7 +59,8 @@ read_events(const char *text, size_t len)
 	struct err e;
 
 	pb_out_init(&o, NULL, 0);
-	if (metrics_encode(&o, text, len, NULL, true, &e) && !o.bad) {
+	if (metrics_encode(&o, text, len, NULL, METRICS_ALONE, 0,
+	    &e) && !o.bad) {
 		pb_in_init(&pb, o.p, o.len);
 		while (pb_next(&pb, &f))
 			;

@@ -489,6 +489,12 @@ cgroup_exists(const char *path, const char *id)
 	return false;
 }
 
+bool
+cgroup_host_unified(void)
+{
+	return false;
+}
+
 uint64_t
 cgroup_oom_kills(struct cgroup *cg)
 {

@@ -582,6 +582,34 @@ START_TEST(company)
 }
 END_TEST
 
+/* A container of a pod that has yet to be started ends with the sandbox, also
+ * if it is being updated. */
+START_TEST(sub_ends_with_sandbox)
+{
+	struct asked a = { 0 };
+	struct process *p;
+	struct waited w;
+
+	running();
+	sub = true;
+	create_id("s1");
+	complete("create");
+	p = &state_find_container("s1")->init;
+	wait_for(p, &w);
+	a.r.text = (char *)(uintptr_t)"{}";
+	ask_of(&a, OP_UPDATE, "update", "s1", "");
+	ck_assert(pending("update") != NULL);
+	process_exits(init(), 1);
+	ck_assert_int_eq(p->state, STATE_STOPPED);
+	ck_assert(w.done);
+	ck_assert_uint_eq(w.status, 137);
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	ask_of(&a, OP_DELETE, "delete", "s1", "");
+	complete("delete");
+	deleted();
+}
+END_TEST
+
 START_TEST(kill_paused)
 {
 	struct asked a = { 0 };
@@ -862,7 +890,7 @@ main(void)
 		wait_while_creating, delete_created, sub_killed_while_starting,
 		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
 		sub_wait_unknown, kill_retries, kill_gone, kill_created,
-		checkpoint_ends_it, company, kill_paused, pause_resume,
+		checkpoint_ends_it, company, sub_ends_with_sandbox, kill_paused, pause_resume,
 		exit_ends_what_is_under_way, hung_kill_delays_nobody,
 		queue_is_capped, same_questions_share, unwanted_is_not_done,
 		waiters_are_capped_and_leave, delete_forces, delete_twice,
