@@ -2,16 +2,23 @@
 /* suite: see suite.h. */
 #include "suite.h"
 
+void
+suite_add_all(TCase *tc, const TTest *const *tests)
+{
+	for (; *tests; tests++)
+		tcase_add_test(tc, *tests);
+}
+
 int
-suite_run(const char *name, int seconds, void (*setup)(void),
-    void (*teardown)(void), void (*add)(TCase *tc))
+suite_run(const char *name, void (*setup)(void), void (*teardown)(void),
+    void (*add)(TCase *tc))
 {
 	Suite *s = suite_create(name);
 	TCase *tc = tcase_create(name);
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, seconds);
+	tcase_set_timeout(tc, HANG_S);
 	if (setup || teardown)
 		tcase_add_checked_fixture(tc, setup, teardown);
 	add(tc);

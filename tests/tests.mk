@@ -57,7 +57,7 @@ IT_CTL = $(patsubst tests/it/%.c,$(B)/it/%,$(wildcard tests/it/shimctl*_test.c))
 IT = $(filter-out $(IT_CTL),\
 	$(patsubst tests/it/%.c,$(B)/it/%,$(wildcard tests/it/*_test.c)))
 BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
-IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c
+IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c tests/suite.c
 
 FAKE_SRCS = $(wildcard tests/it/fake_*.c)
 
@@ -66,7 +66,8 @@ $(B)/it/bin/runsc: $(FAKE_SRCS) tests/it/fake.h
 	$(CC) $(TEST_CFLAGS) -o $@ $(FAKE_SRCS) $(LDFLAGS)
 
 $(IT): $(B)/it/%: tests/it/%.c $(IT_HOST) \
-		$(wildcard tests/it/*.h) tests/fault/fault.h $(B)/libshim.a
+		$(wildcard tests/it/*.h) tests/suite.h tests/fault/fault.h \
+		$(B)/libshim.a
 	@mkdir -p $(B)/it
 	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< $(IT_HOST) \
 	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
@@ -97,12 +98,13 @@ $(FAULT_SHIM): $(SRCS:%.c=$(B)/obj/%.o) tests/fault/wrap.c tests/fault/fault.h
 	    $(SRCS:%.c=$(B)/obj/%.o) $(foreach f,$(FAULT_WRAP),\
 	    -Wl$(comma)--wrap=$(f),--wrap=$(f)64)
 
-$(FAULT): $(wildcard tests/fault/*.[ch]) tests/it/client.c tests/it/client.h \
-		tests/it/dir.c tests/it/dir.h \
+FAULT_SRCS = tests/fault/fault_test.c tests/fault/world.c tests/it/client.c \
+	tests/it/dir.c tests/suite.c
+
+$(FAULT): $(FAULT_SRCS) $(wildcard tests/*.h tests/fault/*.h tests/it/*.h) \
 		$(B)/libshim.a
 	@mkdir -p $(B)/fault
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/fault/fault_test.c \
-	    tests/fault/world.c tests/it/client.c tests/it/dir.c $(B)/libshim.a \
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $(FAULT_SRCS) $(B)/libshim.a \
 	    $(CHECK_LIBS) $(LDFLAGS)
 
 # Fuzz targets with a main that runs the files of their corpus.

@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/suite.h"
 #include "wire/pb.h"
 #include "world.h"
 
@@ -797,15 +798,19 @@ can_mount(void)
 	return status == 0;
 }
 
+static int first, end;
+
+static void
+add(TCase *tc)
+{
+	tcase_add_loop_test(tc, loop, first, end);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("fault");
-	TCase *tc = tcase_create("fault");
 	const char *only = getenv("FAULT_ONLY");
-	int i, first = only ? atoi(only) : 0, end = only ? first + 1 : TESTS;
-	int running = 0, failed;
-	SRunner *sr;
+	int i, running = 0, failed;
 
 	if (getenv("EMULATOR")) {
 		printf("skipped: faults under an emulator\n");
@@ -816,9 +821,9 @@ main(void)
 		printf("skipped: faults: no mount namespaces here\n");
 		return 0;
 	}
-	strcpy(base, "/tmp/fault.XXXXXX");
-	if (!mkdtemp(base))
-		return 1;
+	first = only ? atoi(only) : 0;
+	end = only ? first + 1 : TESTS;
+	dir_make_base("fault");
 	for (i = first; i < end; i++) {
 		if (running++ >= AT_ONCE)
 			end_loop();
@@ -826,12 +831,7 @@ main(void)
 	}
 	for (i = first; i < end && i < first + AT_ONCE; i++)
 		end_loop();
-	tcase_add_loop_test(tc, loop, first, end);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	world_clean_up();
-	return failed != 0;
+	failed = suite_run("fault", NULL, NULL, add);
+	dir_remove_base();
+	return failed;
 }

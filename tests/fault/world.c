@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,7 +30,6 @@ struct fault_ctl *ctl = &none;
 struct client *c;
 pid_t daemon_pid;
 
-static char shim[PATH_MAX];
 static char ctl_path[96];
 static struct client *keeper;
 static enum fault_kind armed;
@@ -78,38 +74,6 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-char *
-make_bundle(const char *id, const char *words, const char *annotations,
-    bool terminal)
-{
-	char *bundle = in_dir("b/%s", id);
-	char text[2048];
-
-	mkdir(bundle, 0700);
-	mkdir(in_dir("b/%s/rootfs", id), 0711);
-	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0.2\",\"process\":{"
-	    "\"terminal\":%s,\"args\":[\"fake\",%s],\"cwd\":\"/\"},\"root\":"
-	    "{\"path\":\"rootfs\"},\"annotations\":{%s}}",
-	    terminal ? "true" : "false", words, annotations);
-	write_text(in_dir("b/%s/config.json", id), text);
-	return bundle;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
-
-void
-remove_tree(const char *path)
-{
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
 static void
 on_pipe(int sig)
 {
@@ -119,25 +83,18 @@ on_pipe(int sig)
 void
 world_open(void)
 {
-	const char *s = getenv("FAULT_SHIM"), *bin = getenv("FAKE_BIN");
-	char path[PATH_MAX + 64], text[512];
+	char text[512];
+	const char *s;
 	int fd;
 
-	MUST(s && bin, "FAULT_SHIM and FAKE_BIN must be set");
-	MUST(realpath(s, shim) && realpath(bin, path), "%s or %s is missing",
-	    s, bin);
-	strcat(path, ":/usr/bin:/bin");
-	setenv("PATH", path, 1);
-	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
-	MUST(mkdtemp(dir) != NULL, "mkdtemp: %s", strerror(errno));
+	dir_open("FAULT_SHIM");
+	/* What the daemon leaves is counted. */
+	unsetenv("FAKE_RUNSC_LOG");
 	mkdir(in_dir("b"), 0700);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/* A handler, since who is executed would inherit SIG_IGN. */
 	signal(SIGPIPE, on_pipe);
 	setenv("TTRPC_ADDRESS", in_dir("events"), 1);
 	sink_open(in_dir("events"));
-	setenv("FAKE_RUNSC", in_dir("faults"), 1);
-	write_text(in_dir("faults"), "");
 	snprintf(toml, sizeof(toml), "%s/runsc.toml", dir);
 	snprintf(text, sizeof(text), "root = \"%s/root\"\n", dir);
 	if (getenv("FAULT_LOG")) {
@@ -169,54 +126,6 @@ world_close(void)
 		client_close(keeper);
 	c = keeper = NULL;
 	sink_close();
-}
-
-/* Processes whose command line has base in it. */
-static void
-kill_processes(void)
-{
-	char path[300], text[4096];
-	struct dirent *e;
-	ssize_t r, i;
-	DIR *d = opendir("/proc");
-	int fd;
-
-	while ((e = readdir(d))) {
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
-		fd = atoi(e->d_name) > 0 ? open(path, O_RDONLY) : -1;
-		if (fd < 0)
-			continue;
-		r = read(fd, text, sizeof(text) - 1);
-		close(fd);
-		for (i = 0; i < r; i++) {
-			if (!text[i])
-				text[i] = ' ';
-		}
-		text[r < 0 ? 0 : r] = '\0';
-		if (strstr(text, base))
-			kill(atoi(e->d_name), SIGKILL);
-	}
-	closedir(d);
-}
-
-void
-world_clean_up(void)
-{
-	char line[4096], *p;
-	FILE *f;
-
-	kill_processes();
-	f = fopen("/proc/self/mountinfo", "r");
-	while (f && fgets(line, sizeof(line), f)) {
-		p = strstr(line, base);
-		if (!p)
-			continue;
-		p[strcspn(p, " ")] = '\0';
-		umount2(p, MNT_DETACH);
-	}
-	if (f)
-		fclose(f);
-	remove_tree(base);
 }
 
 /* -- the shim ------------------------------------------------------------- */

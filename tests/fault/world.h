@@ -15,12 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../it/client.h"
-#include "../it/dir.h"
+#include "tests/it/client.h"
+#include "tests/it/dir.h"
 #include "fault.h"
-
-#define NOT_FOUND 5
-#define EXHAUSTED 8
 
 extern char toml[128];
 extern char address[512];	/* of the daemon, without unix:// */
@@ -36,12 +33,6 @@ void world_failed(const char *file, int line, const char *fmt, ...)
 
 void world_open(void);
 void world_close(void);
-/* After all tests, also those that failed and could not tidy up. */
-void world_clean_up(void);
-/* A bundle whose process is these words of the fake's language. */
-char *make_bundle(const char *id, const char *words, const char *annotations,
-	bool terminal);
-void remove_tree(const char *path);
 
 /* The shim's verb in bundle; its output, without a newline, into out. */
 int run_verb(const char *bundle, const char *id, const char *verb, char *out,

@@ -20,7 +20,6 @@
 #include "host.h"
 #include "wire/pb.h"
 
-#define UNAVAILABLE 14
 #define STARTS 8
 #define ROUNDS 20
 
@@ -388,23 +387,17 @@ START_TEST(closed_streams)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("begin");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	suite_add(tc, daemon_that_cannot_serve, starts_at_once);
 	tcase_add_loop_test(tc, nothing_but_the_answer, 0, 12);
-	tcase_add_test(tc, daemon_that_cannot_serve);
 	tcase_add_loop_test(tc, nobody_takes_the_address, 0, 2);
 	tcase_add_loop_test(tc, closed_streams, 1, 8);
-	tcase_add_test(tc, starts_at_once);
 	tcase_add_loop_test(tc, nothing_after_the_end, 0, 2);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("begin", add) != 0;
+	return host_run("begin", add);
 }

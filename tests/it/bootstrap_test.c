@@ -343,22 +343,17 @@ START_TEST(info_of_options)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("bootstrap");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	suite_add(tc, info_of_options);
 	tcase_add_loop_test(tc, message_counts, 0, 6);
 	tcase_add_loop_test(tc, version_by_grouping, 0, 2);
 	tcase_add_loop_test(tc, other_input, 0, 2);
 	tcase_add_loop_test(tc, info_asks_runsc, 0, 11);
-	tcase_add_test(tc, info_of_options);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("bootstrap", add) != 0;
+	return host_run("bootstrap", add);
 }

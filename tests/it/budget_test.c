@@ -14,13 +14,11 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -111,8 +109,9 @@ is_static(void)
 	return !dynamic;
 }
 
+/* For each test: a shim with a container. */
 static void
-setup_for(const char *what)
+begin(const char *what)
 {
 	const char *program = getenv(what);
 
@@ -125,13 +124,7 @@ setup_for(const char *what)
 }
 
 static void
-setup_release(void)
-{
-	setup_for("BUDGET_SHIM");
-}
-
-static void
-setup_counted(void)
+begin_counted(void)
 {
 	char path[64];
 	int fd;
@@ -144,7 +137,7 @@ setup_counted(void)
 	ck_assert(ctl != MAP_FAILED);
 	close(fd);
 	setenv("FAULT_CTL", path, 1);
-	setup_for("BUDGET_COUNTED");
+	begin("BUDGET_COUNTED");
 }
 
 static void
@@ -167,6 +160,7 @@ START_TEST(size)
 {
 	struct stat st;
 
+	begin("BUDGET_SHIM");
 	if (!is_static()) {
 		printf("skipped: size, since %s is not static\n", shim);
 		return;
@@ -183,6 +177,7 @@ START_TEST(threads)
 	long n = 0;
 	DIR *d;
 
+	begin("BUDGET_SHIM");
 	state_calls(10);
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)served_by);
 	d = opendir(path);
@@ -196,6 +191,7 @@ END_TEST
 
 START_TEST(memory)
 {
+	begin("BUDGET_SHIM");
 	if (!is_static() || sysconf(_SC_PAGESIZE) != 4096) {
 		printf("skipped: memory, of a static binary on 4 KiB pages\n");
 		return;
@@ -216,6 +212,7 @@ START_TEST(idle)
 	long before;
 	int i;
 
+	begin("BUDGET_SHIM");
 	/* What a request leaves to do is soon done. */
 	state_calls(1);
 	poll(NULL, 0, 300);
@@ -240,6 +237,7 @@ START_TEST(system_calls)
 	int status;
 	pid_t pid, got;
 
+	begin("BUDGET_SHIM");
 	state_calls(10);
 	if (ptrace(PTRACE_SEIZE, served_by, NULL,
 	    (void *)PTRACE_O_TRACESYSGOOD) < 0) {
@@ -287,6 +285,7 @@ START_TEST(allocations)
 	uint64_t before;
 	int64_t live;
 
+	begin_counted();
 	/* The reply is here before what it was made of is freed. */
 	state_calls(10);
 	sleep_ms(SETTLES_MS);
@@ -312,6 +311,7 @@ START_TEST(growth)
 {
 	long before;
 
+	begin("BUDGET_SHIM");
 	state_calls(100);
 	before = anonymous();
 	state_calls(MANY_CALLS);
@@ -320,32 +320,23 @@ START_TEST(growth)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("budget");
-
-	tcase_add_checked_fixture(tc, setup_release, end);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, size);
-	tcase_add_test(tc, threads);
-	tcase_add_test(tc, memory);
-	tcase_add_test(tc, idle);
-	tcase_add_test(tc, system_calls);
-	tcase_add_test(tc, growth);
-	suite_add_tcase(s, tc);
-	tc = tcase_create("counted");
-	tcase_add_checked_fixture(tc, setup_counted, end);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, allocations);
-	suite_add_tcase(s, tc);
+	suite_add(tc, size, threads, memory, idle, system_calls, growth,
+	    allocations);
 }
 
 int
 main(void)
 {
+	int failed;
+
 	if (getenv("EMULATOR")) {
 		printf("skipped: an emulator has other figures\n");
 		return 0;
 	}
-	return run_suite("budget", add);
+	dir_make_base("budget");
+	failed = suite_run("budget", NULL, end, add);
+	dir_remove_base();
+	return failed;
 }

@@ -17,11 +17,8 @@
 #include "client.h"
 #include "host.h"
 
-#define INTERNAL 13
 #define POD(type) "\"io.kubernetes.cri.container-type\":\"" type "\"," \
 	"\"io.kubernetes.cri.sandbox-id\":\"pod\""
-
-enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
 
 static const char *const no_pids[] = {
 	"", "\n", "12abc", "abc", "-1", " 12", "1.0", "0x10", "0",
@@ -274,23 +271,16 @@ START_TEST(sub_created_while_sandbox_dies)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("claim");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, create_believes_no_pid_file);
-	tcase_add_test(tc, exec_believes_no_pid_file);
+	suite_add(tc, create_believes_no_pid_file, exec_believes_no_pid_file,
+	    exec_killed_beside_another, sub_created_while_sandbox_dies);
 	tcase_add_loop_test(tc, exec_killed_in_start, 0, 2);
 	tcase_add_loop_test(tc, exec_killed_in_start_of_a_pod, 0, 2);
-	tcase_add_test(tc, exec_killed_beside_another);
-	tcase_add_test(tc, sub_created_while_sandbox_dies);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("claim", add) != 0;
+	return host_run("claim", add);
 }

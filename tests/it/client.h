@@ -14,12 +14,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_WAIT_MS 10000
+#define CLIENT_WAIT_MS 60000	/* until something hangs */
 #define REPLY_BYTES_MAX 65536
 #define EVENTS_KEPT 8192
 
+/* gRPC's codes, as far as a shim has them. */
+enum { CANCELED = 1, UNKNOWN, INVALID, DEADLINE, NOT_FOUND, EXISTS, PERMISSION,
+	EXHAUSTED, PRECONDITION, UNIMPLEMENTED = 12, INTERNAL, UNAVAILABLE };
+/* A process's status. */
+enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
+
 struct reply {
-	int code;			/* gRPC; 0: the payload counts */
+	int code;			/* 0: the payload counts */
 	char msg[1024];
 	uint8_t payload[REPLY_BYTES_MAX];
 	size_t n;

@@ -2,55 +2,21 @@
 /* ctl: see ctl.h. */
 #include "ctl.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/suite.h"
 
 #define ARGS_MAX 32
 
-char shim[PATH_MAX], ctl[PATH_MAX];
+char ctl[PATH_MAX];
 char out[1 << 20], err[1 << 16];
-
-unsigned
-entries(const char *path)
-{
-	DIR *d = opendir(path);
-	struct dirent *e;
-	unsigned n = 0;
-
-	while (d && (e = readdir(d)))
-		n += e->d_name[0] != '.';
-	if (d)
-		closedir(d);
-	return n;
-}
-
-char *
-make_bundle(const char *id, const char *words, const char *annotations,
-    bool terminal)
-{
-	char text[2048];
-
-	mkdir(in_dir("b"), 0700);
-	mkdir(in_dir("b/%s", id), 0700);
-	mkdir(in_dir("b/%s/rootfs", id), 0711);
-	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0.2\",\"process\":{"
-	    "\"terminal\":%s,\"args\":[\"fake\",%s],\"cwd\":\"/\"},\"root\":"
-	    "{\"path\":\"rootfs\"},\"annotations\":{%s}}",
-	    terminal ? "true" : "false", words, annotations);
-	write_text(in_dir("b/%s/config.json", id), text);
-	return in_dir("b/%s", id);
-}
 
 /* -- running -------------------------------------------------------------- */
 
@@ -95,7 +61,7 @@ status_of(pid_t pid)
 {
 	int i, status;
 
-	for (i = 0; i < WAIT_MS / 10; i++) {
+	for (i = 0; i < HANG_MS / 10; i++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) :
 			    1000 + WTERMSIG(status);
@@ -170,7 +136,7 @@ becomes(const char *id, const char *status)
 {
 	int i;
 
-	for (i = 0; i < WAIT_MS / 20; i++) {
+	for (i = 0; i < HANG_MS / 20; i++) {
 		if (shell("$ctl state %s 2>&1 | grep -q 'status: %s'", id,
 		    status) == 0)
 			return;
@@ -184,7 +150,7 @@ nothing_left(void)
 {
 	int i;
 
-	for (i = 0; i < WAIT_MS / 10; i++) {
+	for (i = 0; i < HANG_MS / 10; i++) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		if (find_processes(dir, 0) == 0 && entries(in_dir("s")) == 0)
@@ -199,42 +165,22 @@ nothing_left(void)
 static void
 setup(void)
 {
-	const char *s = getenv("SHIM"), *bin = getenv("FAKE_BIN");
-	const char *c = getenv("SHIMCTL");
+	const char *program = getenv("SHIMCTL");
 	char path[PATH_MAX + 1024], text[256];
 
-	ck_assert_msg(s && bin && c, "SHIM, SHIMCTL, FAKE_BIN must be set");
-	ck_assert(realpath(s, shim) != NULL);
-	ck_assert(realpath(c, ctl) != NULL);
-	ck_assert(realpath(bin, path) != NULL);
-	strcat(path, ":/usr/bin:/bin");
-	setenv("PATH", path, 1);
+	dir_open("SHIM");
+	ck_assert_msg(program && realpath(program, ctl), "SHIMCTL must be set");
 	unsetenv("TTRPC_ADDRESS");
 	unsetenv("CONTAINERD_NAMESPACE");
 	unsetenv("CONTAINERD_ADDRESS");
-	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
-	ck_assert(mkdtemp(dir) != NULL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	mkdir(in_dir("tmp"), 0700);
 	setenv("TMPDIR", in_dir("tmp"), 1);
-	setenv("FAKE_RUNSC", in_dir("faults"), 1);
-	setenv("FAKE_RUNSC_LOG", in_dir("calls"), 1);
-	write_text(in_dir("faults"), "");
 	snprintf(text, sizeof(text), "root = \"%s\"\n", in_dir("r"));
 	write_text(in_dir("runsc.toml"), text);
 	snprintf(path, sizeof(path), "%s --socket-dir %s --containerd %s "
 	    "--state-dir %s", ctl, in_dir("s"), in_dir("sock"),
 	    in_dir("state"));
 	setenv("ctl", path, 1);
-}
-
-static void
-teardown(void)
-{
-	find_processes(dir, SIGKILL);
-	sleep_ms(20);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
 }
 
 void
@@ -263,18 +209,12 @@ end_container(const char *id)
 }
 
 int
-run_ctl_suite(const char *name, void (*add)(TCase *tc))
+ctl_run(const char *name, void (*add)(TCase *tc))
 {
-	char cmd[64];
 	int status;
 
-	strcpy(base, "/tmp/ctl-XXXXXX");
-	if (!mkdtemp(base))
-		return 1;
-	status = suite_run(name, 120, setup, teardown, add);
-	find_processes(base, SIGKILL);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
-	if (system(cmd) != 0)
-		fprintf(stderr, "%s: failed\n", cmd);
+	dir_make_base(name);
+	status = suite_run(name, setup, dir_close, add);
+	dir_remove_base();
 	return status;
 }

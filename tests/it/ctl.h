@@ -15,16 +15,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "tests/suite.h"
 #include "dir.h"
 
-#define WAIT_MS 20000		/* until something hangs */
-
-extern char shim[PATH_MAX], ctl[PATH_MAX];
+extern char ctl[PATH_MAX];		/* the binary */
 extern char out[1 << 20], err[1 << 16];		/* of the last run() */
 
-/* A bundle whose process is these words of the fake's language. */
-char *make_bundle(const char *id, const char *words, const char *annotations,
-	bool terminal);
 /* shimctl with these arguments up to NULL and what finds the test's shims;
  * with its standard input from a file of this text, NULL: empty. */
 pid_t spawn_va(int in, int out_fd, int err_fd, va_list ap);
@@ -44,8 +40,6 @@ bool says(const char *text, const char *part);
 int shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Wait until a container's status is that; out and err stay. */
 void becomes(const char *id, const char *status);
-/* What is in a directory; 0 if there is none. */
-unsigned entries(const char *path);
 /* Neither a process nor a socket nor a file of the test's. */
 void nothing_left(void);
 /* A container in the background, with its shim and no stdio. */
@@ -55,6 +49,6 @@ void remove_container(const char *id);
 void end_container(const char *id);
 
 /* main() of such a program; its exit status. */
-int run_ctl_suite(const char *name, void (*add)(TCase *tc));
+int ctl_run(const char *name, void (*add)(TCase *tc));
 
 #endif

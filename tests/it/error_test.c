@@ -14,14 +14,6 @@
 #include "client.h"
 #include "host.h"
 
-#define DEADLINE 4
-#define NOT_FOUND 5
-#define EXISTS 6
-#define EXHAUSTED 8
-#define UNIMPLEMENTED 12
-
-enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
-
 START_TEST(create_fails)
 {
 	faults("create:fail=no can do");
@@ -263,26 +255,16 @@ START_TEST(no_events_wanted)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		create_fails, create_bad_input, start_fails,
-		create_in_a_bundle_in_use, hung_stats_leave_room,
-		hung_kill_delays_nobody, deadline, request_timeout,
-		delete_tolerates, events_wait_for_containerd, no_events_wanted,
-	};
-	TCase *tc = tcase_create("error");
-	size_t i;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
+	suite_add(tc, create_fails, create_bad_input, start_fails,
+	    create_in_a_bundle_in_use, hung_stats_leave_room,
+	    hung_kill_delays_nobody, deadline, request_timeout,
+	    delete_tolerates, events_wait_for_containerd, no_events_wanted);
 }
 
 int
 main(void)
 {
-	return run_suite("error", add);
+	return host_run("error", add);
 }

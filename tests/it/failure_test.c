@@ -23,21 +23,12 @@
 #include "client.h"
 #include "host.h"
 
-#define CANCELED 1
-#define DEADLINE 4
-#define NOT_FOUND 5
-#define EXHAUSTED 8
-#define PRECONDITION 9
-#define INTERNAL 13
-
 #define TASK "containerd.task.v2.Task"
 #define SANDBOX "containerd.runtime.sandbox.v1.Sandbox"
 #define RESOURCES_TYPE "types.containerd.io/opencontainers/runtime-spec/1/" \
 	"LinuxResources"
 #define SECRET "correct-horse-battery-staple"
 #define SHORT_NS 100000000	/* a request's own timeout */
-
-enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
 
 static long long
 now_ms(void)
@@ -813,33 +804,23 @@ START_TEST(start_killed)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		no_deadline, own_timeout_of_create,
-		failed_start_waits_for_no_reader, pause_of_a_pod, late_is_not_done,
-		delete_in_each_state, delete_while_creating,
-		fifty_thousand_stats, as_many_execs_as_there_may_be,
-		stops_are_given_up, secrets_of_an_exec, modes, start_killed,
-	};
-	TCase *tc = tcase_create("failure");
-	size_t i;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	suite_add(tc, no_deadline, own_timeout_of_create,
+	    failed_start_waits_for_no_reader, pause_of_a_pod, late_is_not_done,
+	    delete_in_each_state, delete_while_creating, fifty_thousand_stats,
+	    as_many_execs_as_there_may_be, stops_are_given_up,
+	    secrets_of_an_exec, modes, start_killed);
 	tcase_add_loop_test(tc, deadline, 0,
 	    sizeof(deadlines) / sizeof(deadlines[0]));
 	tcase_add_loop_test(tc, own_timeout, 0,
 	    sizeof(timed) / sizeof(timed[0]));
 	tcase_add_loop_test(tc, exec_without_a_pid, 0, 2);
 	tcase_add_loop_test(tc, delete_verb, 0, 5);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("failure", add);
+	return host_run("failure", add);
 }

@@ -17,7 +17,6 @@
 #include "client.h"
 #include "host.h"
 
-#define EXHAUSTED 8
 #define SOFT 1024
 #define EXECS 300
 #define HARD 256
@@ -195,20 +194,14 @@ START_TEST(hard_limit_is_told)
 END_TEST
 
 static void
-add_tests(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("files");
-
-	tcase_set_timeout(tc, 300);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, soft_limit_is_raised);
-	tcase_add_test(tc, children_get_the_old_limit);
-	tcase_add_test(tc, hard_limit_is_told);
-	suite_add_tcase(s, tc);
+	suite_add(tc, soft_limit_is_raised, children_get_the_old_limit,
+	    hard_limit_is_told);
 }
 
 int
 main(void)
 {
-	return run_suite("files", add_tests);
+	return host_run("files", add);
 }

@@ -5,48 +5,23 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/suite.h"
 #include "wire/pb.h"
 
 #define REAP_MS 20
 
-char shim[PATH_MAX];
 char events_path[128];
 char toml[128];
 char address[512];
 struct client *c;
-
-/* A bundle whose process is these words of the fake's language, e.g.
- * "\"echo:hi\",\"exit:7\"". */
-char *
-make_bundle(const char *id, const char *words, const char *annotations,
-    bool terminal)
-{
-	char *bundle = in_dir("b/%s", id);
-	char text[2048];
-
-	mkdir(in_dir("b"), 0700);
-	mkdir(bundle, 0700);
-	mkdir(in_dir("b/%s/rootfs", id), 0711);
-	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0.2\",\"process\":{"
-	    "\"terminal\":%s,\"args\":[\"fake\",%s],\"cwd\":\"/\"},\"root\":"
-	    "{\"path\":\"rootfs\"},\"annotations\":{%s}}",
-	    terminal ? "true" : "false", words, annotations);
-	write_text(in_dir("b/%s/config.json", id), text);
-	return bundle;
-}
 
 /* BootstrapParams {1 id, 2 namespace, 9 socket_dir}. */
 static size_t
@@ -322,23 +297,10 @@ calls_of(const char *word)
 void
 setup(void)
 {
-	const char *s = getenv("SHIM"), *bin = getenv("FAKE_BIN");
-	char path[PATH_MAX + 64];
-
-	ck_assert_msg(s && bin, "SHIM and FAKE_BIN must be set");
-	ck_assert(realpath(s, shim) != NULL);
-	ck_assert(realpath(bin, path) != NULL);
-	strcat(path, ":/usr/bin:/bin");
-	setenv("PATH", path, 1);
-	snprintf(dir, sizeof(dir), "%s/XXXXXX", base);
-	ck_assert(mkdtemp(dir) != NULL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	dir_open("SHIM");
 	snprintf(events_path, sizeof(events_path), "%s/events", dir);
 	setenv("TTRPC_ADDRESS", events_path, 1);
 	sink_open(events_path);
-	setenv("FAKE_RUNSC", in_dir("faults"), 1);
-	setenv("FAKE_RUNSC_LOG", in_dir("calls"), 1);
-	faults("");
 	snprintf(toml, sizeof(toml), "%s/runsc.toml", dir);
 	write_toml("");
 	c = NULL;
@@ -350,39 +312,16 @@ teardown(void)
 	if (c)
 		client_close(c);
 	sink_close();
-	find_processes(dir, SIGKILL);
-	sleep_ms(20);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-}
-
-/* After all tests, also those that failed and could not tidy up. */
-static void
-clean_up(void)
-{
-	char cmd[64];
-
-	find_processes(base, SIGKILL);
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
-	if (system(cmd) != 0)
-		fprintf(stderr, "%s: failed\n", cmd);
+	dir_close();
 }
 
 int
-run_suite(const char *name, void (*add)(Suite *))
+host_run(const char *name, void (*add)(TCase *tc))
 {
-	Suite *s = suite_create(name);
-	SRunner *sr;
-	int failed;
+	int status;
 
-	snprintf(base, sizeof(base), "/tmp/%s.XXXXXX", name);
-	if (!mkdtemp(base))
-		return 1;
-	add(s);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	clean_up();
-	return failed != 0;
+	dir_make_base(name);
+	status = suite_run(name, setup, teardown, add);
+	dir_remove_base();
+	return status;
 }

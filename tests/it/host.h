@@ -11,18 +11,16 @@
 #ifndef HOST_H
 #define HOST_H
 
-#include <check.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tests/suite.h"
 #include "client.h"
 #include "dir.h"
 
 /* An exec's process object of words of the fake's language. */
 #define PROCESS(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"}"
 
-extern char shim[PATH_MAX];
 extern char events_path[128];
 extern char toml[128];
 extern char address[512];	/* what start printed, without unix:// */
@@ -31,9 +29,9 @@ extern struct client *c;
 /* For each test. */
 void setup(void);
 void teardown(void);
-/* main() of such a program: what add adds to the suite is run in a directory of
+/* main() of such a program: what add adds to its suite is run in a directory of
  * its own, of which nothing stays.  The exit status. */
-int run_suite(const char *name, void (*add)(Suite *s));
+int host_run(const char *name, void (*add)(TCase *tc));
 
 /* Rules of the fake runsc; lines of its log that contain word. */
 void faults(const char *rules);
@@ -41,10 +39,6 @@ unsigned calls_of(const char *word);
 /* runsc.toml: the tests' root, and these lines. */
 void write_toml(const char *lines);
 
-/* A bundle whose process is these words of the fake's language, e.g.
- * "\"echo:hi\",\"exit:7\"".  Its path. */
-char *make_bundle(const char *id, const char *words, const char *annotations,
-	bool terminal);
 /* Run the shim in bundle with a verb; its output into out, its status. */
 int run_verb(const char *bundle, const char *id, const char *verb, char *out,
 	size_t cap, size_t *outlen);

@@ -16,14 +16,6 @@
 #include "client.h"
 #include "host.h"
 
-#define INVALID 3
-#define NOT_FOUND 5
-#define EXISTS 6
-#define PRECONDITION 9
-#define UNIMPLEMENTED 12
-
-enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
-
 /* -- the life cycle ------------------------------------------------------- */
 
 START_TEST(whole_life)
@@ -619,28 +611,18 @@ START_TEST(init_exit_ends_execs)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		whole_life, true_a_thousand_times, killed, kill_created,
-		delete_created, output, stdin_until_closed, terminal,
-		pause_resume, checkpoint_restore, restore_fails,
-		stats_and_update, stats_together, kill_timeout,
-		pids_never_empty, unknown_and_taken, exec_life, exec_fails,
-		exec_cut_short, many_execs_cost_nothing, init_exit_ends_execs,
-	};
-	TCase *tc = tcase_create("life");
-	size_t i;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
+	suite_add(tc, whole_life, true_a_thousand_times, killed, kill_created,
+	    delete_created, output, stdin_until_closed, terminal, pause_resume,
+	    checkpoint_restore, restore_fails, stats_and_update,
+	    stats_together, kill_timeout, pids_never_empty, unknown_and_taken,
+	    exec_life, exec_fails, exec_cut_short, many_execs_cost_nothing,
+	    init_exit_ends_execs);
 }
 
 int
 main(void)
 {
-	return run_suite("life", add);
+	return host_run("life", add);
 }

@@ -231,23 +231,17 @@ START_TEST(end_of_a_logger)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("logger");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
+	suite_add(tc, deleted_while_not_ready, init_ends_while_not_ready);
 	tcase_add_loop_test(tc, bad_logger_of_init, 0, COUNT(bad));
 	tcase_add_loop_test(tc, bad_logger_of_exec, 0, COUNT(bad));
-	tcase_add_test(tc, deleted_while_not_ready);
-	tcase_add_test(tc, init_ends_while_not_ready);
 	tcase_add_loop_test(tc, reader_is_a_child, 0, 5);
 	tcase_add_loop_test(tc, end_of_a_logger, 0, 2);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("logger", add);
+	return host_run("logger", add);
 }

@@ -17,8 +17,6 @@
 #include "client.h"
 #include "host.h"
 
-#define INVALID 3
-
 static const char *const bad_ids[] = {
 	"..", "../canary", "../../canary", "/", "/etc", "a/../../canary",
 	"canary/", "a\\nb", ".canary", "canary.",
@@ -280,25 +278,16 @@ START_TEST(dead_state)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("names");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, annotation);
-	tcase_add_test(tc, paths_of_a_spec);
-	tcase_add_test(tc, requests);
+	suite_add(tc, annotation, paths_of_a_spec, requests, flags,
+	    address_is_a_socket, root_is_a_link);
 	tcase_add_loop_test(tc, settings, 0, 6);
-	tcase_add_test(tc, flags);
-	tcase_add_test(tc, address_is_a_socket);
-	tcase_add_test(tc, root_is_a_link);
 	tcase_add_loop_test(tc, dead_state, 0, 6);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("names", add) != 0;
+	return host_run("names", add);
 }

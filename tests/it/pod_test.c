@@ -8,8 +8,6 @@
 #include "client.h"
 #include "host.h"
 
-enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
-
 #define POD(type) "\"io.kubernetes.cri.container-type\":\"" type "\"," \
 	"\"io.kubernetes.cri.sandbox-id\":\"pod\""
 
@@ -230,26 +228,16 @@ START_TEST(sub_start_fails)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		pod, control_socket_forced, sub_start_fails,
-	};
-	TCase *tc = tcase_create("pod");
-	size_t i;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
+	suite_add(tc, pod, control_socket_forced, sub_start_fails);
 	tcase_add_loop_test(tc, control_socket, 0,
 	    sizeof(sockets) / sizeof(sockets[0]));
 	tcase_add_loop_test(tc, sandbox_dies, 0, 3);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("pod", add);
+	return host_run("pod", add);
 }

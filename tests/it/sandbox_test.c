@@ -16,10 +16,6 @@
 #include "client.h"
 #include "host.h"
 
-#define DEADLINE 4
-#define NOT_FOUND 5
-#define PRECONDITION 9
-
 /* Settings where a shim looks by itself, in a /run of our own. */
 static bool
 own_run(void)
@@ -266,24 +262,14 @@ START_TEST(sandbox_needs_static)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		sandbox_service, sandbox_process, sandbox_needs_static,
-	};
-	TCase *tc = tcase_create("sandbox");
-	size_t i;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
+	suite_add(tc, sandbox_service, sandbox_process, sandbox_needs_static);
 	tcase_add_loop_test(tc, sandbox_shutdown, 0, 2);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("sandbox", add);
+	return host_run("sandbox", add);
 }

@@ -17,14 +17,9 @@
 #include "client.h"
 #include "host.h"
 
-#define INVALID 3
-#define NOT_FOUND 5
-#define PERMISSION 7
 #define POD(type) "\"io.kubernetes.cri.container-type\":\"" type "\"," \
 	"\"io.kubernetes.cri.sandbox-id\":\"pod\""
 #define ASKERS 200
-
-enum { CREATED = 1, RUNNING, STOPPED, PAUSED };
 
 static void
 make_sub(const char *id, const char *words)
@@ -212,24 +207,17 @@ START_TEST(many_ask)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("says");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, flags_refused);
-	tcase_set_timeout(tc, 60);
+	suite_add(tc, flags_refused, cause_comes_first, detach_in_names,
+	    detach_in_root);
 	tcase_add_loop_test(tc, notices, 0, 4);
-	tcase_add_test(tc, cause_comes_first);
 	tcase_add_loop_test(tc, errno_of_exec, 0, 4);
-	tcase_add_test(tc, detach_in_names);
-	tcase_add_test(tc, detach_in_root);
 	tcase_add_loop_test(tc, many_ask, 0, 2);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("says", add) != 0;
+	return host_run("says", add);
 }

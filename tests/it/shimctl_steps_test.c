@@ -36,7 +36,7 @@ static void
 expect(int master, char *text, size_t cap, const char *what)
 {
 	while (!says(text, what))
-		ck_assert_msg(read_some(master, text, cap, WAIT_MS) > 0,
+		ck_assert_msg(read_some(master, text, cap, HANG_MS) > 0,
 		    "no \"%s\": %s", what, text);
 }
 
@@ -65,7 +65,7 @@ START_TEST(terminal)
 	ck_assert_int_eq(tcgetattr(slave, &before), 0);
 	pid = spawn_tty(slave, "run", "-t", bundle, "c1", (char *)NULL);
 	expect(master, text, sizeof(text), "tty");
-	for (i = 0; i < WAIT_MS / 10; i++) {
+	for (i = 0; i < HANG_MS / 10; i++) {
 		tcgetattr(slave, &t);
 		if (!(t.c_lflag & (ICANON | ECHO)))
 			break;
@@ -383,22 +383,14 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	tcase_add_test(tc, terminal);
-	tcase_add_test(tc, no_terminal_in_spec);
-	tcase_add_test(tc, no_terminal_here);
-	tcase_add_test(tc, attach_and_leave);
-	tcase_add_test(tc, nothing_to_attach);
-	tcase_add_test(tc, steps);
-	tcase_add_test(tc, execs);
+	suite_add(tc, terminal, no_terminal_in_spec, no_terminal_here,
+	    attach_and_leave, nothing_to_attach, steps, execs,
+	    exec_on_terminal, pods, lists, events);
 	tcase_add_loop_test(tc, closed_streams, 0, 4);
-	tcase_add_test(tc, exec_on_terminal);
-	tcase_add_test(tc, pods);
-	tcase_add_test(tc, lists);
-	tcase_add_test(tc, events);
 }
 
 int
 main(void)
 {
-	return run_ctl_suite("shimctl steps", add);
+	return ctl_run("shimctl_steps", add);
 }

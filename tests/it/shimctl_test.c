@@ -483,30 +483,19 @@ END_TEST
 static void
 add(TCase *tc)
 {
+	suite_add(tc, help_and_version, nobody_there, no_shim_binary, output,
+	    input, broken_output, full_output_of_others, full_output_of_attach,
+	    events_of_run, create_fails, taken_id, signals_are_sent_on,
+	    shim_killed, statistics, shim_hangs);
 	tcase_add_loop_test(tc, usage, 0, NUSAGE);
-	tcase_add_test(tc, help_and_version);
-	tcase_add_test(tc, nobody_there);
-	tcase_add_test(tc, no_shim_binary);
 	tcase_add_loop_test(tc, exit_statuses, 0, 4);
-	tcase_add_test(tc, output);
-	tcase_add_test(tc, input);
-	tcase_add_test(tc, broken_output);
 	tcase_add_loop_test(tc, full_output, 0, 3);
-	tcase_add_test(tc, full_output_of_others);
-	tcase_add_test(tc, full_output_of_attach);
-	tcase_add_test(tc, events_of_run);
-	tcase_add_test(tc, create_fails);
-	tcase_add_test(tc, taken_id);
-	tcase_add_test(tc, signals_are_sent_on);
-	tcase_add_test(tc, shim_killed);
 	tcase_add_loop_test(tc, connection_closed, 0, 2);
-	tcase_add_test(tc, statistics);
-	tcase_add_test(tc, shim_hangs);
 	tcase_add_loop_test(tc, bad_replies, 0, 2);
 }
 
 int
 main(void)
 {
-	return run_ctl_suite("shimctl", add);
+	return ctl_run("shimctl", add);
 }

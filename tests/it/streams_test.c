@@ -243,21 +243,15 @@ START_TEST(short_lines)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("streams");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 600);
+	suite_add(tc, many_execs, short_lines);
 	tcase_add_loop_test(tc, late_client, 0, 2 * MOMENTS);
-	tcase_add_test(tc, many_execs);
 	tcase_add_loop_test(tc, stalled_client_of_an_exec, 0, 2);
-	tcase_add_test(tc, short_lines);
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("streams", add);
+	return host_run("streams", add);
 }

@@ -124,19 +124,14 @@ START_TEST(size_of_exec)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	TCase *tc = tcase_create("terminal");
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, size_of_init, 0, COUNT(sizes));
 	tcase_add_loop_test(tc, size_of_exec, 0, COUNT(sizes));
-	suite_add_tcase(s, tc);
 }
 
 int
 main(void)
 {
-	return run_suite("terminal", add);
+	return host_run("terminal", add);
 }

@@ -244,15 +244,6 @@ START_TEST(delete_verb_of_nothing)
 }
 END_TEST
 
-static void
-remove_bundle(const char *id)
-{
-	char cmd[300];
-
-	snprintf(cmd, sizeof(cmd), "rm -r %s", in_dir("b/%s", id));
-	ck_assert_int_eq(system(cmd), 0);
-}
-
 /* containerd was killed while it had the shim started, and cleaned up. */
 START_TEST(nobody_came)
 {
@@ -262,7 +253,7 @@ START_TEST(nobody_came)
 	pid = daemon_pid();
 	client_close(c);
 	c = NULL;
-	remove_bundle("c1");
+	remove_tree(in_dir("b/c1"));
 	daemon_leaves(pid);
 }
 END_TEST
@@ -282,7 +273,7 @@ START_TEST(given_up)
 	ck_assert_int_eq(kill(pid, 0), 0);
 	ck_assert_int_eq(run_verb(in_dir("b/c1"), "c1", "delete", out,
 	    sizeof(out), &n), 0);
-	remove_bundle("c1");
+	remove_tree(in_dir("b/c1"));
 	daemon_leaves(pid);
 }
 END_TEST
@@ -341,25 +332,15 @@ START_TEST(signals)
 END_TEST
 
 static void
-add(Suite *s)
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		bad_usage, version_and_info, start_twice_and_stale,
-		daemon_inherits_nothing, log_settings, delete_verb,
-		delete_verb_of_nothing, nobody_came, given_up, signals,
-	};
-	TCase *tc = tcase_create("verbs");
-	size_t i;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
+	suite_add(tc, bad_usage, version_and_info, start_twice_and_stale,
+	    daemon_inherits_nothing, log_settings, delete_verb,
+	    delete_verb_of_nothing, nobody_came, given_up, signals);
 }
 
 int
 main(void)
 {
-	return run_suite("verbs", add);
+	return host_run("verbs", add);
 }

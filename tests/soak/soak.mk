@@ -5,12 +5,11 @@
 
 SOAK = $(B)/it/soak
 
-$(SOAK): tests/soak/soak.c tests/it/client.c tests/it/host.c tests/it/dir.c \
-		$(wildcard tests/it/*.h) $(B)/libshim.a
+$(SOAK): tests/soak/soak.c $(IT_HOST) $(wildcard tests/*.h tests/it/*.h) \
+		$(B)/libshim.a
 	@mkdir -p $(B)/it
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/soak/soak.c \
-	    tests/it/client.c tests/it/host.c tests/it/dir.c $(B)/libshim.a $(CHECK_LIBS) \
-	    $(LDFLAGS)
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ tests/soak/soak.c $(IT_HOST) \
+	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 soak: $(SOAK) $(B)/it/bin/runsc $(REAL)
 	SHIM=$(REAL) SOAK="$(SOAK)" FAKE_BIN=$(B)/it/bin sh tests/soak/soak.sh

@@ -4,7 +4,6 @@
  * a directory that looks like /proc and cgroup file systems of either version.
  */
 #include <check.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "host/cgroup.h"
 #include "base/loop.h"
+#include "tests/suite.h"
 
 #define SANDBOX 7
 
@@ -723,29 +723,19 @@ START_TEST(forms_of_paths)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, forms_of_paths, what_is_left_is_removed, v1_is_found,
+	    own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
+	    metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
+	    limits_v2_convert, limits_v2_total_below_limit,
+	    limits_v1_one_of_two);
+	tcase_add_loop_test(tc, metrics_of_sandbox, 0, 4);
+}
+
 int
 main(void)
 {
-	const TTest *const tests[] = {
-		forms_of_paths, what_is_left_is_removed, v1_is_found, own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
-		metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
-		limits_v2_convert, limits_v2_total_below_limit,
-		limits_v1_one_of_two,
-	};
-	Suite *s = suite_create("cgroup");
-	TCase *tc = tcase_create("cgroup");
-	SRunner *sr;
-	size_t i;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	tcase_add_loop_test(tc, metrics_of_sandbox, 0, 4);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("cgroup", setup, teardown, add);
 }

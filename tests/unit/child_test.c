@@ -13,6 +13,7 @@
 
 #include "base/child.h"
 #include "base/loop.h"
+#include "tests/suite.h"
 
 static int exits;
 static int last_status;
@@ -386,29 +387,15 @@ START_TEST(signals)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, statuses, exec_fails, descriptors, orphan_alive,
+	    orphan_dead, stranger, number_given_again, many_at_once, signals);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("child");
-	TCase *tc = tcase_create("child");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, statuses);
-	tcase_add_test(tc, exec_fails);
-	tcase_add_test(tc, descriptors);
-	tcase_add_test(tc, orphan_alive);
-	tcase_add_test(tc, orphan_dead);
-	tcase_add_test(tc, stranger);
-	tcase_add_test(tc, number_given_again);
-	tcase_add_test(tc, many_at_once);
-	tcase_add_test(tc, signals);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("child", setup, teardown, add);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config: the forms of TOML that people write, and runc's keys. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf/config.h"
+#include "tests/suite.h"
 
 static struct err err;
 static struct config c;
@@ -240,27 +240,18 @@ END_TEST
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, lenient_forms, gvisor_keys, runc_keys, runc_binary,
+	    runc_message);
+	tcase_add_loop_test(tc, string_forms, 0, COUNT(strings));
+	tcase_add_loop_test(tc, table_forms, 0, COUNT(tables));
+	tcase_add_loop_test(tc, refuses, 0, COUNT(refused));
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("config_toml");
-	TCase *t = tcase_create("config_toml");
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, string_forms, 0, COUNT(strings));
-	tcase_add_loop_test(t, table_forms, 0, COUNT(tables));
-	tcase_add_loop_test(t, refuses, 0, COUNT(refused));
-	tcase_add_test(t, lenient_forms);
-	tcase_add_test(t, gvisor_keys);
-	tcase_add_test(t, runc_keys);
-	tcase_add_test(t, runc_binary);
-	tcase_add_test(t, runc_message);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("config_toml", setup, teardown, add);
 }

@@ -2,7 +2,6 @@
 /* console_test: the socket on which runsc hands over a terminal, and what
  * else may come there. */
 #include <check.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "console.h"
 #include "base/loop.h"
+#include "tests/suite.h"
 
 static int calls;
 static int got_fd;
@@ -260,27 +260,17 @@ START_TEST(left_behind)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, master, not_a_terminal, leaves_without_a_word,
+	    second_connection, no_descriptors, left_behind);
+	tcase_add_loop_test(tc, wrong_numbers, 0, 3);
+	tcase_add_loop_test(tc, collected, 0, 2);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("console");
-	TCase *tc = tcase_create("console");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, master);
-	tcase_add_test(tc, not_a_terminal);
-	tcase_add_loop_test(tc, wrong_numbers, 0, 3);
-	tcase_add_test(tc, leaves_without_a_word);
-	tcase_add_test(tc, second_connection);
-	tcase_add_loop_test(tc, collected, 0, 2);
-	tcase_add_test(tc, no_descriptors);
-	tcase_add_test(tc, left_behind);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("console", setup, teardown, add);
 }

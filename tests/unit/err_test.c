@@ -2,10 +2,10 @@
 /* err_test: 13.17: the table of errno and gRPC code, row by row; messages. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "tests/suite.h"
 
 static const struct { int err, code; } rows[] = {
 	{ ENOENT, ERR_NOT_FOUND }, { ESRCH, ERR_NOT_FOUND },
@@ -59,20 +59,15 @@ START_TEST(messages)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, messages);
+	tcase_add_loop_test(tc, codes, 0, sizeof(rows) / sizeof(rows[0]));
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("err");
-	TCase *tc = tcase_create("err");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_loop_test(tc, codes, 0, sizeof(rows) / sizeof(rows[0]));
-	tcase_add_test(tc, messages);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("err", NULL, NULL, add);
 }

@@ -6,7 +6,6 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "base/loop.h"
 #include "publish.h"
 #include "wire/ttrpc.h"
+#include "tests/suite.h"
 
 static char path[64];
 static int listener = -1;
@@ -432,27 +432,15 @@ START_TEST(golden_events)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, in_order, server_goes_and_comes, refusals, overflow,
+	    flush, nobody_wants_them, golden_events);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("events");
-	TCase *tc = tcase_create("events");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, in_order);
-	tcase_add_test(tc, server_goes_and_comes);
-	tcase_add_test(tc, refusals);
-	tcase_add_test(tc, overflow);
-	tcase_add_test(tc, flush);
-	tcase_add_test(tc, nobody_wants_them);
-	tcase_add_test(tc, golden_events);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("events", setup, teardown, add);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fmt_test: the same text as libc's printf for what fmt.h promises. */
 #include <check.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fmt.h"
+#include "tests/suite.h"
 
 /* Both make the text, also into a buffer that is too small for it. */
 #define SAME(...) do {							\
@@ -95,25 +95,15 @@ START_TEST(written)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, strings, precision_without_nul, numbers, no_room,
+	    allocated, written);
+}
+
 int
 main(void)
 {
-	const TTest *const tests[] = {
-		strings, precision_without_nul, numbers, no_room, allocated,
-		written,
-	};
-	Suite *s = suite_create("fmt");
-	TCase *tc = tcase_create("fmt");
-	SRunner *sr;
-	size_t i;
-	int failed;
-
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("fmt", NULL, NULL, add);
 }

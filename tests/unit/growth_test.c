@@ -8,7 +8,6 @@
  * tries counts, so that a busy machine tells nothing wrong.
  */
 #include <check.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include "host/mount.h"
 #include "json.h"
 #include "state.h"
+#include "tests/suite.h"
 
 #define TIMES 16
 #define SMALL 200
@@ -439,22 +439,15 @@ START_TEST(is_linear)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	tcase_add_loop_test(tc, is_linear, 0,
+	    (int)(sizeof(works) / sizeof(works[0])));
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("growth");
-	TCase *tc = tcase_create("growth");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 300);
-	tcase_add_loop_test(tc, is_linear, 0,
-	    (int)(sizeof(works) / sizeof(works[0])));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("growth", setup, teardown, add);
 }

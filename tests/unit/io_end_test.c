@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -316,19 +315,15 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	tcase_add_test(tc, background_holder);
-	tcase_add_test(tc, drain_is_bounded);
-	tcase_add_test(tc, drain_of_a_slow_client);
-	tcase_add_test(tc, drain_until_it_is_read);
+	suite_add(tc, background_holder, drain_is_bounded,
+	    drain_of_a_slow_client, drain_until_it_is_read,
+	    free_while_draining, free_under_a_writer, stalled_costs_no_memory,
+	    stalled_terminals_cost_no_memory);
 	tcase_add_loop_test(tc, drain_of_an_idle_client, 0, 2);
-	tcase_add_test(tc, free_while_draining);
-	tcase_add_test(tc, free_under_a_writer);
-	tcase_add_test(tc, stalled_costs_no_memory);
-	tcase_add_test(tc, stalled_terminals_cost_no_memory);
 }
 
 int
 main(void)
 {
-	return suite_run("io end", 60, setup, teardown, add);
+	return suite_run("io_end", setup, teardown, add);
 }

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "io.h"
+#include "tests/suite.h"
 
 #define FIFO_BYTES 65536u
 #define HANG_NS (60 * NS_PER_S)
@@ -242,25 +243,16 @@ START_TEST(stdin_is_filled)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, one_fifo_of_both, small_and_large, stdin_is_filled);
+	tcase_add_loop_test(tc, fifo_is_filled, 0,
+	    2 * (int)(sizeof(pieces) / sizeof(pieces[0])));
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("io_gather");
-	TCase *tc = tcase_create("small pieces");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, fifo_is_filled, 0,
-	    2 * (int)(sizeof(pieces) / sizeof(pieces[0])));
-	tcase_add_test(tc, one_fifo_of_both);
-	tcase_add_test(tc, small_and_large);
-	tcase_add_test(tc, stdin_is_filled);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("io_gather", setup, teardown, add);
 }

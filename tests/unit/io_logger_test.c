@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -260,17 +259,14 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	tcase_add_test(tc, logging_binary);
-	tcase_add_test(tc, logging_binary_dies);
-	tcase_add_test(tc, many_are_left);
-	tcase_add_test(tc, logging_binary_after_free);
-	tcase_add_test(tc, logging_binary_stubborn);
+	suite_add(tc, logging_binary, logging_binary_dies, many_are_left,
+	    logging_binary_after_free, logging_binary_stubborn,
+	    logging_binary_missing);
 	tcase_add_loop_test(tc, logging_binary_of_a_terminal, 0, 2);
-	tcase_add_test(tc, logging_binary_missing);
 }
 
 int
 main(void)
 {
-	return suite_run("io logger", 60, setup, teardown, add);
+	return suite_run("io_logger", setup, teardown, add);
 }

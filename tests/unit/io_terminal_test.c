@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -205,16 +204,14 @@ END_TEST
 static void
 add(TCase *tc)
 {
+	suite_add(tc, stdin_client_comes_back, stdin_refused, terminal,
+	    terminal_never_came);
 	tcase_add_loop_test(tc, stdin_sizes, 0, 18);
-	tcase_add_test(tc, stdin_client_comes_back);
-	tcase_add_test(tc, stdin_refused);
-	tcase_add_test(tc, terminal);
-	tcase_add_test(tc, terminal_never_came);
 	tcase_add_loop_test(tc, terminal_without_clients, 0, 2);
 }
 
 int
 main(void)
 {
-	return suite_run("io terminal", 60, setup, teardown, add);
+	return suite_run("io_terminal", setup, teardown, add);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -508,26 +507,18 @@ END_TEST
 static void
 add(TCase *tc)
 {
+	suite_add(tc, stalled_reader, restarted_reader, reader_after_the_end,
+	    restarted_reader_at_the_end, waiting_reader_at_the_end, no_inotify,
+	    null_device, pipe_sizes, nobody_and_nothing, null_streams,
+	    shared_file, bad_targets);
 	tcase_add_loop_test(tc, fifo_sizes, 0, 12);
-	tcase_add_test(tc, stalled_reader);
-	tcase_add_test(tc, restarted_reader);
-	tcase_add_test(tc, reader_after_the_end);
-	tcase_add_test(tc, restarted_reader_at_the_end);
-	tcase_add_test(tc, waiting_reader_at_the_end);
-	tcase_add_test(tc, no_inotify);
 	tcase_add_loop_test(tc, shared_fifo, 0, 2);
-	tcase_add_test(tc, null_device);
 	tcase_add_loop_test(tc, tty_device, 0, 2);
-	tcase_add_test(tc, pipe_sizes);
-	tcase_add_test(tc, nobody_and_nothing);
-	tcase_add_test(tc, null_streams);
 	tcase_add_loop_test(tc, files, 0, 12);
-	tcase_add_test(tc, shared_file);
-	tcase_add_test(tc, bad_targets);
 }
 
 int
 main(void)
 {
-	return suite_run("io", 60, setup, teardown, add);
+	return suite_run("io", setup, teardown, add);
 }

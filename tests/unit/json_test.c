@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "json.h"
+#include "tests/suite.h"
 
 static struct err err;
 
@@ -854,37 +855,21 @@ END_TEST
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, refuses_nul, refuses_cut, depth, size, many_keys,
+	    prefix_all, tokens, index_of_keys, strings, numbers, booleans,
+	    writer, edit_mistakes, edit_limits);
+	tcase_add_loop_test(tc, takes, 0, COUNT(good));
+	tcase_add_loop_test(tc, refuses, 0, COUNT(refused));
+	tcase_add_loop_test(tc, prefix, 0, COUNT(streams));
+	tcase_add_loop_test(tc, edited, 0, COUNT(edits));
+	tcase_add_loop_test(tc, removed, 0, 128);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("json");
-	TCase *t = tcase_create("json");
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, takes, 0, COUNT(good));
-	tcase_add_loop_test(t, refuses, 0, COUNT(refused));
-	tcase_add_test(t, refuses_nul);
-	tcase_add_test(t, refuses_cut);
-	tcase_add_test(t, depth);
-	tcase_add_test(t, size);
-	tcase_add_test(t, many_keys);
-	tcase_add_loop_test(t, prefix, 0, COUNT(streams));
-	tcase_add_test(t, prefix_all);
-	tcase_add_test(t, tokens);
-	tcase_add_test(t, index_of_keys);
-	tcase_add_test(t, strings);
-	tcase_add_test(t, numbers);
-	tcase_add_test(t, booleans);
-	tcase_add_test(t, writer);
-	tcase_add_loop_test(t, edited, 0, COUNT(edits));
-	tcase_add_loop_test(t, removed, 0, 128);
-	tcase_add_test(t, edit_mistakes);
-	tcase_add_test(t, edit_limits);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("json", NULL, NULL, add);
 }

@@ -13,6 +13,7 @@
 
 #include "gvisor/runsc_left.h"
 #include "runsc.h"
+#include "tests/suite.h"
 
 #define STORE ".gvisor.filestore.c1"
 
@@ -179,22 +180,14 @@ START_TEST(netns)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, filestore, not_a_filestore, netns);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("left");
-	TCase *tc = tcase_create("left");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, filestore);
-	tcase_add_test(tc, not_a_filestore);
-	tcase_add_test(tc, netns);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("left", setup, teardown, add);
 }

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "tests/suite.h"
 
 static char order[64];
 static int pipes[4][2];
@@ -239,27 +240,16 @@ START_TEST(log_full)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, priorities, removed_in_the_batch, events_change,
+	    timer_order, timer_stopped_by_another, deferred, log_lines,
+	    log_full);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("loop");
-	TCase *tc = tcase_create("loop");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, priorities);
-	tcase_add_test(tc, removed_in_the_batch);
-	tcase_add_test(tc, events_change);
-	tcase_add_test(tc, timer_order);
-	tcase_add_test(tc, timer_stopped_by_another);
-	tcase_add_test(tc, deferred);
-	tcase_add_test(tc, log_lines);
-	tcase_add_test(tc, log_full);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("loop", setup, teardown, add);
 }

@@ -24,6 +24,7 @@
 #include "ops.h"
 #include "model_stage.h"
 #include "state.h"
+#include "tests/suite.h"
 
 #define SEED 20250601ULL
 #define OPS_DEFAULT 1000000ULL
@@ -771,20 +772,14 @@ START_TEST(random_lives)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, random_lives);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("model");
-	TCase *tc = tcase_create("model");
-	SRunner *sr;
-	int failed;
-
-	tcase_set_timeout(tc, 600);
-	tcase_add_test(tc, random_lives);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("model", NULL, NULL, add);
 }

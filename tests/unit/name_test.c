@@ -2,10 +2,10 @@
 /* name_test: 13.7: which names and paths are taken from outside. */
 #include <check.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/name.h"
+#include "tests/suite.h"
 
 enum { ID = 1, EXEC = 2, PATH = 4, RELATIVE = 8 };
 
@@ -61,20 +61,15 @@ START_TEST(lengths)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, lengths);
+	tcase_add_loop_test(tc, table, 0, sizeof(names) / sizeof(names[0]));
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("name");
-	TCase *tc = tcase_create("name");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_loop_test(tc, table, 0, sizeof(names) / sizeof(names[0]));
-	tcase_add_test(tc, lengths);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("name", NULL, NULL, add);
 }

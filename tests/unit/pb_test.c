@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "wire/pb.h"
+#include "tests/suite.h"
 
 /* Read all of p; the number of fields, or -1 if it is malformed. */
 static int
@@ -211,24 +212,14 @@ START_TEST(cap)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, reading, malformed, utf8, writing, nested_lengths, cap);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("pb");
-	TCase *tc = tcase_create("pb");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, reading);
-	tcase_add_test(tc, malformed);
-	tcase_add_test(tc, utf8);
-	tcase_add_test(tc, writing);
-	tcase_add_test(tc, nested_lengths);
-	tcase_add_test(tc, cap);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("pb", NULL, NULL, add);
 }

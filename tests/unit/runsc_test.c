@@ -20,6 +20,7 @@
 #include "gvisor/runsc_text.h"
 #include "runsc.h"
 #include "wire/pb.h"
+#include "tests/suite.h"
 
 static char dir[64], root[96], script[96], log_path[96];
 static char *flags[4];
@@ -573,33 +574,17 @@ START_TEST(cancel)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, errors, wait_and_ps, roots_and_state_files,
+	    command_lines, exec_files, long_errors, detach_is_refused,
+	    dead_states, notices, failures, hangs_and_floods, does_not_die,
+	    cancel);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("runsc");
-	TCase *tc = tcase_create("runsc");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, errors);
-	tcase_add_test(tc, wait_and_ps);
-	tcase_add_test(tc, roots_and_state_files);
-	tcase_add_test(tc, command_lines);
-	tcase_add_test(tc, exec_files);
-	tcase_add_test(tc, long_errors);
-	tcase_add_test(tc, detach_is_refused);
-	tcase_add_test(tc, dead_states);
-	tcase_add_test(tc, notices);
-	tcase_add_test(tc, failures);
-	tcase_add_test(tc, hangs_and_floods);
-	tcase_add_test(tc, does_not_die);
-	tcase_add_test(tc, cancel);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("runsc", setup, teardown, add);
 }

@@ -8,6 +8,7 @@
 
 #include "exit.h"
 #include "stage.h"
+#include "tests/suite.h"
 
 START_TEST(exec_life)
 {
@@ -323,31 +324,19 @@ START_TEST(exec_kill_names_its_pid)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, exec_life, exec_start_fails, init_exit_ends_execs_first,
+	    exec_128_waits_for_the_sandbox, exec_whose_runsc_is_killed,
+	    exec_starting_when_init_exits, exec_fails_in_restored,
+	    execs_late_end_once, execs_late_and_no_delete,
+	    exec_in_wrong_states, exec_killed_while_starting,
+	    exec_of_a_paused_container, exec_kill_names_its_pid);
+}
+
 int
 main(void)
 {
-	const TTest *const tests[] = {
-		exec_life, exec_start_fails, init_exit_ends_execs_first,
-		exec_128_waits_for_the_sandbox, exec_whose_runsc_is_killed,
-		exec_starting_when_init_exits, exec_fails_in_restored,
-		execs_late_end_once, execs_late_and_no_delete,
-		exec_in_wrong_states, exec_killed_while_starting,
-		exec_of_a_paused_container, exec_kill_names_its_pid,
-	};
-	Suite *s = suite_create("state exec");
-	TCase *tc = tcase_create("state exec");
-	SRunner *sr;
-	size_t i;
-	int failed;
-
-	tcase_set_timeout(tc, 20);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("state_exec", setup, teardown, add);
 }

@@ -4,16 +4,14 @@
  * Its execs are state_exec_test's.
  */
 #include <check.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container.h"
 #include "stage.h"
+#include "tests/suite.h"
 
 /* -- the table ------------------------------------------------------------ */
 
@@ -879,37 +877,26 @@ START_TEST(unknown_status_is_255)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, table_is_as_written, whole_life,
+	    exit_before_start_returns, exit_waits_for_output, create_fails,
+	    create_fails_early, create_twice, create_bad_ids,
+	    delete_while_creating, containers_are_capped,
+	    delete_while_creating_twice, wait_while_creating, delete_created,
+	    sub_killed_while_starting, start_fails, sub_start_fails, sub_life,
+	    sub_with_own_pids, sub_wait_unknown, kill_retries, kill_gone,
+	    kill_created, checkpoint_ends_it, company,
+	    sub_ends_with_sandbox, kill_paused, pause_resume,
+	    exit_ends_what_is_under_way, hung_kill_delays_nobody,
+	    queue_is_capped, same_questions_share, unwanted_is_not_done,
+	    waiters_are_capped_and_leave, delete_forces, delete_twice,
+	    kill_beside_a_pause, unknown_status_is_255);
+}
+
 int
 main(void)
 {
-	const TTest *const tests[] = {
-		table_is_as_written, whole_life, exit_before_start_returns,
-		exit_waits_for_output, create_fails, create_fails_early,
-		create_twice, create_bad_ids, delete_while_creating,
-		containers_are_capped, delete_while_creating_twice,
-		wait_while_creating, delete_created, sub_killed_while_starting,
-		start_fails, sub_start_fails, sub_life, sub_with_own_pids,
-		sub_wait_unknown, kill_retries, kill_gone, kill_created,
-		checkpoint_ends_it, company, sub_ends_with_sandbox, kill_paused, pause_resume,
-		exit_ends_what_is_under_way, hung_kill_delays_nobody,
-		queue_is_capped, same_questions_share, unwanted_is_not_done,
-		waiters_are_capped_and_leave, delete_forces, delete_twice,
-		kill_beside_a_pause, unknown_status_is_255,
-	};
-	Suite *s = suite_create("state");
-	TCase *tc = tcase_create("state");
-	SRunner *sr;
-	size_t i;
-	int failed;
-
-	tcase_set_timeout(tc, 20);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("state", setup, teardown, add);
 }

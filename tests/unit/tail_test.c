@@ -19,6 +19,7 @@
 
 #include "base/loop.h"
 #include "io.h"
+#include "tests/suite.h"
 
 #define HANG_NS (60 * NS_PER_S)
 
@@ -447,29 +448,18 @@ START_TEST(drain_cut_short)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, nobody_comes, client_comes_back, terminal, no_inotify,
+	    writer_at_the_end, drain_cut_short);
+	tcase_add_loop_test(tc, reader_before_delete, 0, 3 * MOMENTS);
+	tcase_add_loop_test(tc, reader_at_delete, 0, 6);
+	tcase_add_loop_test(tc, late_writer, 0, 2);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("tail");
-	TCase *tc = tcase_create("late clients");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 150);
-	tcase_add_loop_test(tc, reader_before_delete, 0, 3 * MOMENTS);
-	tcase_add_loop_test(tc, reader_at_delete, 0, 6);
-	tcase_add_test(tc, nobody_comes);
-	tcase_add_test(tc, client_comes_back);
-	tcase_add_test(tc, terminal);
-	tcase_add_test(tc, no_inotify);
-	tcase_add_loop_test(tc, late_writer, 0, 2);
-	tcase_add_test(tc, writer_at_the_end);
-	tcase_add_test(tc, drain_cut_short);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("tail", setup, teardown, add);
 }

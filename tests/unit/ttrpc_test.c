@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "wire/pb.h"
 #include "wire/ttrpc.h"
+#include "tests/suite.h"
 
 static char path[64];
 static int fd;			/* the client's end */
@@ -781,38 +782,19 @@ START_TEST(half_requests)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, golden_requests, split_anywhere, many_in_one_write,
+	    half_requests, size_limit, stream_rules, bad_requests,
+	    error_suffix, out_of_order, deadlines, client_leaves,
+	    back_pressure, back_pressure_in_one_read,
+	    leaves_with_requests_kept, nothing_begins_after_the_end,
+	    too_many_calls, too_many_connections, asked_and_not_read);
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("ttrpc");
-	TCase *tc = tcase_create("ttrpc");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, golden_requests);
-	tcase_add_test(tc, split_anywhere);
-	tcase_add_test(tc, many_in_one_write);
-	tcase_add_test(tc, half_requests);
-	tcase_add_test(tc, size_limit);
-	tcase_add_test(tc, stream_rules);
-	tcase_add_test(tc, bad_requests);
-	tcase_add_test(tc, error_suffix);
-	tcase_add_test(tc, out_of_order);
-	tcase_add_test(tc, deadlines);
-	tcase_add_test(tc, client_leaves);
-	tcase_add_test(tc, back_pressure);
-	tcase_add_test(tc, back_pressure_in_one_read);
-	tcase_add_test(tc, leaves_with_requests_kept);
-	tcase_add_test(tc, nothing_begins_after_the_end);
-	tcase_add_test(tc, too_many_calls);
-	tcase_add_test(tc, too_many_connections);
-	tcase_add_test(tc, asked_and_not_read);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run("ttrpc", setup, teardown, add);
 }

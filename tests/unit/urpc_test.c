@@ -20,6 +20,7 @@
 #include "base/loop.h"
 #include "runsc.h"
 #include "gvisor/urpc.h"
+#include "tests/suite.h"
 
 #define OK(result) "{\"success\":true,\"err\":\"\",\"result\":" result "}"
 
@@ -724,34 +725,22 @@ START_TEST(start_arms)
 }
 END_TEST
 
-int
-main(void)
+static void
+add(TCase *tc)
 {
-	const TTest *const tests[] = {
-		requests, large_reply, wait_waits, address_abstract,
-		address_long, address_fallback, asked, refused, forced,
-		start_arms,
-	};
-	Suite *s = suite_create("urpc");
-	TCase *tc = tcase_create("urpc");
-	SRunner *sr;
-	size_t i;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 30);
+	suite_add(tc, requests, large_reply, wait_waits, address_abstract,
+	    address_long, address_fallback, asked, refused, forced,
+	    start_arms);
 	tcase_add_loop_test(tc, reply, 0,
 	    (int)(sizeof(replies) / sizeof(replies[0])));
 	tcase_add_loop_test(tc, address_path, 0, 3);
 	tcase_add_loop_test(tc, impostor, 0, 2);
 	tcase_add_loop_test(tc, bad_state, 0, 7);
 	tcase_add_loop_test(tc, falls_back, 0, 5);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+}
+
+int
+main(void)
+{
+	return suite_run("urpc", setup, teardown, add);
 }
