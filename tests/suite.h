@@ -21,6 +21,17 @@
 int suite_run(const char *name, void (*setup)(void), void (*teardown)(void),
 	void (*add)(TCase *tc));
 
+/*
+ * Wait until cond holds, for what cannot be read or polled; where it never does,
+ * the test hangs and fails.
+ */
+#define await(cond)							\
+	for (int looks_ = 0; !(cond); looks_++)				\
+		ck_assert_msg(suite_wait(looks_), "%s: does not come",	\
+		    #cond)
+/* A moment; false after HANG_MS of them. */
+int suite_wait(int looks);
+
 /* Add tests, each to be run once. */
 #define suite_add(tc, ...)						\
 	suite_add_all((tc), (const TTest *const[]){ __VA_ARGS__, NULL })

@@ -37,8 +37,11 @@ UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 # What several of them share, and who takes it.
 UNIT_SHARED = tests/suite.c tests/suite.h \
 	$(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
-IO_TESTS = io io_end io_terminal io_logger
-$(foreach t,$(IO_TESTS),$(eval UNIT_WITH_$t = tests/unit/ends.c))
+TURNS = tests/unit/turns.c
+$(foreach t,child console events runsc ttrpc urpc,\
+	$(eval UNIT_WITH_$t = $(TURNS)))
+$(foreach t,io io_end io_gather io_logger io_terminal tail,\
+	$(eval UNIT_WITH_$t = tests/unit/ends.c $(TURNS)))
 UNIT_WITH_state = tests/unit/stage.c tests/unit/played.c
 UNIT_WITH_state_exec = $(UNIT_WITH_state)
 UNIT_WITH_model = tests/unit/model_stage.c tests/unit/played.c

@@ -171,8 +171,7 @@ START_TEST(daemon_that_cannot_serve)
 	ck_assert_uint_eq(p.nout, 0);
 	ck_assert_msg(strstr(p.err, "the daemon has ended: ") != NULL, "%s",
 	    p.err);
-	while (count_processes())
-		usleep(1000);
+	processes_become(0);
 	setenv("TTRPC_ADDRESS", events_path, 1);
 	call_verb(&p, bundle, "c1", "-debug=false", "start");
 	ck_assert_msg(p.status == 0, "%s", p.err);
@@ -210,8 +209,7 @@ START_TEST(nobody_takes_the_address)
 	close(ends[1]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-	while (count_processes())
-		usleep(1000);
+	processes_become(0);
 	pid = fork();
 	if (pid == 0) {
 		signal(SIGCHLD, SIG_IGN);
@@ -304,8 +302,7 @@ START_TEST(starts_at_once)
 		ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
 		client_close(c);
 		c = NULL;
-		while (count_shims())
-			usleep(1000);
+		await(count_shims() == 0);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 	}
@@ -333,8 +330,7 @@ START_TEST(nothing_after_the_end)
 		ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
 	else
 		ck_assert_int_eq(kill(pid, SIGTERM), 0);
-	while (access(address, F_OK) == 0)
-		usleep(1000);
+	await(access(address, F_OK) < 0);
 	ck_assert_int_ne(task_create(other, &a, NULL), 0);
 	if (!client_hung_up(other))
 		ck_assert_msg(strstr(client_error, "shutting down") != NULL,
@@ -370,10 +366,7 @@ START_TEST(closed_streams)
 		    in_dir("ctd.sock"), "-socket", at, (char *)NULL);
 		_exit(127);
 	}
-	for (i = 0; !(c = client_connect(at)); i++) {
-		ck_assert_int_lt(i, 2000);
-		usleep(10000);
-	}
+	await((c = client_connect(at)) != NULL);
 	for (i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, i);
 		n = readlink(path, to, sizeof(to) - 1);

@@ -69,8 +69,7 @@ exec_is_refused(unsigned before)
 	    client_error);
 	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
 	/* Nor does it live on inside. */
-	while (count_processes() > before)
-		usleep(1000);
+	processes_become(before);
 }
 
 /* 13.2: what is in a create's pid file is a number of digits, and the pid of a
@@ -128,15 +127,11 @@ start_exec(const char *container, const char *id, int code)
 
 /* What is in the container becomes that number of processes. */
 static void
-processes_become(const char *id, unsigned want)
+pids_become(const char *id, unsigned want)
 {
 	struct task_reply t;
 
-	do {
-		ck_assert_int_eq(task_pids(c, id, &t), 0);
-		if (t.npids != want)
-			usleep(1000);
-	} while (t.npids != want);
+	await(task_pids(c, id, &t) == 0 && t.npids == want);
 }
 
 /*
@@ -155,10 +150,10 @@ START_TEST(exec_killed_in_start)
 	start_exec("c1", "bad", 1);
 	ck_assert_int_eq(task_state(c, "c1", "bad", &t), 0);
 	ck_assert_uint_eq(t.status, STOPPED);
-	processes_become("c1", 2);
+	pids_become("c1", 2);
 	faults("");
 	start_exec("c1", "after", 0);
-	processes_become("c1", 3);
+	pids_become("c1", 3);
 	ck_assert_int_eq(task_state(c, "c1", "good", &t), 0);
 	ck_assert_uint_eq(t.status, RUNNING);
 	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
@@ -186,12 +181,12 @@ START_TEST(exec_killed_in_start_of_a_pod)
 	ck_assert_int_eq(task_start(c, "k", "", NULL), 0);
 	faults("detached:die#1");
 	start_exec("k", "bad", 1);
-	processes_become("k", 1);
+	pids_become("k", 1);
 	ck_assert_int_eq(task_state(c, "k", "", &t), 0);
 	ck_assert_uint_eq(t.status, RUNNING);
 	faults("");
 	start_exec("k", "good", 0);
-	processes_become("k", 2);
+	pids_become("k", 2);
 	remove_container("k");
 	remove_container("pod");
 	shut_down();
@@ -205,6 +200,7 @@ START_TEST(exec_killed_beside_another)
 	struct task_reply t;
 	uint8_t buf[64];
 	struct reply *r = malloc(sizeof(*r));
+	unsigned files;
 	uint32_t slow;
 
 	ck_assert(r != NULL);
@@ -212,17 +208,17 @@ START_TEST(exec_killed_beside_another)
 	ck_assert_int_eq(task_exec(c, "c1", "slow", PROCESS("\"hang\""), "",
 	    "", "", false), 0);
 	faults("detached:delay=1000#1");
+	files = entries(dir);
 	memcpy(buf, "\x0a\x02" "c1" "\x12\x04" "slow", 10);
 	slow = client_send(c, "Start", buf, 10);
-	while (calls_of("--detach") < 1)
-		usleep(1000);
-	usleep(100000);
+	/* The rule has been obeyed: it leaves a file then. */
+	await(entries(dir) > files);
 	faults("detached:die#1");
 	start_exec("c1", "bad", 1);
 	ck_assert(client_recv(c, slow, r, CLIENT_WAIT_MS));
 	ck_assert_msg(r->code == 0, "%s", r->msg);
 	free(r);
-	processes_become("c1", 2);
+	pids_become("c1", 2);
 	ck_assert_int_eq(task_state(c, "c1", "slow", &t), 0);
 	ck_assert_uint_eq(t.status, RUNNING);
 	faults("");
@@ -251,9 +247,7 @@ START_TEST(sub_created_while_sandbox_dies)
 	faults("create@k:late=2000");
 	killer = fork();
 	if (killer == 0) {
-		while (calls_of(" create ") < 2)
-			usleep(1000);
-		usleep(500000);
+		await(access(in_dir("root/ns/pod/k_sandbox:pod.state"), F_OK) == 0);
 		_exit(kill((pid_t)t.pid, SIGKILL) != 0);
 	}
 	ck_assert_msg(task_create(c, &a, NULL) == 0, "%s", client_error);

@@ -59,17 +59,11 @@ spawn_va(int in, int out_fd, int err_fd, va_list ap)
 int
 status_of(pid_t pid)
 {
-	int i, status;
+	int status;
 
-	for (i = 0; i < HANG_MS / 10; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) :
-			    1000 + WTERMSIG(status);
-		sleep_ms(10);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return -1;
+	await(waitpid(pid, &status, WNOHANG) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+	    1000 + WTERMSIG(status);
 }
 
 void
@@ -134,31 +128,14 @@ shell(const char *fmt, ...)
 void
 becomes(const char *id, const char *status)
 {
-	int i;
-
-	for (i = 0; i < HANG_MS / 20; i++) {
-		if (shell("$ctl state %s 2>&1 | grep -q 'status: %s'", id,
-		    status) == 0)
-			return;
-		sleep_ms(20);
-	}
-	ck_abort_msg("%s does not become %s", id, status);
+	await(shell("$ctl state %s 2>&1 | grep -q 'status: %s'", id, status)
+	    == 0);
 }
 
 void
 nothing_left(void)
 {
-	int i;
-
-	for (i = 0; i < HANG_MS / 10; i++) {
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		if (find_processes(dir, 0) == 0 && entries(in_dir("s")) == 0)
-			break;
-		sleep_ms(10);
-	}
-	ck_assert_int_eq(find_processes(dir, 0), 0);
-	ck_assert_int_eq(entries(in_dir("s")), 0);
+	await(find_processes(dir, 0) == 0 && entries(in_dir("s")) == 0);
 	ck_assert_int_eq(entries(in_dir("tmp")), 0);
 }
 

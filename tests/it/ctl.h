@@ -25,7 +25,7 @@ extern char out[1 << 20], err[1 << 16];		/* of the last run() */
  * with its standard input from a file of this text, NULL: empty. */
 pid_t spawn_va(int in, int out_fd, int err_fd, va_list ap);
 pid_t spawn(const char *input, ...);
-/* The exit status, 1000 and the signal, or -1 for one that hangs. */
+/* The exit status, or 1000 and the signal. */
 int status_of(pid_t pid);
 /* The same, and what it printed is in out and err. */
 int finish(pid_t pid);

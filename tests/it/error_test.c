@@ -69,7 +69,6 @@ END_TEST
  * so, and neither its Create nor the verb takes the first along. */
 START_TEST(create_in_a_bundle_in_use)
 {
-	struct task_reply t;
 	char out[256];
 	size_t n;
 	struct create_args a = { .id = "c2", .in = "", .err = "",
@@ -82,9 +81,10 @@ START_TEST(create_in_a_bundle_in_use)
 	ck_assert_ptr_nonnull(strstr(client_error, "that of container c1"));
 	ck_assert_int_eq(run_verb(in_dir("b/c1"), "c2", "delete", out,
 	    sizeof(out), &n), 0);
-	sleep_ms(100);
-	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
-	ck_assert_uint_eq(t.status, RUNNING);
+	/* It runs, and would not if it had been killed. */
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:3\""), "", "",
+	    "", false), 0);
+	ck_assert_int_eq(task_start(c, "c1", "e1", NULL), 0);
 	remove_container("c1");
 	shut_down();
 }
@@ -142,7 +142,7 @@ START_TEST(hung_kill_delays_nobody)
 	run("c2", "\"hang\"");
 	faults("kill@c1:hang");
 	k = task_kill_send(c, "c1", "", SIGTERM, false);
-	sleep_ms(100);
+	await(calls_of(" kill ") > 0);
 	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
 	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"exit:2\""), "",
 	    "", "", false), 0);
@@ -236,9 +236,9 @@ START_TEST(events_wait_for_containerd)
 	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
 	ck_assert_uint_eq(t.exit_status, 8);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
-	sleep_ms(300);
+	/* It has tried by now. */
 	sink_open(events_path);
-	ck_assert(sink_wait("TaskDelete", 8000));
+	ck_assert(sink_wait("TaskDelete", HANG_MS));
 	ck_assert_str_eq(sink_text(), "TaskExit c1 8;TaskDelete c1;");
 	shut_down();
 }

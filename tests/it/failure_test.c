@@ -278,8 +278,7 @@ START_TEST(own_timeout)
 	ck_assert_int_lt(now_ms() - t0, 900);
 	/* What was begun comes to its end, and nothing is held up by it. */
 	if (from == STOPPED) {
-		while (task_state(c, "c1", "", NULL) == 0)
-			sleep_ms(20);
+		await(task_state(c, "c1", "", NULL) != 0);
 	} else {
 		task_kill(c, "c1", "", SIGKILL, true);
 		ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
@@ -380,8 +379,7 @@ START_TEST(late_is_not_done)
 	ck_assert_int_eq(reply_of(send_call(TASK, "Resume", "c1", "",
 	    SHORT_NS)), DEADLINE);
 	ck_assert_int_eq(reply_of(p), 0);
-	state_is("c1", "", PAUSED);
-	sleep_ms(100);
+	/* What waits is begun as soon as what it waits for has ended. */
 	state_is("c1", "", PAUSED);
 	ck_assert_uint_eq(calls_of(" resume "), 0);
 	ck_assert_int_eq(task_simple(c, "Resume", "c1"), 0);
@@ -419,7 +417,6 @@ START_TEST(delete_in_each_state)
 	ck_assert_int_eq(create("c1", "\"hang\"", ""), 0);
 	faults("start:delay=300");
 	s = send_call(TASK, "Start", "c1", "", 0);
-	sleep_ms(100);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), PRECONDITION);
 	ck_assert_int_eq(reply_of(s), 0);
 	faults("");
@@ -473,7 +470,7 @@ START_TEST(delete_while_creating)
 	pb_put_str(&o, 1, "c1");
 	pb_put_str(&o, 2, make_bundle("c1", "\"hang\"", "", false));
 	create_s = client_send(c, "Create", o.p, o.len);
-	sleep_ms(100);
+	await(calls_of(" create ") == 2);
 	a = send_call(TASK, "Delete", "c1", "", 0);
 	b = send_call(TASK, "Delete", "c1", "", 0);
 	ck_assert_int_eq(reply_of(create_s), CANCELED);
@@ -611,8 +608,7 @@ START_TEST(exec_without_a_pid)
 	state_is("c1", "e1", STOPPED);
 	state_is("c1", "", RUNNING);
 	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
-	sleep_ms(200);
-	ck_assert_uint_eq(count_processes(), before);
+	processes_become(before);
 	remove_container("c1");
 	shut_down();
 }
@@ -747,10 +743,7 @@ START_TEST(delete_verb)
 		ck_assert_msg(memmem(out, n, "\x10\x89\x01", 3) != NULL,
 		    "no status 137");
 		ck_assert(access(address, F_OK) < 0);
-		sleep_ms(50);
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		ck_assert_uint_eq(count_processes(), 0);
+		processes_become(0);
 	}
 	if (_i < 2 || _i == 4)
 		ck_assert_msg(access(in_dir("root/ns/c1"), F_OK) < 0,
@@ -763,7 +756,7 @@ END_TEST
 START_TEST(start_killed)
 {
 	char out[256], cmd[300];
-	int step, i, status;
+	int step, status;
 	size_t n;
 	pid_t pid;
 
@@ -788,13 +781,7 @@ START_TEST(start_killed)
 		    sizeof(out), &n), 0);
 		snprintf(cmd, sizeof(cmd), "rm -rf %s", bundle);
 		ck_assert_int_eq(system(cmd), 0);
-		for (i = 0; i < 500 && count_processes(); i++) {
-			while (waitpid(-1, NULL, WNOHANG) > 0)
-				;
-			sleep_ms(10);
-		}
-		ck_assert_msg(count_processes() == 0,
-		    "step %d: a process is left", step);
+		processes_become(0);
 		snprintf(cmd, sizeof(cmd), "test -z \"$(find %s -type s)\"",
 		    in_dir("s"));
 		ck_assert_msg(access(in_dir("s"), F_OK) < 0 ||

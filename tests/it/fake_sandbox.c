@@ -708,12 +708,9 @@ fake_word(const char *op, const char *arg)
 		print_size();
 	} else if (strcmp(op, "tty") == 0) {
 		dprintf(1, "%s\n", isatty(0) ? "tty" : "not a tty");
-	} else if (strcmp(op, "size") == 0) {
-		print_size();
 	} else if (strcmp(op, "on-winch") == 0) {
 		sigemptyset(&set);
 		sigaddset(&set, SIGWINCH);
-		sigprocmask(SIG_BLOCK, &set, NULL);
 		sigwait(&set, &sig);
 		print_size();
 	} else if (strcmp(op, "touch") == 0) {
@@ -730,8 +727,13 @@ fake_word(const char *op, const char *arg)
 void
 fake_main(int argc, char **argv)
 {
+	sigset_t set;
 	int i;
 
+	/* One that comes before its word waits for that. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (i = 1; i < argc; i++) {
 		char *op = strdup(argv[i]), *arg = strchr(op, ':');
 

@@ -175,10 +175,10 @@ count_fds(int pid)
 	return n;
 }
 
-/* Children of a process; sig, if any, for those that are runsc commands at
- * work.  Sandboxes, gofers and execs have other names. */
+/* Children of a process, or those that are runsc commands at work: sandboxes,
+ * gofers and execs have other names. */
 static unsigned
-children_of(int pid, int sig)
+children_of(int pid, bool commands, int sig)
 {
 	char path[64], text[4096], cmdline[64], *word, *rest = text;
 	unsigned n = 0;
@@ -190,14 +190,17 @@ children_of(int pid, int sig)
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
 	while ((word = strtok_r(rest, " ", &rest))) {
-		n++;
 		snprintf(path, sizeof(path), "/proc/%s/cmdline", word);
-		f = sig ? fopen(path, "r") : NULL;
-		if (!f)
+		f = fopen(path, "r");
+		if (commands && f)
+			cmdline[fread(cmdline, 1, sizeof(cmdline) - 1, f)] =
+			    '\0';
+		if (f)
+			fclose(f);
+		if (commands && (!f || strcmp(cmdline, "runsc") != 0))
 			continue;
-		cmdline[fread(cmdline, 1, sizeof(cmdline) - 1, f)] = '\0';
-		fclose(f);
-		if (strcmp(cmdline, "runsc") == 0)
+		n++;
+		if (sig)
 			kill(atoi(word), sig);
 	}
 	return n;
@@ -206,13 +209,19 @@ children_of(int pid, int sig)
 unsigned
 count_children(int pid)
 {
-	return children_of(pid, 0);
+	return children_of(pid, false, 0);
+}
+
+unsigned
+count_commands(int pid)
+{
+	return children_of(pid, true, 0);
 }
 
 void
 kill_commands(int pid)
 {
-	children_of(pid, SIGKILL);
+	children_of(pid, true, SIGKILL);
 }
 
 unsigned
@@ -221,30 +230,38 @@ count_processes(void)
 	return find_processes(dir, 0);
 }
 
-/* What ends a moment after its container's Delete: wait for that number. */
-bool
-fds_become(int pid, unsigned want)
+void
+processes_become(unsigned want)
 {
-	int i;
+	/* What has ended is no process, whoever should take it. */
+	await(count_processes() == want);
+}
 
-	for (i = 0; i < 100 && count_fds(pid) != want; i++)
-		sleep_ms(10);
-	return count_fds(pid) == want;
+size_t
+read_to_end(int fd, char *text, size_t cap)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	size_t n = 0;
+	ssize_t r;
+
+	do {
+		ck_assert_msg(poll(&p, 1, HANG_MS) == 1, "after %zu bytes: "
+		    "neither more nor the end", n);
+		r = read(fd, text + n, cap - 1 - n);
+		n += r > 0 ? (size_t)r : 0;
+	} while (r > 0 && n + 1 < cap);
+	text[n] = '\0';
+	return n;
 }
 
 /* The daemon ends by itself, well, and leaves nothing. */
 void
 daemon_leaves(int pid)
 {
-	int i, status = -1;
+	int status = -1;
 
 	/* It is our orphan, since we are the subreaper. */
-	for (i = 0; i < 500; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			break;
-		sleep_ms(10);
-	}
-	ck_assert_msg(i < 500, "the daemon did not leave");
+	await(waitpid(pid, &status, WNOHANG) == pid);
 	/* A sanitizer's complaint ends it with another. */
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
 	    "the daemon ended with %#x", status);

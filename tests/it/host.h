@@ -55,11 +55,14 @@ void daemon_leaves(int pid);
 
 int daemon_pid(void);
 unsigned count_fds(int pid);
-/* What ends a moment after its container's Delete: wait for that number. */
-bool fds_become(int pid, unsigned want);
 unsigned count_children(int pid);
-/* SIGKILL for its children that are runsc commands at work. */
+/* Its children that are runsc commands at work; with SIGKILL for them. */
+unsigned count_commands(int pid);
 void kill_commands(int pid);
+/* All that the test has started; wait until they are so many. */
 unsigned count_processes(void);
+void processes_become(unsigned want);
+/* What a descriptor has until its end, which is waited for; a NUL behind it. */
+size_t read_to_end(int fd, char *text, size_t cap);
 
 #endif

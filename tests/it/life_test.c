@@ -4,7 +4,6 @@
  * the shim, with the real binary against the fake runsc.
  */
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,14 +71,12 @@ START_TEST(true_a_thousand_times)
 		ck_assert_uint_eq(t.exit_status, want);
 		if (i == 20) {
 			pid = daemon_pid();
-			sleep_ms(300);
 			fds = count_fds(pid);
 		}
 		if (i % 100 == 0)
 			sink_clear();
 	}
-	ck_assert_msg(fds_become(pid, fds), "%u descriptors, not %u",
-	    count_fds(pid), fds);
+	await(count_fds(pid) <= fds);
 	ck_assert_uint_eq(count_processes(), 1);	/* the daemon */
 	shut_down();
 }
@@ -140,11 +137,9 @@ START_TEST(output)
 	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
 	fd = open(out, O_RDONLY | O_NONBLOCK);
 	ck_assert_int_ge(fd, 0);
-	sleep_ms(50);
-	ck_assert_int_eq(read(fd, text, sizeof(text)), 6);
-	ck_assert_int_eq(memcmp(text, "hello\n", 6), 0);
 	/* And its end, before Delete. */
-	ck_assert_int_eq(read(fd, text, sizeof(text)), 0);
+	read_to_end(fd, text, sizeof(text));
+	ck_assert_str_eq(text, "hello\n");
 	close(fd);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
 	shut_down();
@@ -187,8 +182,7 @@ START_TEST(terminal)
 	struct create_args a = { .id = "c1", .in = "", .err = "",
 		.terminal = true, .config_path = toml };
 	char text[256];
-	int r, i;
-	ssize_t n = 0;
+	int r;
 
 	a.out = in_dir("out");
 	ck_assert_int_eq(mkfifo(a.out, 0600), 0);
@@ -198,18 +192,12 @@ START_TEST(terminal)
 	start_shim("c1", a.bundle);
 	ck_assert_msg(task_create(c, &a, NULL) == 0, "%s", client_error);
 	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
-	sleep_ms(200);
+	await(read(r, text, 5) == 5);
+	ck_assert_int_eq(memcmp(text, "tty\r\n", 5), 0);
 	ck_assert_int_eq(task_resize(c, "c1", "", 99, 33), 0);
 	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
-	for (i = 0; i < 50 && n < 14; i++) {
-		ssize_t k = read(r, text + n, sizeof(text) - 1 - (size_t)n);
-
-		n += k > 0 ? k : 0;
-		if (k <= 0)
-			sleep_ms(10);
-	}
-	text[n] = '\0';
-	ck_assert_str_eq(text, "tty\r\n33 99\r\n");
+	read_to_end(r, text, sizeof(text));
+	ck_assert_str_eq(text, "33 99\r\n");
 	close(r);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
 	shut_down();
@@ -241,7 +229,6 @@ START_TEST(checkpoint_restore)
 		.checkpoint = in_dir("image"),
 	};
 	struct task_reply t;
-	int i;
 
 	run("c1", "\"hang\"");
 	/* On, then to its end. */
@@ -265,8 +252,7 @@ START_TEST(checkpoint_restore)
 	ck_assert_uint_gt(t.pid, 0);
 	ck_assert_uint_eq(calls_of(" create "), 1);
 	ck_assert_uint_eq(calls_of(" restore "), 1);
-	for (i = 0; i < 500 && !read_text(a.out)[0]; i++)
-		sleep_ms(10);
+	await(read_text(a.out)[0]);
 	ck_assert_str_eq(read_text(a.out), "again\n");
 	remove_container("c2");
 	shut_down();
@@ -505,34 +491,27 @@ END_TEST
  * started, which would go on unseen and take other files for its own. */
 START_TEST(exec_cut_short)
 {
-	char process[256];
 	struct pb_out o;
 	struct reply r;
 	uint32_t stream;
 	unsigned before;
-	int pid;
 
 	run("c1", "\"hang\"");
 	before = count_processes();
-	pid = daemon_pid();
-	faults("detached:delay=500");
-	snprintf(process, sizeof(process), PROCESS("\"touch:%s\""),
-	    in_dir("ran"));
-	ck_assert_int_eq(task_exec(c, "c1", "e1", process, "", "", "", false),
-	    0);
+	faults("detached:hang");
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"hang\""), "", "",
+	    "", false), 0);
 	pb_out_init(&o, NULL, 0);
 	pb_put_str(&o, 1, "c1");
 	pb_put_str(&o, 2, "e1");
 	stream = client_send(c, "Start", o.p, o.len);
 	pb_out_free(&o);
 	/* The first waits for the second, which hesitates. */
-	sleep_ms(250);
-	kill_commands(pid);
+	processes_become(before + 2);
+	kill_commands(daemon_pid());
 	ck_assert(client_recv(c, stream, &r, CLIENT_WAIT_MS));
 	ck_assert_int_ne(r.code, 0);
-	sleep_ms(700);
-	ck_assert(access(in_dir("ran"), F_OK) < 0);
-	ck_assert_uint_eq(count_processes(), before);
+	processes_become(before);
 	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
 	remove_container("c1");
 	shut_down();
@@ -542,7 +521,7 @@ END_TEST
 START_TEST(many_execs_cost_nothing)
 {
 	struct task_reply t;
-	unsigned fds = 0, i, entries = 0;
+	unsigned fds = 0, i, files = 0;
 	char id[16];
 	int pid;
 
@@ -557,27 +536,12 @@ START_TEST(many_execs_cost_nothing)
 		ck_assert_uint_eq(t.exit_status, 1);
 		ck_assert_int_eq(task_delete(c, "c1", id, NULL), 0);
 		if (i == 10) {
-			struct dirent *e;
-			DIR *d = opendir(in_dir("b/c1"));
-
-			sleep_ms(300);
 			fds = count_fds(pid);
-			while ((e = readdir(d)))
-				entries++;
-			closedir(d);
+			files = entries(in_dir("b/c1"));
 		}
 	}
-	ck_assert_msg(fds_become(pid, fds), "%u descriptors, not %u",
-	    count_fds(pid), fds);
-	{
-		struct dirent *e;
-		DIR *d = opendir(in_dir("b/c1"));
-
-		while ((e = readdir(d)))
-			entries--;
-		closedir(d);
-	}
-	ck_assert_uint_eq(entries, 0);
+	await(count_fds(pid) <= fds);
+	ck_assert_uint_eq(entries(in_dir("b/c1")), files);
 	remove_container("c1");
 	shut_down();
 }

@@ -15,7 +15,6 @@
 #include "host.h"
 #include "wire/pb.h"
 
-#define HANG_MS 60000
 
 static char uri[256];
 
@@ -126,11 +125,7 @@ never_ready(void)
 static void
 wait_started(void)
 {
-	int i;
-
-	for (i = 0; i < HANG_MS / 10 && access(in_dir("started"), F_OK); i++)
-		sleep_ms(10);
-	ck_assert_int_eq(access(in_dir("started"), F_OK), 0);
+	await(access(in_dir("started"), F_OK) == 0);
 }
 
 /* 13.22: while Create waits, a Delete of the container ends it. */
@@ -181,7 +176,6 @@ START_TEST(reader_is_a_child)
 {
 	char script[512];
 	struct stat st = { 0 };
-	int i;
 
 	snprintf(script, sizeof(script), "exec 5>&-; out=${0%%/*}/got\n"
 	    "(exec cat <&3 >$out) &\nexit 0");
@@ -190,10 +184,7 @@ START_TEST(reader_is_a_child)
 	    client_error);
 	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
 	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
-	for (i = 0; i < HANG_MS / 10 && st.st_size < 100000; i++) {
-		sleep_ms(10);
-		stat(in_dir("got"), &st);
-	}
+	await(stat(in_dir("got"), &st) == 0 && st.st_size >= 100000);
 	ck_assert_int_eq(st.st_size, 100000);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
 	shut_down();
@@ -211,7 +202,6 @@ START_TEST(end_of_a_logger)
 	};
 	bool told = false;
 	char *text;
-	int i;
 
 	make_logger("binary", scripts[_i]);
 	make_bundle("c1", "\"fill:100000\"", "", false);
@@ -220,8 +210,7 @@ START_TEST(end_of_a_logger)
 	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
 	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
 	/* It is reaped, whenever that is. */
-	for (i = 0; i < HANG_MS / 10 && count_children(daemon_pid()) > 0; i++)
-		sleep_ms(10);
+	await(count_children(daemon_pid()) == 0);
 	text = read_text(in_dir("b/c1/log"));
 	told = strstr(text, "logging binary") != NULL;
 	ck_assert_msg(told == (_i == 1), "%s", text);

@@ -169,7 +169,8 @@ START_TEST(sandbox_service)
 	    PRECONDITION);
 	ck_assert_uint_eq(calls_of("events"), 0);
 	waiting = sandbox_send("WaitSandbox", "s1", NULL);
-	ck_assert(!client_recv(c, waiting, &r, 200));
+	ck_assert_int_eq(sandbox_call("PingSandbox", "s1", NULL, NULL), 0);
+	ck_assert(!client_recv(c, waiting, &r, 0));
 	ck_assert_int_eq(sandbox_call("StopSandbox", "s1", NULL, NULL), 0);
 	ck_assert(client_recv(c, waiting, &r, CLIENT_WAIT_MS));
 	pb_in_init(&in, r.payload, r.n);
@@ -218,6 +219,21 @@ START_TEST(sandbox_shutdown)
 }
 END_TEST
 
+/* SIGTERM is blocked, and the process sleeps. */
+static bool
+waits_for_signals(pid_t pid)
+{
+	unsigned long long blocked;
+	char path[32];
+	const char *text, *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	text = read_text(path);
+	p = strstr(text, "SigBlk:");
+	return p && sscanf(p, "SigBlk: %llx", &blocked) == 1 &&
+	    blocked >> (SIGTERM - 1) & 1 && strstr(text, "State:\tS");
+}
+
 /* What runs in the sandbox: this binary by another name. */
 START_TEST(sandbox_process)
 {
@@ -233,8 +249,7 @@ START_TEST(sandbox_process)
 			execl(name, name, (char *)NULL);
 			_exit(127);
 		}
-		sleep_ms(300);
-		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+		await(waits_for_signals(pid));
 		kill(pid, signals_[i]);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);

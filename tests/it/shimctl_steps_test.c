@@ -65,13 +65,7 @@ START_TEST(terminal)
 	ck_assert_int_eq(tcgetattr(slave, &before), 0);
 	pid = spawn_tty(slave, "run", "-t", bundle, "c1", (char *)NULL);
 	expect(master, text, sizeof(text), "tty");
-	for (i = 0; i < HANG_MS / 10; i++) {
-		tcgetattr(slave, &t);
-		if (!(t.c_lflag & (ICANON | ECHO)))
-			break;
-		sleep_ms(10);
-	}
-	ck_assert(!(t.c_lflag & (ICANON | ECHO)));
+	await(tcgetattr(slave, &t) == 0 && !(t.c_lflag & (ICANON | ECHO)));
 	/* Its first size may have come before the process looks for one, and
 	 * one that is not new is no signal to it. */
 	for (i = 0; i < 100 && !says(text, " 70") && !says(text, " 99"); i++) {
@@ -342,21 +336,17 @@ END_TEST
 START_TEST(events)
 {
 	pid_t pid;
-	int i;
 
 	/* One that was killed has left its socket behind. */
 	pid = spawn(NULL, "events", in_dir("ev"), (char *)NULL);
-	for (i = 0; i < 500 && access(in_dir("ev"), F_OK) < 0; i++)
-		sleep_ms(10);
+	await(access(in_dir("ev"), F_OK) == 0);
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(status_of(pid), 1000 + SIGKILL);
 	ck_assert_int_eq(access(in_dir("ev"), F_OK), 0);
 	pid = spawn(NULL, "events", in_dir("ev"), (char *)NULL);
-	for (i = 0; i < 500 && shell("$ctl --timeout 1 --address %s state x "
-	    "2>&1 | grep -q refused", in_dir("ev")) == 0; i++)
-		sleep_ms(10);
-	for (i = 0; i < 500 && access(in_dir("ev"), F_OK) < 0; i++)
-		sleep_ms(10);
+	await(shell("$ctl --timeout 1 --address %s state x 2>&1 | grep -q "
+	    "refused", in_dir("ev")) != 0);
+	await(access(in_dir("ev"), F_OK) == 0);
 	setenv("TTRPC_ADDRESS", in_dir("ev"), 1);
 	rename(in_dir("out"), in_dir("out.ev"));
 	start_container("c1", "\"hang\"");
@@ -365,8 +355,7 @@ START_TEST(events)
 	remove_container("c1");
 	unsetenv("TTRPC_ADDRESS");
 	/* The shim leaves when it has told its last. */
-	for (i = 0; i < 500 && entries(in_dir("s")); i++)
-		sleep_ms(10);
+	await(entries(in_dir("s")) == 0);
 	kill(pid, SIGTERM);
 	ck_assert_int_eq(status_of(pid), 0);
 	ck_assert_int_lt(access(in_dir("ev"), F_OK), 0);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,6 @@
 #include "client.h"
 #include "host.h"
 
-#define HANG_MS 60000
 #define EXECS 400
 
 static void
@@ -64,11 +64,9 @@ late_reader(const char *path)
 static void
 has_read(pid_t pid, int n)
 {
-	int status = 0, i;
+	int status = 0;
 
-	for (i = 0; i < HANG_MS / 10 && waitpid(pid, &status, WNOHANG) == 0;
-	    i++)
-		sleep_ms(10);
+	await(waitpid(pid, &status, WNOHANG) == pid);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == n,
 	    "the client ended with %#x", status);
 }
@@ -138,13 +136,22 @@ START_TEST(many_execs)
 		unlink(in_dir("%s", name));
 		sink_clear();
 	}
-	ck_assert(fds_become(daemon_pid(), fds));
+	await(count_fds(daemon_pid()) <= fds);
 	remove_container("c1");
 	shut_down();
 }
 END_TEST
 
 /* -- clients that do not read ---------------------------------------------- */
+
+/* A FIFO that takes no more. */
+static bool
+is_full(int fd)
+{
+	int size = fcntl(fd, F_GETPIPE_SZ), n;
+
+	return ioctl(fd, FIONREAD, &n) == 0 && n >= size;
+}
 
 /*
  * 13.4: two containers end, the first with a client of its own that reads
@@ -166,7 +173,7 @@ START_TEST(stalled_client_of_an_exec)
 	ck_assert_int_eq(create("c2", "\"fill:1000000\",\"hang\"",
 	    in_dir("o2")), 0);
 	ck_assert_int_eq(task_start(c, "c2", "", NULL), 0);
-	sleep_ms(300);		/* much has been written by then */
+	await(is_full(r1) && is_full(r2));
 	ck_assert_int_eq(task_kill(c, "c2", "", SIGKILL, true), 0);
 	ck_assert_int_eq(task_kill(c, "c1", "", SIGKILL, true), 0);
 	ck_assert(sink_wait("TaskExit c1 137", HANG_MS));
@@ -179,20 +186,9 @@ START_TEST(stalled_client_of_an_exec)
 	    text);
 	/* What it has written still comes. */
 	if (!_i) {
-		char buf[4096];
-		size_t n = 0;
-		ssize_t r;
-		int i = 0;
+		static char buf[80000];
 
-		while ((r = read(r1, buf, sizeof(buf))) != 0 &&
-		    i < HANG_MS) {
-			n += r > 0 ? (size_t)r : 0;
-			if (r < 0) {
-				sleep_ms(1);
-				i++;
-			}
-		}
-		ck_assert_uint_eq(n, 70000);
+		ck_assert_uint_eq(read_to_end(r1, buf, sizeof(buf)), 70000);
 	}
 	ck_assert_int_eq(task_delete(c, "c1", "e", NULL), 0);
 	remove_container("c1");
@@ -224,8 +220,7 @@ START_TEST(short_lines)
 	    in_dir("o2")), 0);
 	ck_assert_int_eq(task_start(c, "c2", "", NULL), 0);
 	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
-	/* The 320 ms of c1, and then some less than the 5 s of c2. */
-	sleep_ms(300);
+	await(is_full(r2));
 	ck_assert_int_eq(task_kill(c, "c2", "", SIGKILL, true), 0);
 	ck_assert(sink_wait("TaskExit c1 2", HANG_MS));
 	ck_assert(sink_wait("TaskExit c2 137", HANG_MS));

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "wire/pb.h"
+#include "base/deadline.h"
 #include "client.h"
 #include "host.h"
 
@@ -221,10 +222,7 @@ START_TEST(delete_verb)
 		}
 		ck_assert_msg(i + 2 < n, "no status 137");
 		ck_assert(access(address, F_OK) < 0);
-		sleep_ms(50);
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		ck_assert_uint_eq(count_processes(), 0);
+		processes_become(0);
 	}
 	ck_assert_msg(access(in_dir("root/ns/c1"), F_OK) < 0,
 	    "runsc's state is left");
@@ -269,7 +267,8 @@ START_TEST(given_up)
 	pid = daemon_pid();
 	client_close(c);
 	c = NULL;
-	sleep_ms(2500);
+	/* Longer than it takes to look whether somebody wants it still. */
+	sleep_ms(1000 + (int)(UNWANTED_LOOK_NS / NS_PER_MS));
 	ck_assert_int_eq(kill(pid, 0), 0);
 	ck_assert_int_eq(run_verb(in_dir("b/c1"), "c1", "delete", out,
 	    sizeof(out), &n), 0);
@@ -283,7 +282,7 @@ START_TEST(signals)
 	char *log = in_dir("b/c1/log");
 	char *text;
 	struct pb_out o;
-	int pid, status, i, fd;
+	int pid, status, fd;
 
 	make_bundle("c1", "\"hang\"", "", false);
 	write_text(log, "");
@@ -303,11 +302,13 @@ START_TEST(signals)
 	client_send(c, "Pause", o.p, o.len);
 	client_send(c, "Resume", o.p, o.len);
 	pb_out_free(&o);
-	sleep_ms(100);
-	kill(pid, SIGUSR1);
-	ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
-	sleep_ms(50);
-	text = read_text(log);
+	await(calls_of(" kill ") > 0 && calls_of(" pause ") > 0);
+	/* Until the FIFO is full, too. */
+	do {
+		kill(pid, SIGUSR1);
+		ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
+		text = read_text(log);
+	} while (!strstr(text, "its reader takes no more"));
 	ck_assert(strstr(text, "dump: version") != NULL);
 	ck_assert(strstr(text, "events ") != NULL);
 	ck_assert(strstr(text, "log lines dropped 0") != NULL);
@@ -320,9 +321,7 @@ START_TEST(signals)
 	ck_assert(strstr(text, "dump: c1 e1: stdout: ") != NULL);
 	ck_assert(strstr(text, "0 dropped, its reader takes no more") != NULL);
 	kill(pid, SIGTERM);
-	for (i = 0; i < 500 && waitpid(pid, &status, WNOHANG) != pid; i++)
-		sleep_ms(10);
-	ck_assert_int_lt(i, 500);
+	await(waitpid(pid, &status, WNOHANG) == pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	ck_assert(access(address, F_OK) < 0);
 	close(fd);

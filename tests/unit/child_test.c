@@ -13,7 +13,7 @@
 
 #include "base/child.h"
 #include "base/loop.h"
-#include "tests/suite.h"
+#include "turns.h"
 
 static int exits;
 static int last_status;
@@ -37,10 +37,7 @@ on_signal(int sig)
 static void
 wait_exits(int n)
 {
-	int64_t until = loop_now() + 5 * NS_PER_S;
-
-	while (exits < n && loop_now() < until)
-		loop_turn(10 * NS_PER_MS);
+	turn_until(exits >= n);
 	ck_assert_int_eq(exits, n);
 }
 
@@ -138,13 +135,11 @@ START_TEST(descriptors)
 }
 END_TEST
 
-static void
-turn_for(int ms)
+/* It has ended, and has been taken. */
+static bool
+is_gone(pid_t pid)
 {
-	int64_t until = loop_now() + ms * NS_PER_MS;
-
-	while (loop_now() < until)
-		loop_turn(10 * NS_PER_MS);
+	return kill(pid, 0) < 0 && errno == ESRCH;
 }
 
 /* An orphan's pid, told by its parent as a pid file would. */
@@ -226,22 +221,22 @@ START_TEST(orphan_dead)
 		return;
 	child_hold(&h);
 	pid = make_orphan("sleep 0.1; exit 6");
-	turn_for(300);
+	turn_until(is_gone(pid));
 	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
 	ck_assert_int_eq(exits, 1);
 	wait_exits(2);
 	ck_assert_uint_eq(child_exit_code(last_status), 6);
 	/* Forgotten before it is told: nothing. */
 	pid = make_orphan("sleep 0.1; exit 6");
-	turn_for(300);
+	turn_until(is_gone(pid));
 	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
 	child_forget(&c);
 	child_release(&h);
-	turn_for(20);
+	come_to_rest();
 	ck_assert_int_eq(exits, 3);
 	/* Without a hold there is no record. */
 	pid = make_orphan("sleep 0.1; exit 6");
-	turn_for(300);
+	turn_until(is_gone(pid));
 	child_hold(&h);
 	ck_assert_int_eq(adopt(&c, pid, &h, &e), -1);
 	ck_assert_int_eq(e.code, ERR_INTERNAL);
@@ -326,7 +321,7 @@ START_TEST(number_given_again)
 	pid = make_orphan("sleep 0.1; exit 11");
 	clock_gettime(CLOCK_REALTIME, &ts);
 	o.written_ns = (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-	turn_for(300);
+	turn_until(is_gone(pid));
 	n = exits;
 	child_hold(&h);
 	if (!make_orphan_of(pid, -1)) {
@@ -335,7 +330,7 @@ START_TEST(number_given_again)
 	}
 	/* It lives: the exit that was kept is another's. */
 	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
-	turn_for(50);
+	come_to_rest();
 	ck_assert_int_eq(exits, n);
 	ck_assert_int_eq(child_kill(&c, SIGKILL), 0);
 	wait_exits(++n);
@@ -344,7 +339,7 @@ START_TEST(number_given_again)
 	/* It has ended: two are kept, and the later one is meant. */
 	child_hold(&h);
 	ck_assert(make_orphan_of(pid, 12));
-	turn_for(50);
+	turn_until(is_gone(pid));
 	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
 	wait_exits(++n);
 	ck_assert_uint_eq(child_exit_code(last_status), 12);
@@ -355,7 +350,7 @@ START_TEST(number_given_again)
 	wait_exits(++n);
 	ck_assert_uint_eq(child_exit_code(last_status), 11);
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
-	turn_for(50);
+	turn_until(is_gone(pid));
 	ck_assert_int_eq(exits, n);
 	/* What was kept is gone with the last hold. */
 	child_release(&slow);

@@ -14,7 +14,7 @@
 
 #include "console.h"
 #include "base/loop.h"
-#include "tests/suite.h"
+#include "turns.h"
 
 static int calls;
 static int got_fd;
@@ -67,15 +67,6 @@ send_fds(int peer, const int *fds, size_t n)
 }
 
 static void
-turns(void)
-{
-	int i;
-
-	for (i = 0; i < 5; i++)
-		loop_turn(5 * NS_PER_MS);
-}
-
-static void
 setup(void)
 {
 	struct err e;
@@ -111,7 +102,7 @@ START_TEST(master)
 	ck_assert_int_eq(st.st_mode & 0777, 0600);
 	ck_assert_uint_le(strlen(console_path(con)), 107);
 	send_fds(peer, &m, 1);
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_ge(got_fd, 0);
 	ck_assert(isatty(got_fd));
@@ -126,7 +117,7 @@ START_TEST(not_a_terminal)
 	int fd = open("/dev/null", O_RDWR), peer = connect_peer();
 
 	send_fds(peer, &fd, 1);
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_eq(got_fd, -1);
 	ck_assert(strstr(got_msg, "exactly one terminal") != NULL);
@@ -154,7 +145,7 @@ START_TEST(wrong_numbers)
 	before = open_fds();
 	/* None, two, and more than there is room for. */
 	send_fds(peer, m, _i == 0 ? 0 : _i == 1 ? 2 : 12);
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_eq(got_fd, -1);
 	/* None is kept; listener and connection are closed too.  (qemu-user
@@ -168,7 +159,7 @@ END_TEST
 START_TEST(leaves_without_a_word)
 {
 	close(connect_peer());
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_eq(got_fd, -1);
 	ck_assert(strstr(got_msg, "closed without a terminal") != NULL);
@@ -180,13 +171,13 @@ START_TEST(second_connection)
 	int m = open("/dev/ptmx", O_RDWR | O_NOCTTY), a = connect_peer(), b;
 	char c;
 
-	turns();
+	come_to_rest();
 	b = connect_peer();
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(recv(b, &c, 1, MSG_DONTWAIT), 0);
 	ck_assert_int_eq(calls, 0);
 	send_fds(a, &m, 1);
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_ge(got_fd, 0);
 }
@@ -203,7 +194,7 @@ START_TEST(collected)
 	ck_assert_int_eq(calls, 0);
 	peer = connect_peer();
 	if (_i == 0)
-		turns();	/* accepted already */
+		come_to_rest();	/* accepted already */
 	console_collect(con);
 	ck_assert_int_eq(calls, 0);
 	send_fds(peer, &m, 1);
@@ -211,7 +202,7 @@ START_TEST(collected)
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_ge(got_fd, 0);
 	console_collect(con);
-	turns();
+	come_to_rest();
 	ck_assert_int_eq(calls, 1);
 	close(m);
 	close(peer);

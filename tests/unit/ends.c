@@ -113,7 +113,7 @@ size_t
 read_through(int fd, size_t from, size_t n)
 {
 	static uint8_t buf[65536];
-	int64_t until = loop_now() + 20 * NS_PER_S;
+	int64_t until = loop_now() + HANG_NS;
 	size_t got = from;
 	ssize_t r;
 
@@ -137,25 +137,6 @@ read_through(int fd, size_t from, size_t n)
 	return got - from;
 }
 
-void
-turn_for(int ms)
-{
-	int64_t until = loop_now() + ms * NS_PER_MS;
-
-	while (loop_now() < until)
-		loop_turn(NS_PER_MS);
-}
-
-void
-fds_become(unsigned want)
-{
-	int i;
-
-	for (i = 0; i < 1000 && open_fds() != want; i++)
-		turn_for(10);
-	ck_assert_uint_eq(open_fds(), want);
-}
-
 size_t
 read_some(int fd, size_t n)
 {
@@ -175,12 +156,9 @@ on_drained(void *arg)
 }
 
 void
-wait_drained(int ms)
+wait_drained(void)
 {
-	int64_t until = loop_now() + ms * NS_PER_MS;
-
-	while (!drained && loop_now() < until)
-		loop_turn(NS_PER_MS);
+	turn_until(drained);
 	ck_assert_int_eq(drained, 1);
 }
 
@@ -202,7 +180,7 @@ setup(void)
 	if (!freopen("/dev/null", "w", stderr))
 		abort();
 	drained = 0;
-	io_set_bounds(IO_STALL_NS, IO_DRAIN_NS, READ_NS);
+	io_set_bounds(NEVER_NS, NEVER_NS, READ_NS);
 }
 
 void

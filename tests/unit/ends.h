@@ -13,8 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/loop.h"
 #include "io.h"
+#include "turns.h"
 
 #define MIB (1u << 20)
 #define BIG (5 * MIB + 3)
@@ -42,16 +42,13 @@ void reap_ok(pid_t pid);
 size_t read_through(int fd, size_t from, size_t n);
 /* read() of up to n bytes that are there. */
 size_t read_some(int fd, size_t n);
-void turn_for(int ms);
 void on_drained(void *arg);
-void wait_drained(int ms);
+void wait_drained(void);
 unsigned open_fds(void);
-/* What ends elsewhere is seen to end, whenever that is. */
-void fds_become(unsigned want);
 /* Have child.c reap, for logging binaries. */
 void need_children(void);
 
-/* For each test. */
+/* For each test.  Only READ_NS bounds a drain, but where a test says so. */
 void setup(void);
 void teardown(void);
 

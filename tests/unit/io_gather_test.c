@@ -14,97 +14,30 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/loop.h"
-#include "io.h"
-#include "tests/suite.h"
+#include "ends.h"
 
 #define FIFO_BYTES 65536u
-#define HANG_NS (60 * NS_PER_S)
 #define TOTAL (3u << 20)
 
-static char dir[64];
-static char in[80], out[80], err[80];
-static uint8_t data[TOTAL];
-static int drained;
+static const char *in, *out;
 
 static void
-on_drained(void *arg)
+begin(void)
 {
-	(void)arg;
-	drained++;
-}
-
-static void
-setup(void)
-{
-	struct err e;
-	unsigned i;
-
-	strcpy(dir, "/tmp/gather-test.XXXXXX");
-	ck_assert(mkdtemp(dir) != NULL);
-	snprintf(in, sizeof(in), "%s/in", dir);
-	snprintf(out, sizeof(out), "%s/out", dir);
-	snprintf(err, sizeof(err), "%s/err", dir);
-	ck_assert_int_eq(mkfifo(in, 0600), 0);
-	ck_assert_int_eq(mkfifo(out, 0600), 0);
-	ck_assert_int_eq(mkfifo(err, 0600), 0);
-	for (i = 0; i < TOTAL; i++)
-		data[i] = (uint8_t)((i * 2654435761u) >> 13);
-	ck_assert_int_eq(loop_init(&e), 0);
-	if (!freopen("/dev/null", "w", stderr))
-		abort();
-	drained = 0;
-	/* A client that takes nothing is waited for as long as a test may
-	 * last: where that is waited for, the test fails. */
-	io_set_bounds(2 * HANG_NS, 2 * HANG_NS, NS_PER_MS);
-}
-
-static void
-teardown(void)
-{
-	loop_turn(0);
-	loop_close();
-	unlink(in);
-	unlink(out);
-	unlink(err);
-	ck_assert_int_eq(rmdir(dir), 0);
+	setup();
+	in = in_dir("in");
+	out = in_dir("out");
+	io_set_bounds(NEVER_NS, NEVER_NS, NS_PER_MS);
 }
 
 static struct io *
-new_io(const char *stdin_path, const char *stdout_path,
+open_io(const char *stdin_path, const char *stdout_path,
     const char *stderr_path, int fds[3])
 {
-	struct io_config c = { .in = stdin_path, .out = stdout_path,
-		.err = stderr_path, .id = "c", .exec_id = "", .ns = "n",
-		.uid = geteuid(), .gid = getegid() };
-	struct err e;
-	struct io *io = io_new(&c, &e);
-	int i;
+	struct io *io = new_io(stdin_path, stdout_path, stderr_path, false);
 
-	ck_assert_msg(io != NULL, "%s", e.msg);
-	io_child_fds(io, fds);
-	for (i = 0; i < 3; i++)
-		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-	io_child_done(io);
+	take_ends(io, fds);
 	return io;
-}
-
-/* Turn until nothing happens any more. */
-static void
-settle(void)
-{
-	while (loop_turn(0) != 0)
-		;
-}
-
-static void
-wait_drained(void)
-{
-	int64_t until = loop_now() + HANG_NS;
-
-	while (!drained && loop_now() < until)
-		loop_turn(NS_PER_MS);
-	ck_assert_int_eq(drained, 1);
 }
 
 /* What is in fd, from there on in data; its end if it has one. */
@@ -132,21 +65,21 @@ START_TEST(fifo_is_filled)
 {
 	unsigned piece = pieces[_i / 2], n = 0, k;
 	int r = open(out, O_RDONLY | O_NONBLOCK), fds[3];
-	struct io *io = new_io("", out, "", fds);
+	struct io *io = open_io("", out, "", fds);
 
 	while (n < FIFO_BYTES) {
 		k = piece < FIFO_BYTES - n ? piece : FIFO_BYTES - n;
 		ck_assert_int_eq(write(fds[1], data + n, k), (int)k);
 		n += k;
 		if (_i % 2 == 0 || n % 20000 < k)
-			settle();
+			turn_all();
 	}
 	close(fds[1]);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	ck_assert_uint_eq(fd_unread(r), FIFO_BYTES);
 	io_free(io);
-	settle();
+	turn_all();
 	ck_assert_uint_eq(read_rest(r), FIFO_BYTES);
 	close(r);
 	close(fds[0]);
@@ -158,19 +91,19 @@ END_TEST
 START_TEST(one_fifo_of_both)
 {
 	int fds[3], r;
-	struct io *io = new_io("", out, out, fds);
+	struct io *io = open_io("", out, out, fds);
 	unsigned i;
 
 	for (i = 0; i < 200; i++) {
 		ck_assert_int_eq(write(fds[1 + i % 2], data + i, 1), 1);
-		settle();
+		turn_all();
 	}
 	close(fds[1]);
 	close(fds[2]);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	r = open(out, O_RDONLY | O_NONBLOCK);
-	settle();
+	turn_all();
 	ck_assert_uint_eq(read_rest(r), 200);
 	io_free(io);
 	close(r);
@@ -184,14 +117,14 @@ START_TEST(small_and_large)
 {
 	static uint8_t buf[FIFO_BYTES];
 	int r = open(out, O_RDONLY | O_NONBLOCK), fds[3];
-	struct io *io = new_io("", out, "", fds);
+	struct io *io = open_io("", out, "", fds);
 	size_t wrote = 0, got = 0, k, seed = 1;
-	int64_t until = loop_now() + HANG_NS;
+	int64_t since = loop_now();
 	ssize_t n;
 
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	while (got < TOTAL) {
-		ck_assert_msg(loop_now() < until, "stuck after %zu", got);
+		ck_assert_msg(loop_now() - since < HANG_NS, "stuck after %zu", got);
 		seed = seed * 1103515245 + 12345;
 		k = (seed >> 16) % 3 ? (seed >> 20) % 300 + 1 :
 		    (seed >> 20) % 90000 + 1;
@@ -210,7 +143,7 @@ START_TEST(small_and_large)
 		got += (size_t)n;
 	}
 	close(fds[1]);
-	settle();
+	turn_all();
 	ck_assert_int_eq(read(r, buf, 1), 0);
 	io_free(io);
 	close(r);
@@ -223,18 +156,18 @@ END_TEST
 START_TEST(stdin_is_filled)
 {
 	int w, fds[3];
-	struct io *io = new_io(in, "", "", fds);
+	struct io *io = open_io(in, "", "", fds);
 	unsigned n;
 
 	w = open(in, O_WRONLY | O_NONBLOCK);
 	for (n = 0; n < 1000; n++) {
 		ck_assert_int_eq(write(w, data + n, 1), 1);
-		settle();
+		turn_all();
 	}
 	ck_assert_uint_eq(fd_unread(fds[0]), 1000);
 	io_close_stdin(io);
 	close(w);
-	settle();
+	turn_all();
 	ck_assert_uint_eq(read_rest(fds[0]), 1000);
 	io_free(io);
 	close(fds[0]);
@@ -254,5 +187,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return suite_run("io_gather", setup, teardown, add);
+	return suite_run("io_gather", begin, teardown, add);
 }

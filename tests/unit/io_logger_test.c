@@ -12,7 +12,6 @@
 
 #include "base/child.h"
 #include "stdio/logger.h"
-#include "tests/suite.h"
 #include "ends.h"
 
 /* -- logging binaries ----------------------------------------------------- */
@@ -29,24 +28,16 @@ make_logger(const char *script)
 }
 
 static bool
-file_has(const char *path, const char *text, int ms)
+file_has(const char *path, const char *text)
 {
-	int64_t until = loop_now() + ms * NS_PER_MS;
 	char buf[4096];
-	ssize_t n;
-	int fd;
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
 
-	do {
-		loop_turn(10 * NS_PER_MS);
-		fd = open(path, O_RDONLY);
-		n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-		if (fd >= 0)
-			close(fd);
-		buf[n < 0 ? 0 : n] = '\0';
-		if (strstr(buf, text))
-			return true;
-	} while (loop_now() < until);
-	return false;
+	if (fd >= 0)
+		close(fd);
+	buf[n < 0 ? 0 : n] = '\0';
+	return strstr(buf, text) != NULL;
 }
 
 START_TEST(logging_binary)
@@ -69,12 +60,12 @@ START_TEST(logging_binary)
 	close(fds[1]);
 	close(fds[2]);
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
+	wait_drained();
 	io_free(io);
-	ck_assert(file_has(in_dir("ended"), "end", 5000));
-	ck_assert(file_has(in_dir("args"), "[c][n][k][v w][flag][]", 100));
-	ck_assert(file_has(in_dir("got1"), "hello", 100));
-	ck_assert(file_has(in_dir("got2"), "wrong", 100));
+	turn_until(file_has(in_dir("ended"), "end"));
+	turn_until(file_has(in_dir("args"), "[c][n][k][v w][flag][]"));
+	turn_until(file_has(in_dir("got1"), "hello"));
+	turn_until(file_has(in_dir("got2"), "wrong"));
 }
 END_TEST
 
@@ -95,14 +86,12 @@ START_TEST(logging_binary_dies)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	turn_for(10);
-	for (int i = 0; i < 500 && waitpid(pid, NULL, WNOHANG) == 0; i++)
-		turn_for(10);
-	ck_assert_msg(kill(pid, 0) < 0, "the writer is blocked");
+	/* It ends, and child.c takes it. */
+	turn_until(kill(pid, 0) < 0);
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
+	wait_drained();
 	io_free(io);
-	turn_for(10);
+	come_to_rest();
 }
 END_TEST
 
@@ -123,16 +112,28 @@ START_TEST(many_are_left)
 		close(ends[i][2]);
 		io_free(io);
 	}
-	turn_for(10);
+	come_to_rest();
 	for (i = 0; i < N; i++) {
 		errno = 0;
 		ck_assert_int_eq(write(ends[i][1], "x", 1), i ? 1 : -1);
 		ck_assert_int_eq(errno, i ? 0 : EPIPE);
 		close(ends[i][1]);
 	}
-	fds_become(before);
+	turn_until(open_fds() == before);
 }
 END_TEST
+
+static pid_t
+number_in(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int n = 0;
+
+	ck_assert(f != NULL);
+	ck_assert_int_eq(fscanf(f, "%d", &n), 1);
+	fclose(f);
+	return n;
+}
 
 /* What a background child writes after io_free() is the binary's; after its
  * death it is dropped. */
@@ -142,22 +143,26 @@ START_TEST(logging_binary_after_free)
 	char uri[256];
 	struct io *io;
 	int fds[3], i;
+	pid_t pid;
 
 	need_children();
 	before = open_fds();
 	signal(SIGPIPE, SIG_IGN);
-	make_logger("exec 5>&-; cd ${0%/*} || exit 1; cat <&3 >got");
+	make_logger("exec 5>&-; cd ${0%/*} || exit 1; echo $$ >pid; "
+	    "exec cat <&3 >got");
 	snprintf(uri, sizeof(uri), "binary-v2://%s/logger", dir);
 	logger_set_bounds(NS_PER_S, 300 * NS_PER_MS, 300 * NS_PER_MS);
 	io = new_io("", uri, "", false);
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], "before ", 7), 7);
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
+	wait_drained();
 	io_free(io);
 	ck_assert_int_eq(write(fds[1], "after", 5), 5);
-	ck_assert(file_has(in_dir("got"), "before after", 1000));
-	turn_for(700);	/* SIGTERM has come */
+	turn_until(file_has(in_dir("got"), "before after"));
+	/* SIGTERM comes. */
+	pid = number_in(in_dir("pid"));
+	turn_until(kill(pid, 0) < 0);
 	for (i = 0; i < 100; i++) {
 		ck_assert_int_eq(write(fds[1], data, 4096), 4096);
 		loop_turn(0);
@@ -165,7 +170,7 @@ START_TEST(logging_binary_after_free)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	fds_become(before);
+	turn_until(open_fds() == before);
 }
 END_TEST
 
@@ -189,12 +194,10 @@ START_TEST(logging_binary_stubborn)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	ck_assert(file_has(in_dir("pid"), "\n", 2000));
+	turn_until(file_has(in_dir("pid"), "\n"));
 	io_free(io);
-	for (t0 = loop_now(); open_fds() > before;) {
-		ck_assert(loop_now() - t0 < 5 * NS_PER_S);
-		turn_for(10);
-	}
+	t0 = loop_now();
+	turn_until(open_fds() <= before);
 	ck_assert(loop_now() - t0 >= 450 * NS_PER_MS);
 }
 END_TEST
@@ -225,11 +228,11 @@ START_TEST(logging_binary_of_a_terminal)
 	ck_assert_int_ge(i, 100 * 4096);
 	close(s);
 	io_drain(io, on_drained, NULL);
-	wait_drained(2000);
+	wait_drained();
 	io_free(io);
 	if (_i == 0) {
-		ck_assert(file_has(in_dir("ended"), "end", 3000));
-		ck_assert(file_has(in_dir("got1"), "xxx", 100));
+		turn_until(file_has(in_dir("ended"), "end"));
+		turn_until(file_has(in_dir("got1"), "xxx"));
 	}
 }
 END_TEST
@@ -244,14 +247,13 @@ START_TEST(logging_binary_missing)
 	snprintf(uri, sizeof(uri), "binary://%s/nothing-here", dir);
 	io = new_io("", uri, "", false);
 	take_ends(io, fds);
-	turn_for(50);
+	come_to_rest();
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
-	turn_for(10);
+	come_to_rest();
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	turn_for(10);
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	come_to_rest();
 	io_free(io);
 }
 END_TEST

@@ -11,7 +11,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "tests/suite.h"
 #include "ends.h"
 
 /* -- outputs -------------------------------------------------------------- */
@@ -59,9 +58,7 @@ START_TEST(stalled_reader)
 	close(fds[2]);
 	/* stdout is stalled; stderr comes through whole. */
 	ck_assert_uint_eq(read_through(re, 0, (size_t)-1), BIG);
-	turn_for(50);
-	ck_assert_int_eq(loop_turn(50 * NS_PER_MS), 0);
-	ck_assert_int_eq(loop_turn(50 * NS_PER_MS), 0);
+	come_to_rest();
 	ck_assert_uint_eq(read_through(ro, 0, (size_t)-1), BIG);
 	reap_ok(p1);
 	reap_ok(p2);
@@ -89,7 +86,7 @@ START_TEST(restarted_reader)
 	for (i = 0; i < 5; i++) {
 		got += read_through(r, got, 300001);
 		close(r);
-		turn_for(30);
+		come_to_rest();
 		r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
 	}
 	got += read_through(r, got, (size_t)-1);
@@ -113,13 +110,12 @@ START_TEST(reader_after_the_end)
 	close(fds[1]);
 	close(fds[2]);
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
-	turn_for(20);
+	wait_drained();
+	come_to_rest();
 	ck_assert(!io_finished(io));
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
 	r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
 	ck_assert_uint_eq(read_through(r, 0, (size_t)-1), 5000);
-	turn_for(5);
+	come_to_rest();
 	ck_assert(io_finished(io));
 	io_free(io);
 	close(r);
@@ -141,14 +137,12 @@ START_TEST(restarted_reader_at_the_end)
 	close(fds[1]);
 	close(fds[2]);
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
+	wait_drained();
 	for (i = 0; i < 4; i++) {
 		got += read_through(r, got, 7001);
-		turn_for(5);
-		ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+		come_to_rest();
 		close(r);
-		turn_for(5);
-		ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+		come_to_rest();
 		ck_assert(!io_finished(io));
 		r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
 	}
@@ -156,7 +150,7 @@ START_TEST(restarted_reader_at_the_end)
 	ck_assert_uint_eq(got, 60000);
 	ck_assert(io_finished(io));
 	close(r);
-	turn_for(5);
+	come_to_rest();
 	/* Let go by itself, before io_free(). */
 	ck_assert_uint_le(open_fds(), before + 1);
 	io_free(io);
@@ -177,7 +171,7 @@ START_TEST(waiting_reader_at_the_end)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	turn_for(5);
+	come_to_rest();
 	pid = fork();
 	if (pid == 0) {
 		close(r);
@@ -186,10 +180,9 @@ START_TEST(waiting_reader_at_the_end)
 			status++;
 		_exit(status != 30000);
 	}
-	turn_for(30);
+	come_to_rest();
 	close(r);
-	while (waitpid(pid, &status, WNOHANG) == 0)
-		turn_for(5);
+	turn_until(waitpid(pid, &status, WNOHANG) == pid);
 	ck_assert_int_eq(status, 0);
 	io_free(io);
 }
@@ -214,7 +207,7 @@ START_TEST(no_inotify)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	turn_for(20);
+	turn_all();
 	r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
 	ck_assert_uint_eq(read_through(r, 0, 100), 100);
 	ck_assert_uint_eq(read_through(r, 100, (size_t)-1), 0);
@@ -235,19 +228,16 @@ START_TEST(shared_fifo)
 	take_ends(io, fds);
 	close(fds[0]);
 	ck_assert_int_eq(write(fds[1], "one ", 4), 4);
-	turn_for(5);
+	come_to_rest();
 	close(fds[1]);
-	turn_for(5);
-	ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+	come_to_rest();
 	ck_assert_int_eq(write(fds[2], "two", 3), 3);
-	turn_for(5);
+	come_to_rest();
 	close(fds[2]);
-	turn_for(5);
-	ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+	come_to_rest();
 	if (r < 0)
 		r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
-	turn_for(5);
-	ck_assert_int_eq(loop_turn(10 * NS_PER_MS), 0);
+	come_to_rest();
 	ck_assert_int_eq(read(r, text, sizeof(text)), 7);
 	ck_assert(memcmp(text, "one two", 7) == 0);
 	ck_assert_int_eq(read(r, text, sizeof(text)), 0);
@@ -298,8 +288,7 @@ START_TEST(tty_device)
 	close(fds[0]);
 	close(fds[1]);
 	close(fds[2]);
-	turn_for(20);
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	come_to_rest();
 	got = read_through(m, 0, 300000);
 	ck_assert_uint_eq(got, 300000);
 	if (_i == 0) {
@@ -309,12 +298,9 @@ START_TEST(tty_device)
 		close(m);	/* it hangs up */
 		m = -1;
 	}
-	for (got = 0; waitpid(pid, &status, WNOHANG) == 0; got++) {
-		ck_assert_uint_lt(got, 500);
-		turn_for(10);
-	}
+	turn_until(waitpid(pid, &status, WNOHANG) == pid);
 	ck_assert_msg(status == 0, "the writer ended with %#x", status);
-	turn_for(5);
+	come_to_rest();
 	ck_assert(io_finished(io));
 	io_free(io);
 	close(s);
@@ -339,7 +325,7 @@ START_TEST(pipe_sizes)
 	ck_assert_uint_eq(read_through(r, 0, 1000), 1000);
 	ck_assert_int_eq(fcntl(fds[1], F_GETPIPE_SZ), size);
 	pid = write_in_child(fds[1], BIG);
-	for (got = 0; got < 20 * 65536; turn_for(2))
+	for (got = 0; got < 20 * 65536; come_to_rest())
 		got += read_through(r, got, 65536);
 	ck_assert_uint_eq(read_through(r, got, BIG - got), BIG - got);
 	reap_ok(pid);
@@ -363,7 +349,7 @@ START_TEST(nobody_and_nothing)
 	close(fds[1]);
 	close(fds[2]);
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
+	wait_drained();
 	ck_assert(io_finished(io));
 	io_free(io);
 }
@@ -385,7 +371,7 @@ START_TEST(null_streams)
 	close(fds[2]);
 	ck_assert(io_finished(io));
 	io_drain(io, on_drained, NULL);
-	wait_drained(1000);
+	wait_drained();
 	io_free(io);
 	loop_turn(0);
 	ck_assert_uint_eq(open_fds(), before);
@@ -453,13 +439,13 @@ START_TEST(shared_file)
 	take_ends(io, fds);
 	close(fds[0]);
 	ck_assert_int_eq(write(fds[1], "one ", 4), 4);
-	turn_for(5);
+	come_to_rest();
 	close(fds[1]);
-	turn_for(5);
+	come_to_rest();
 	ck_assert(!io_finished(io));
 	ck_assert_int_eq(write(fds[2], "two", 3), 3);
 	close(fds[2]);
-	turn_for(5);
+	come_to_rest();
 	ck_assert(io_finished(io));
 	fd = open(path, O_RDONLY);
 	ck_assert_int_eq(read(fd, text, sizeof(text)), 7);

@@ -148,7 +148,6 @@ START_TEST(timer_order)
 		loop_turn(-1);
 	ck_assert_str_eq(order, "120");
 	ck_assert(loop_now() - t0 >= 40 * NS_PER_MS);
-	ck_assert(loop_now() - t0 < NS_PER_S);
 }
 END_TEST
 

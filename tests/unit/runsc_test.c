@@ -20,7 +20,7 @@
 #include "gvisor/runsc_text.h"
 #include "runsc.h"
 #include "wire/pb.h"
-#include "tests/suite.h"
+#include "turns.h"
 
 static char dir[64], root[96], script[96], log_path[96];
 static char *flags[4];
@@ -87,10 +87,7 @@ on_done(void *arg, const struct runsc_result *r)
 static void
 wait_done(void)
 {
-	int64_t until = loop_now() + 5 * NS_PER_S;
-
-	while (!done_calls && loop_now() < until)
-		loop_turn(10 * NS_PER_MS);
+	turn_until(done_calls);
 	ck_assert_int_eq(done_calls, 1);
 	done_calls = 0;
 	loop_turn(0);
@@ -529,21 +526,15 @@ END_TEST
  * reaped, once, when it does end. */
 START_TEST(does_not_die)
 {
-	int64_t until;
 	struct err e;
 
 	play("trap '' TERM; exec sleep 3");
 	unkillable = true;
 	ck_assert(runsc_simple(&env, "pause", on_done, NULL, &e) != NULL);
-	for (until = loop_now() + 5 * NS_PER_S;
-	    !done_calls && loop_now() < until;)
-		loop_turn(10 * NS_PER_MS);
-	ck_assert_int_eq(done_calls, 1);
+	turn_until(done_calls);
 	ck_assert_int_eq(result.err.code, ERR_DEADLINE);
 	ck_assert_uint_eq(runsc_running(), 1);
-	for (; runsc_running() && loop_now() < until;)
-		loop_turn(10 * NS_PER_MS);
-	ck_assert_uint_eq(runsc_running(), 0);
+	turn_until(runsc_running() == 0);
 	ck_assert_int_eq(done_calls, 1);
 	unkillable = false;
 }
@@ -553,15 +544,12 @@ START_TEST(cancel)
 {
 	struct runsc_cmd *cmd;
 	struct err e;
-	int i;
 
 	play("exec sleep 100");
 	cmd = runsc_simple(&env, "pause", on_done, NULL, &e);
 	ck_assert(cmd != NULL);
 	runsc_cancel(cmd);
-	for (i = 0; i < 200 && runsc_running(); i++)
-		loop_turn(10 * NS_PER_MS);
-	ck_assert_uint_eq(runsc_running(), 0);
+	turn_until(runsc_running() == 0);
 	ck_assert_int_eq(done_calls, 0);
 	/* One that was never started. */
 	env.id = "nobody";

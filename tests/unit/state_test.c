@@ -428,7 +428,6 @@ END_TEST
 START_TEST(kill_retries)
 {
 	struct asked a = { 0 };
-	int64_t t0 = loop_now();
 	int n = 0;
 
 	running();
@@ -445,7 +444,6 @@ START_TEST(kill_retries)
 	ck_assert_int_eq(a.code, ERR_UNKNOWN);
 	ck_assert(strstr(a.msg, "not ready") != NULL);
 	ck_assert_int_ge(n, 3);
-	ck_assert(loop_now() - t0 < 2 * NS_PER_S);
 	/* The next one works at the second attempt. */
 	a.r.signal = SIGTERM;
 	ask(&a, OP_KILL, "kill", "");

@@ -17,63 +17,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/loop.h"
-#include "io.h"
-#include "tests/suite.h"
+#include "ends.h"
 
-#define HANG_NS (60 * NS_PER_S)
-
-static char dir[64];
-static char in[80], out[80];
-static int drained;
+static const char *in, *out;
 
 static void
-on_drained(void *arg)
+begin(void)
 {
-	(void)arg;
-	drained++;
-}
-
-static void
-setup(void)
-{
-	struct err e;
-
-	strcpy(dir, "/tmp/tail-test.XXXXXX");
-	ck_assert(mkdtemp(dir) != NULL);
-	snprintf(in, sizeof(in), "%s/in", dir);
-	snprintf(out, sizeof(out), "%s/out", dir);
-	ck_assert_int_eq(mkfifo(in, 0600), 0);
-	ck_assert_int_eq(mkfifo(out, 0600), 0);
-	ck_assert_int_eq(loop_init(&e), 0);
-	if (!freopen("/dev/null", "w", stderr))
-		abort();
+	setup();
+	in = in_dir("in");
+	out = in_dir("out");
 	signal(SIGPIPE, SIG_IGN);
-	drained = 0;
 	/* Nobody is to be waited for here but by events. */
-	io_set_bounds(2 * HANG_NS, 2 * HANG_NS, 2 * HANG_NS);
-}
-
-static void
-teardown(void)
-{
-	loop_turn(0);
-	loop_close();
-	unlink(in);
-	unlink(out);
-	ck_assert_int_eq(rmdir(dir), 0);
-}
-
-static unsigned
-open_fds(void)
-{
-	unsigned n = 0;
-	DIR *d = opendir("/proc/self/fd");
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
+	io_set_bounds(NEVER_NS, NEVER_NS, NEVER_NS);
 }
 
 /* The container has written text and gone, up to that moment. */
@@ -82,20 +38,11 @@ enum { BEFORE_START, WRITTEN, AT_END, DRAINED, MOMENTS };
 static const char *const texts[] = { "", "a", "what there is\n" };
 
 static struct io *
-new_io(const char *stdin_path, const char *stdout_path, int fds[3])
+open_io(const char *stdin_path, const char *stdout_path, int fds[3])
 {
-	struct io_config c = { .in = stdin_path, .out = stdout_path,
-		.id = "c", .exec_id = "", .ns = "n",
-		.uid = geteuid(), .gid = getegid() };
-	struct err e;
-	struct io *io = io_new(&c, &e);
-	int i;
+	struct io *io = new_io(stdin_path, stdout_path, "", false);
 
-	ck_assert_msg(io != NULL, "%s", e.msg);
-	io_child_fds(io, fds);
-	for (i = 0; i < 3; i++)
-		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-	io_child_done(io);
+	take_ends(io, fds);
 	return io;
 }
 
@@ -109,23 +56,6 @@ close_all(int fds[3])
 			close(fds[i]);
 		fds[i] = -1;
 	}
-}
-
-static void
-settle(void)
-{
-	while (loop_turn(0) != 0)
-		;
-}
-
-static void
-wait_drained(void)
-{
-	int64_t until = loop_now() + HANG_NS;
-
-	while (!drained && loop_now() < until)
-		loop_turn(NS_PER_MS);
-	ck_assert_int_eq(drained, 1);
 }
 
 /* Nothing of ours may be held open by a client. */
@@ -174,25 +104,23 @@ late_reader(const char *text, int flags, int *opened)
 static void
 wait_for(int fd)
 {
-	int64_t until = loop_now() + HANG_NS;
+	int64_t since = loop_now();
 	char c;
 
 	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	while (read(fd, &c, 1) != 1) {
-		ck_assert_msg(loop_now() < until, "it waits in open(2)");
-		loop_turn(NS_PER_MS);
+		turn_once(since, "it waits in open(2)");
 	}
 }
 
 static void
 ended_well(pid_t pid)
 {
-	int64_t until = loop_now() + HANG_NS;
+	int64_t since = loop_now();
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		ck_assert_msg(loop_now() < until, "it hangs");
-		loop_turn(NS_PER_MS);
+		turn_once(since, "it hangs");
 	}
 	ck_assert_msg(status == 0, "the client ended with %#x", status);
 }
@@ -208,14 +136,14 @@ START_TEST(reader_before_delete)
 
 	if (moment == BEFORE_START)
 		pid = late_reader(text, O_RDONLY, &opened);
-	io = new_io("", out, fds);
+	io = open_io("", out, fds);
 	ck_assert_int_eq(write(fds[1], text, strlen(text)),
 	    (ssize_t)strlen(text));
-	settle();
+	turn_all();
 	if (moment == WRITTEN)
 		pid = late_reader(text, O_RDONLY, &opened);
 	close_all(fds);
-	settle();
+	turn_all();
 	if (moment == AT_END)
 		pid = late_reader(text, O_RDONLY, &opened);
 	io_drain(io, on_drained, NULL);
@@ -226,7 +154,7 @@ START_TEST(reader_before_delete)
 	ended_well(pid);
 	ck_assert(io_finished(io));
 	io_free(io);
-	settle();
+	turn_all();
 	close(opened);
 	ck_assert_uint_eq(open_fds(), before);
 }
@@ -238,19 +166,19 @@ START_TEST(reader_at_delete)
 {
 	const char *text = texts[_i % 3];
 	int fds[3], opened, p;
-	struct io *io = new_io("", out, fds);
+	struct io *io = open_io("", out, fds);
 	pid_t pid;
 	char c;
 
 	ck_assert_int_eq(write(fds[1], text, strlen(text)),
 	    (ssize_t)strlen(text));
 	close_all(fds);
-	settle();
+	turn_all();
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	if (_i / 3) {
 		p = open(out, O_RDWR | O_NONBLOCK);
-		settle();
+		turn_all();
 		io_free(io);
 		for (size_t i = 0; i < strlen(text); i++)
 			ck_assert_int_eq(read(p, &c, 1), 1);
@@ -271,20 +199,20 @@ START_TEST(nobody_comes)
 {
 	unsigned before = open_fds(), running;
 	int fds[3];
-	struct io *io = new_io(in, out, fds);
+	struct io *io = open_io(in, out, fds);
 
-	settle();
+	turn_all();
 	running = open_fds() - 3;	/* but for the container's */
 	close_all(fds);
-	settle();
+	turn_all();
 	io_drain(io, on_drained, NULL);
-	settle();
+	turn_all();
 	ck_assert_int_eq(drained, 1);
 	ck_assert(io_finished(io));
 	ck_assert_uint_lt(open_fds(), running);
-	ck_assert_int_eq(loop_turn(50 * NS_PER_MS), 0);
+	turn_all();
 	io_free(io);
-	settle();
+	turn_all();
 	ck_assert_uint_eq(open_fds(), before);
 }
 END_TEST
@@ -294,12 +222,12 @@ END_TEST
 START_TEST(client_comes_back)
 {
 	int fds[3], r = open(out, O_RDONLY | O_NONBLOCK), opened;
-	struct io *io = new_io("", out, fds);
+	struct io *io = open_io("", out, fds);
 	char buf[8];
 	pid_t pid;
 
 	ck_assert_int_eq(write(fds[1], "abc", 3), 3);
-	settle();
+	turn_all();
 	ck_assert_int_eq(read(r, buf, sizeof(buf)), 3);
 	close(r);
 	close_all(fds);
@@ -338,7 +266,7 @@ START_TEST(no_inotify)
 {
 	static int held[4096];
 	int fds[3], opened, n = 0;
-	struct io *io = new_io("", out, fds);
+	struct io *io = open_io("", out, fds);
 	pid_t pid;
 
 	while (n < 4096 && (held[n] = inotify_init1(IN_CLOEXEC)) >= 0)
@@ -365,14 +293,14 @@ START_TEST(late_writer)
 	static struct io *io;	/* the child has it in reach too: valgrind */
 	pid_t pid;
 
-	io = new_io(in, "", fds);
-	settle();
+	io = open_io(in, "", fds);
+	turn_all();
 	close_all(fds);
 	if (_i == 0)
 		io_drain(io, on_drained, NULL);
 	else
 		io_close_stdin(io);
-	settle();
+	turn_all();
 	ck_assert_int_eq(pipe(p), 0);
 	pid = fork();
 	if (pid == 0) {
@@ -390,7 +318,7 @@ START_TEST(late_writer)
 	wait_for(opened);
 	ended_well(pid);
 	io_free(io);
-	settle();
+	turn_all();
 	close(opened);
 	ck_assert_uint_eq(open_fds(), before);
 }
@@ -400,7 +328,7 @@ END_TEST
 START_TEST(writer_at_the_end)
 {
 	int fds[3], w;
-	struct io *io = new_io(in, "", fds);
+	struct io *io = open_io(in, "", fds);
 
 	w = open(in, O_WRONLY | O_NONBLOCK);
 	close_all(fds);
@@ -418,25 +346,25 @@ START_TEST(drain_cut_short)
 {
 	static char buf[65536];
 	int r = open(out, O_RDONLY | O_NONBLOCK), fds[3];
-	struct io *io = new_io("", out, fds);
+	struct io *io = open_io("", out, fds);
 	size_t wrote = 0, got = 0;
 	ssize_t n;
 
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	while ((n = write(fds[1], buf, 1000)) > 0) {
 		wrote += (size_t)n;
-		settle();
+		turn_all();
 	}
 	close_all(fds);
 	io_drain_end(io);	/* nothing: it does not drain yet */
 	io_drain(io, on_drained, NULL);
-	settle();
+	turn_all();
 	ck_assert_int_eq(drained, 0);
 	io_drain_end(io);
 	ck_assert_int_eq(drained, 0);	/* from the loop */
-	settle();
+	turn_all();
 	io_drain_end(io);
-	settle();
+	turn_all();
 	ck_assert_int_eq(drained, 1);
 	while ((n = read(r, buf, sizeof(buf))) != 0) {
 		got += n > 0 ? (size_t)n : 0;
@@ -461,5 +389,5 @@ add(TCase *tc)
 int
 main(void)
 {
-	return suite_run("tail", setup, teardown, add);
+	return suite_run("tail", begin, teardown, add);
 }

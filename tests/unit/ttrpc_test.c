@@ -19,7 +19,7 @@
 #include "base/loop.h"
 #include "wire/pb.h"
 #include "wire/ttrpc.h"
-#include "tests/suite.h"
+#include "turns.h"
 
 static char path[64];
 static int fd;			/* the client's end */
@@ -146,7 +146,7 @@ send_all(const void *p, size_t n)
 static void
 recv_all(void *p, size_t n)
 {
-	int64_t until = loop_now() + 5 * NS_PER_S;
+	int64_t since = loop_now();
 	uint8_t *q = p;
 	ssize_t r;
 
@@ -158,8 +158,7 @@ recv_all(void *p, size_t n)
 			continue;
 		}
 		ck_assert_msg(r < 0 && errno == EAGAIN, "closed");
-		ck_assert_msg(loop_now() < until, "no answer");
-		loop_turn(NS_PER_MS);
+		turn_once(since, "an answer");
 	}
 }
 
@@ -547,8 +546,7 @@ START_TEST(client_leaves)
 	ask(5, "State", 0, 0);
 	ck_assert_uint_eq(answer().stream, 5);
 	close(fd);
-	loop_turn(100 * NS_PER_MS);
-	ck_assert_uint_eq(gone_calls, 2);
+	turn_until(gone_calls == 2);
 	ck_assert_uint_eq(ttrpc_connections(), 0);
 	fd = connect_client();
 	ask(1, "State", 0, 0);
@@ -586,7 +584,7 @@ START_TEST(back_pressure)
 	ck_assert_uint_gt(most, 1u << 20);
 	ck_assert_uint_lt(most, 2u << 20);
 	/* Nothing runs for it meanwhile. */
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	come_to_rest();
 	while (2 * answered + 1 < stream) {
 		ck_assert_uint_eq(answer().stream, 2 * answered + 1);
 		answered++;
@@ -615,7 +613,7 @@ START_TEST(back_pressure_in_one_read)
 	ck_assert_uint_gt(ttrpc_unsent(), 1u << 20);
 	ck_assert_uint_le(ttrpc_unsent(), (1u << 20) + TTRPC_MESSAGE_MAX +
 	    TTRPC_HEADER);
-	ck_assert_int_eq(loop_turn(20 * NS_PER_MS), 0);
+	come_to_rest();
 	ck_assert_int_eq(send(fd, buf + n - 5, 5, MSG_NOSIGNAL), 5);
 	for (want = 1; want < stream; want += 2) {
 		ck_assert_uint_eq(answer().stream, want);

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #include "base/loop.h"
 #include "runsc.h"
 #include "gvisor/urpc.h"
-#include "tests/suite.h"
+#include "turns.h"
 
 #define OK(result) "{\"success\":true,\"err\":\"\",\"result\":" result "}"
 
@@ -174,17 +175,6 @@ on_done(void *arg, const struct urpc_reply *r)
 	done_calls++;
 }
 
-static void
-turn_until(const int *n)
-{
-	int64_t until = loop_now() + 5 * NS_PER_S;
-
-	while (!*n && loop_now() < until)
-		loop_turn(10 * NS_PER_MS);
-	ck_assert_int_eq(*n, 1);
-	loop_turn(0);
-}
-
 static struct urpc_request
 request(enum urpc_method m)
 {
@@ -198,19 +188,31 @@ call(const struct urpc_request *r)
 	done_calls = 0;
 	ck_assert(urpc_call(r, on_done, NULL) != NULL);
 	ck_assert_int_eq(done_calls, 0);
-	turn_until(&done_calls);
+	turn_until(done_calls);
+	ck_assert_int_eq(done_calls, 1);
+	loop_turn(0);
 }
 
-/* What the server was told by now. */
+/* What the server was told until a text that must come, of all that is to come
+ * by then; the next call has the rest. */
 static const char *
-told(void)
+told_until(const char *last)
 {
 	static char text[4096];
-	ssize_t n;
+	size_t n = 0;
+	ssize_t r;
 
-	usleep(20000);
-	n = read(told_fd, text, sizeof(text) - 1);
-	text[n > 0 ? n : 0] = '\0';
+	text[0] = '\0';
+	while (!strstr(text, last)) {
+		struct pollfd p = { .fd = told_fd, .events = POLLIN };
+
+		ck_assert_msg(poll(&p, 1, HANG_MS) == 1, "no %s in %s", last,
+		    text);
+		r = read(told_fd, text + n, sizeof(text) - 1 - n);
+		ck_assert_msg(r > 0, "the server has ended: %s", text);
+		n += (size_t)r;
+		text[n] = '\0';
+	}
 	return text;
 }
 
@@ -343,9 +345,9 @@ START_TEST(reply)
 	else
 		ck_assert_msg(strstr(got.err.msg, replies[_i].says) != NULL,
 		    "%s: %s", text, got.err.msg);
+	/* The connection is closed. */
 	if (replies[_i].manner == WHOLE)
-		ck_assert_msg(strchr(told(), '#') != NULL,
-		    "%s: the connection is still open", text);
+		told_until("#");
 }
 END_TEST
 
@@ -356,21 +358,21 @@ START_TEST(requests)
 	serve_at(default_path(), CLOSE, "", 0);
 	write_state("c", server, default_path());
 	call(&r);
-	ck_assert_str_eq(told(),
+	ck_assert_str_eq(told_until("}"),
 	    "{\"method\":\"containerManager.Wait\",\"arg\":\"c\"}");
 	r = request(URPC_PROCESSES);
 	call(&r);
-	ck_assert_str_eq(told(),
+	ck_assert_str_eq(told_until("}"),
 	    "{\"method\":\"containerManager.Processes\",\"arg\":\"c\"}");
 	r = request(URPC_SIGNAL);
 	r.pid = 7;
 	call(&r);
-	ck_assert_str_eq(told(), "{\"method\":\"containerManager.Signal\","
+	ck_assert_str_eq(told_until("}}"), "{\"method\":\"containerManager.Signal\","
 	    "\"arg\":{\"CID\":\"c\",\"Signo\":15,\"PID\":7,\"Mode\":0}}");
 	r.pid = 0;
 	r.all = true;
 	call(&r);
-	ck_assert_str_eq(told(), "{\"method\":\"containerManager.Signal\","
+	ck_assert_str_eq(told_until("}}"), "{\"method\":\"containerManager.Signal\","
 	    "\"arg\":{\"CID\":\"c\",\"Signo\":15,\"PID\":0,\"Mode\":1}}");
 }
 END_TEST
@@ -407,15 +409,15 @@ START_TEST(wait_waits)
 	write_state("c", server, default_path());
 	done_calls = 0;
 	u = urpc_call(&r, on_done, NULL);
+	/* Longer than its timeout, which is for other methods. */
 	for (i = 0; i < 50; i++)
 		loop_turn(10 * NS_PER_MS);
 	ck_assert_int_eq(done_calls, 0);
 	urpc_cancel(u);
 	urpc_cancel(NULL);
-	for (i = 0; i < 5; i++)
-		loop_turn(10 * NS_PER_MS);
+	come_to_rest();
 	ck_assert_int_eq(done_calls, 0);
-	ck_assert(strchr(told(), '#') != NULL);
+	told_until("#");
 	/* One that could not be called, before it is told. */
 	write_state("c", getpid(), NULL);
 	u = urpc_call(&r, on_done, NULL);
@@ -500,7 +502,7 @@ START_TEST(impostor)
 	write_state("c", getpid(), _i ? NULL : default_path());
 	call(&r);
 	ck_assert_int_eq(got.end, URPC_ABSENT);
-	ck_assert_msg(strchr(told(), '{') == NULL, "it was asked");
+	ck_assert_msg(!strchr(told_until("#"), '{'), "it was asked");
 }
 END_TEST
 
@@ -579,7 +581,9 @@ begin_runsc(enum control_socket mode)
 static void
 end_runsc(void)
 {
-	turn_until(&results);
+	turn_until(results);
+	ck_assert_int_eq(results, 1);
+	loop_turn(0);
 	results = 0;
 	ck_assert_uint_eq(runsc_running(), 0);
 }
@@ -625,12 +629,18 @@ START_TEST(asked)
 }
 END_TEST
 
+static void
+on_late(struct timer *t)
+{
+	(void)t;
+}
+
 /* Falls back, and does not try that method again; other ones it does. */
 START_TEST(falls_back)
 {
 	static const enum manner manners[] = { HANG, CLOSE, HUGE, DEAF,
 		WHOLE };
-	int64_t t0 = loop_now();
+	struct timer late = { 0 };
 	struct err e;
 
 	serve_at(default_path(), manners[_i], "nonsense", 8);
@@ -640,22 +650,24 @@ START_TEST(falls_back)
 	ck_assert_int_eq(result.err.code, ERR_OK);
 	ck_assert_uint_eq(control.without, 1u << URPC_SIGNAL);
 	ck_assert_str_eq(commands(), "kill\n");
-	/* The socket's share of the deadline, not all of it. */
-	ck_assert(loop_now() - t0 < 900 * NS_PER_MS);
-	told();
+	/* That worked, so the socket had its share of the deadline only. */
+	if (manners[_i] != DEAF)
+		told_until("Signal");
 	do_kill();
 	ck_assert_str_eq(commands(), "kill\n");
-	ck_assert_str_eq(told(), "");
 	simple("ps");
 	ck_assert_str_eq(commands(), "ps\n");
+	if (manners[_i] != DEAF)
+		ck_assert(!strstr(told_until("Processes"), "Signal"));
 	/* A runsc that hangs too has only the rest. */
 	write_file(script, "#!/bin/sh\nexec sleep 100\n");
 	control.without = 0;
-	t0 = loop_now();
+	timer_start(&late, 1400 * NS_PER_MS, on_late);
 	ck_assert(runsc_kill(&env, 0, false, 15, on_result, NULL, &e) != NULL);
 	end_runsc();
 	ck_assert_int_eq(result.err.code, ERR_DEADLINE);
-	ck_assert(loop_now() - t0 < 1300 * NS_PER_MS);
+	ck_assert_msg(timer_running(&late), "runsc had a deadline of its own");
+	timer_stop(&late);
 	child_close();
 }
 END_TEST
@@ -692,9 +704,8 @@ START_TEST(forced)
 	ck_assert(!result.gone);
 	ck_assert(strstr(result.err.msg, "control socket") != NULL);
 	/* And again: the next reply may be better. */
-	told();
 	simple("ps");
-	ck_assert(strstr(told(), "Processes") != NULL);
+	told_until("Processes");
 	/* Nobody there: the container has gone. */
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
