@@ -88,6 +88,17 @@ shimctl.static: $(CTL_SRCS) $(CTL_HDRS) $(SRCS) $(HDRS) Makefile
 	    $(SMALL_HOST) $(SMALL_LINK) $(LDFLAGS) -o $@ $(CTL_SRCS) \
 	    $(filter-out shim.c,$(SRCS))
 
+# The same at an address that the kernel chooses, with RELRO, for distributions:
+# what docs/packaging.md says of its memory.  musl-gcc knows no -static-pie.
+MUSL_ARCH = $(firstword $(subst -, ,$(shell $(MUSL_CC) -dumpmachine)))
+PIE_START = /usr/lib/$(MUSL_ARCH)-linux-musl/rcrt1.o
+PIE_LINK = -static -nostartfiles -Wl,--gc-sections -Wl,-z,relro,-z,now \
+	-Wl,-pie,--no-dynamic-linker,-z,text $(PIE_START)
+
+$(NAME).static-pie: $(SRCS) $(HDRS) Makefile
+	$(MUSL_CC) $(NEED) $(WARN_MUSL) $(CPPFLAGS) $(CFLAGS) -Os -flto=auto \
+	    -fstack-protector-strong -fPIE $(PIE_LINK) $(LDFLAGS) -o $@ $(SRCS)
+
 # Everything that is installed: programs, manual pages, documents.
 MAN = $(sort $(wildcard man/*.[1-9]))
 DOCS = LICENSE README.md CHANGES.md SECURITY.md $(sort $(wildcard docs/*.md))
@@ -139,9 +150,10 @@ include tests/real/real.mk
 include tests/matrix/matrix.mk
 include tests/bench/bench.mk
 include tests/soak/soak.mk
+include tests/vm/vm.mk
 include dist.mk
 
 clean: clean-tests clean-dist
-	rm -f $(OBJS) $(CTL_OBJS) $(BINS) $(BINS:=.static)
+	rm -f $(OBJS) $(CTL_OBJS) $(BINS) $(BINS:=.static) $(NAME).static-pie
 
 .PHONY: all static install uninstall clean
