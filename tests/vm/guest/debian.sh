@@ -1,0 +1,215 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=dash
+# A Debian host: the package, containerd's own unit, both cgroup drivers, pods,
+# restarts and upgrades.  Limits of what the host gives its shims come from the
+# unit that Debian has.
+# shellcheck source=tests/vm/guest/lib.sh
+. /vm/lib.sh
+# shellcheck disable=SC2034 # the watchdog's
+STILL=240
+
+SHIM=/usr/bin/containerd-shim-runsc-v1
+RT=io.containerd.runsc.v1
+
+shim_pid() {
+	pidof -s containerd-shim-runsc-v1
+}
+
+# in_box ID COMMAND...: another rootfs for each, which runsc of 2023 wants
+box() {
+	mkdir -p "/boxes/$1"
+	cp -a /vm/rootfs/. "/boxes/$1/"
+	echo "/boxes/$1"
+}
+
+# ctr_run FLAGS... -- ID COMMAND...
+ctr_run() {
+	local flags=""
+
+	while [ "$1" != -- ]; do
+		flags="$flags $1"
+		shift
+	done
+	shift
+	# shellcheck disable=SC2086 # words
+	ctr run $flags --rootfs --runtime $RT "$(box "$1")" "$@" </dev/null
+}
+
+task_pid() {
+	ctr task ls | awk -v id="$1" '$1 == id { print $2 }'
+}
+
+stopped() {
+	[ "$(ctr task ls | awk -v id="$1" '$1 == id { print $3 }')" = STOPPED ]
+}
+
+ctr_gone() {
+	ctr task kill -s KILL "$1" || why "no kill of $1"
+	until_true 30 stopped "$1" || why "$1 does not stop"
+	ctr task delete "$1" 2>/dev/null
+	ctr container delete "$1" || why "no delete of $1"
+}
+
+nobody() {
+	! pidof containerd-shim-runsc-v1 runsc-sandbox runsc-gofer
+}
+
+# -- the package ----------------------------------------------------------
+
+case_installed() {
+	dpkg -i /vm/1.deb >/tmp/out 2>&1 || why "dpkg: $(tail -n 3 /tmp/out)"
+	[ -f /etc/containerd/runsc.toml ] || why "no settings"
+	"$SHIM" -v >/dev/null || why "it does not run"
+	is cgroups "$(stat -fc %T /sys/fs/cgroup)" cgroup2fs
+	is containerd "$(systemctl is-active containerd)" active
+	is KillMode "$(systemctl show -p KillMode containerd)" \
+	    KillMode=process
+}
+case_run() {
+	is output "$(ctr_run --rm -- a /bin/sh -c 'echo in; exit 7')" in
+	ctr_run --rm -- a2 /bin/sh -c 'exit 7'
+	is status $? 7
+}
+case_detached() {
+	ctr_run -d --memory-limit 104857600 -- b /bin/sleep 100000 ||
+	    why "it did not start"
+	is cgroup "$(cat "/proc/$(task_pid b)/cgroup")" 0::/default/b
+	is memory.max "$(cat /sys/fs/cgroup/default/b/memory.max)" 104857600
+	ctr task exec --exec-id e b /bin/sh -c 'exit 3'
+	is "status of an exec" $? 3
+}
+# The soft limit is the hard one; who is killed first is containerd's choice;
+# the shim stays in its unit, and the sandbox does not.
+case_shim() {
+	local p
+
+	p=$(shim_pid)
+	is limits "$(awk '/open files/ { print $4 == $5 }' "/proc/$p/limits")" 1
+	is cgroup "$(cat "/proc/$p/cgroup")" \
+	    0::/system.slice/containerd.service
+	is oom_score_adj "$(cat "/proc/$p/oom_score_adj")" \
+	    "$(($(cat "/proc/$(pidof -s containerd)/oom_score_adj") + 1))"
+	echo "# the shim's PSS: $(awk '/^Pss:/ { print $2 }' \
+	    "/proc/$p/smaps_rollup") KiB, private $(awk '/^Private/ { n += $2 }
+	    END { print n }' "/proc/$p/smaps_rollup") KiB"
+}
+case_oom() {
+	ctr_run --rm --memory-limit 83886080 -- o /bin/dd if=/dev/zero \
+	    of=/tmp/x bs=1M
+	is status $? 137
+}
+# The shim's lines are containerd's, each with whose it is.
+case_journal() {
+	journalctl --flush
+	has "the journal" "$(journalctl -u containerd --no-pager |
+	    grep 'killed for want of memory')" "/default/o"
+}
+
+# -- a pod ------------------------------------------------------------------
+
+# As a kubelet makes it, in the cgroup of the pod.
+case_pod() {
+	local pod at
+
+	ctr -n k8s.io images import /vm/pause.tar >/dev/null &&
+	    ctr -n k8s.io images import /vm/busybox.tar >/dev/null ||
+	    why "no image"
+	rm -f /tmp/pod /tmp/end
+	mkfifo /tmp/end
+	python3 /vm/pod.py </tmp/end >/tmp/out 2>&1 &
+	exec 9>/tmp/end
+	until_true 180 test -s /tmp/pod || why "no pod: $(tail -n 3 /tmp/out)"
+	has "what it says" "$(cat /tmp/out)" "exec out 3"
+	pod=$(cat /tmp/pod)
+	at=/kubepods/pod0d7e3f2a-8b1c-4d5e-9f60-1a2b3c4d5e6f/$pod
+	is "the sandbox's cgroup" "$(cat \
+	    "/proc/$(ctr -n k8s.io task ls | awk -v id="$pod" \
+	    '$1 == id { print $2 }')/cgroup")" "0::$at"
+	is shims "$(pidof containerd-shim-runsc-v1 | wc -w)" 2
+	echo end >&9
+	exec 9>&-
+	wait "$!"
+	has "its end" "$(cat /tmp/out)" removed
+	is cgroups "$(find /sys/fs/cgroup -type d -name "$pod")" ""
+}
+
+# -- restarts -------------------------------------------------------------
+
+case_containerd_restarts() {
+	local p
+
+	p=$(shim_pid)
+	systemctl restart containerd
+	until_true 30 ctr version || why "containerd does not come back"
+	is "the shim" "$(shim_pid)" "$p"
+	ctr task exec --exec-id e2 b /bin/sh -c 'exit 4'
+	is "status of an exec" $? 4
+}
+# A package of a later version: what runs goes on with what it has, what comes
+# has the new one.
+case_upgraded() {
+	local p
+
+	p=$(shim_pid)
+	dpkg -i /vm/2.deb >/tmp/out 2>&1 || why "dpkg: $(tail -n 3 /tmp/out)"
+	is "the shim" "$(shim_pid)" "$p"
+	ctr task exec --exec-id e3 b /bin/sh -c 'exit 5'
+	is "status of an exec" $? 5
+	ctr_run --rm -- u /bin/true
+	is "status with the new one" $? 0
+}
+# Removed while a container runs: it is said, and lives on; containerd needs
+# the package again to end it wholly.
+case_removed() {
+	dpkg -r containerd-shim-runsc-v1 >/tmp/out 2>&1 ||
+	    why "dpkg: $(tail -n 3 /tmp/out)"
+	has "what removal says" "$(cat /tmp/out)" "run on"
+	ctr task exec --exec-id e4 b /bin/sh -c 'exit 6'
+	is "status of an exec" $? 6
+	! ctr_run --rm -- r /bin/true 2>/dev/null || why "a shim that is gone"
+	ctr container delete r 2>/dev/null
+	dpkg -i /vm/2.deb >/dev/null 2>&1 || why "no installing again"
+	ctr_gone b
+	until_true 30 nobody || why "left: $(pidof containerd-shim-runsc-v1 \
+	    runsc-sandbox runsc-gofer)"
+	is cgroups "$(find /sys/fs/cgroup -path '*/default/*' -type d)" ""
+}
+
+# -- systemd's cgroup driver ------------------------------------------------
+
+case_systemd_cgroup() {
+	cat >/etc/containerd/systemd.toml <<-END
+	[runsc_config]
+	  network = "none"
+	  systemd-cgroup = "true"
+	END
+	ctr_run -d --memory-limit 104857600 \
+	    --cgroup system.slice:ctr:sd --runtime-config-path \
+	    /etc/containerd/systemd.toml -- sd /bin/sleep 100000 ||
+	    why "it did not start"
+	is cgroup "$(cat "/proc/$(task_pid sd)/cgroup")" \
+	    0::/system.slice/ctr-sd.scope
+	is MemoryMax "$(systemctl show -p MemoryMax ctr-sd.scope)" \
+	    MemoryMax=104857600
+	ctr task metrics sd >/tmp/out || why "no metrics"
+	has metrics "$(tr -s ' ' </tmp/out)" "memory.usage_limit 104857600"
+	ctr_gone sd
+	until_true 30 nobody || why "something is left"
+	until_true 10 test ! -e /sys/fs/cgroup/system.slice/ctr-sd.scope ||
+	    why "its scope is left"
+}
+
+cat >/etc/containerd/config.toml <<END
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/pause:1"
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]
+  runtime_type = "io.containerd.runsc.v1"
+END
+systemctl restart containerd
+until_true 60 ctr version
+run_cases /vm/main.sh
+sync
+systemctl poweroff -ff

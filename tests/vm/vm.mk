@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# Included by the Makefile: machines of their own, in qemu; root is needed for
+# the disk of the Debian host only.
+
+UPDATE_SRCS = tests/vm/update.c $(filter-out ctl/shimctl.c,$(CTL_SRCS)) \
+	$(filter-out shim.c,$(SRCS))
+
+build/vm/update: $(UPDATE_SRCS) $(CTL_HDRS) $(HDRS)
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(NEED) $(WARN_MUSL) -Os -static -s -Wl,--gc-sections -o $@ \
+	    $(UPDATE_SRCS)
+
+# The package, as it is made for Debian; its own tests are run elsewhere.
+build/vm/package: $(SRCS) $(HDRS) $(CTL_SRCS) $(CTL_HDRS) Makefile \
+		$(wildcard debian/*)
+	@mkdir -p $(@D)
+	! command -v dh >/dev/null || DEB_BUILD_OPTIONS=nocheck \
+	    $(MAKE) deb DEB_DIR=build/vm/deb >build/vm/package.log 2>&1 || \
+	    { tail -n 20 build/vm/package.log; exit 1; }
+	touch $@
+
+# MACHINES="initramfs-2026 debian ..." for some of them, DEB=FILE for a package
+# that is there.
+check-vm: static build/vm/update $(if $(DEB),,build/vm/package)
+	-[ -n "$(MACHINES)" ] || \
+	    $(MAKE) static-aarch64 >build/vm/aarch64.log 2>&1
+	MACHINES="$(MACHINES)" DEB="$(DEB)" bash tests/vm/run.sh
+
+.PHONY: check-vm
