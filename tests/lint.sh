@@ -172,6 +172,25 @@ readme_length() {
 	[ "$n" -le "$README_MAX" ]
 }
 
+# Who writes a client finds each method of the two tables, and no other file of
+# the house's questions than there is.
+documented() {
+	missing=0
+	for m in $(sed -n 's/^	{ "\([A-Z][A-Za-z]*\)", .*/\1/p' task.c sandbox.c); do
+		grep -qw "$m" docs/methods.md && continue
+		echo "docs/methods.md: $m is not there"
+		missing=1
+	done
+	sed -n '/^## Ten questions/,/^Tests:/s/`\([a-z_]*\/*[a-z_]*\.[ch]\)`/\n\1\n/gp' \
+	    docs/house.md | grep '\.[ch]$' >"$tmp/named"
+	while read -r f; do
+		[ -e "$f" ] && continue
+		echo "docs/house.md: $f is not there"
+		missing=1
+	done <"$tmp/named"
+	[ "$missing" = 0 ] && [ -s "$tmp/named" ]
+}
+
 # A link to a file names one that is there.
 links() {
 	dead=0
@@ -209,6 +228,7 @@ try "width of lines" line_widths
 try "deadlines" deadlines_agree
 try "length of README.md" readme_length
 try "links" links
+try "methods and questions" documented
 try static make -s static
 try "size of the static shim" small_enough containerd-shim-runsc-v1.static
 try "size of the static shimctl" small_enough shimctl.static
