@@ -606,7 +606,14 @@ on_runsc_created(void *arg, const struct runsc_result *r)
 	if (r->err.code != ERR_OK) {
 		e = r->err;
 		err_prefix(&e, "OCI runtime create failed");
-		fail_create(ct, &e, true);
+		/* Another containerd was faster: what runsc has is its, if
+		 * runsc has not lost it over this (2022 does). */
+		if (fmt_find(e.msg, "container already exists") ||
+		    !runsc_is_of_bundle(ct->runsc_root, ct->id, ct->bundle)) {
+			e.code = ERR_EXISTS;
+			ct->runsc_ran = false;
+		}
+		fail_create(ct, &e, ct->runsc_ran);
 		return;
 	}
 	if (finish_created(ct, r->pid, &r->origin, &e) < 0) {

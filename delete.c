@@ -200,10 +200,12 @@ delete_saved(const struct saved *s, const struct options *o,
 		complain(o->id, "out of memory");
 		return;
 	}
-	delete_in_runsc(o, bundle, s->binary && s->binary[0] ? s->binary :
-	    DEFAULT_BINARY, root);
-	runsc_forget(root, o->namespace, o->id);
-	remove_made(o->id, bundle, s->own_cgroup);
+	if (runsc_is_of_bundle(root, o->id, bundle)) {
+		delete_in_runsc(o, bundle, s->binary && s->binary[0] ?
+		    s->binary : DEFAULT_BINARY, root);
+		runsc_forget(root, o->namespace, o->id);
+		remove_made(o->id, bundle, s->own_cgroup);
+	}
 	free(root);
 	console_remove(bundle);
 	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);

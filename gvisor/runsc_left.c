@@ -74,31 +74,76 @@ runsc_exists(const char *root, const char *id)
 	return found;
 }
 
-/* The pid and the id of the sandbox that a state file of the open directory
- * names: 1, 0 where it makes no sense (a power cut), -1 where it cannot be
- * read. */
+/* A state file of the open directory: 1, 0 where it is no JSON (a power cut), -1
+ * where it cannot be read.  After 1, *j is to be freed, and *text after it. */
+static int
+load_state(int dir_fd, const char *name, struct json *j, char **text)
+{
+	struct err e;
+	size_t n;
+
+	*text = file_load(dir_fd, name, O_NOFOLLOW, STATE_FILE_MAX, &n, &e);
+	if (!*text)
+		return -1;
+	if (json_parse(j, *text, n, &e) == 0)
+		return 1;
+	free(*text);
+	return 0;
+}
+
+/* The pid and the id of the sandbox that it names: as load_state(), 0 also
+ * where it names none. */
 static int
 read_sandbox(int dir_fd, const char *name, pid_t *pid, char *id, size_t cap)
 {
 	struct json j;
-	struct err e;
 	int64_t v = 0;
-	size_t n;
-	char *text = file_load(dir_fd, name, O_NOFOLLOW, STATE_FILE_MAX, &n,
-	    &e);
-	int rc = text ? 0 : -1;
+	char *text;
+	int sandbox, rc = load_state(dir_fd, name, &j, &text);
 
-	if (text && json_parse(&j, text, n, &e) == 0) {
-		int sandbox = json_get(&j, 0, "sandbox");
-
+	if (rc > 0) {
+		sandbox = json_get(&j, 0, "sandbox");
 		rc = json_int(&j, json_get(&j, sandbox, "pid"), &v) &&
 		    v > 0 && v <= INT_MAX &&
 		    json_str(&j, json_get(&j, sandbox, "id"), id, cap) >= 0;
 		json_free(&j);
+		free(text);
 	}
 	*pid = (pid_t)v;
-	free(text);
 	return rc;
+}
+
+/* Do both name one directory? */
+static bool
+is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	    x.st_ino == y.st_ino;
+}
+
+bool
+runsc_is_of_bundle(const char *root, const char *id, const char *bundle)
+{
+	char dir_name[PATH_MAX], *text;
+	struct dirent *d;
+	bool other = false;
+	struct json j;
+	DIR *dir = opendir(root);
+
+	while (dir && !other && (d = readdir(dir))) {
+		if (!is_state_of(d->d_name, id, ".state") ||
+		    load_state(dirfd(dir), d->d_name, &j, &text) <= 0)
+			continue;
+		other = json_str(&j, json_get(&j, 0, "bundleDir"), dir_name,
+		    sizeof(dir_name)) > 0 && !is_same_file(dir_name, bundle);
+		json_free(&j);
+		free(text);
+	}
+	if (dir)
+		closedir(dir);
+	return !other;
 }
 
 /* Is that process the sandbox?  Its number may be another's since: of a sandbox

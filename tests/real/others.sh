@@ -53,6 +53,52 @@ case_id_of_another() {
 	nothing_left
 }
 
+# create_at DIR SOCKET FILE: a shim for $HEX in DIR, and its Create behind
+create_at() {
+	local a
+
+	a=$(timeout 60 "$SHIMCTL" -n "$NS" --containerd "$2" start-shim \
+	    --shim "$SHIM" --config "$T/runsc.toml" "$1" "$HEX") ||
+	    why "no shim in $1"
+	echo "${a#unix://}" >"$3.at"
+	timeout 60 "$SHIMCTL" -n "$NS" --address "${a#unix://}" create \
+	    --config "$T/runsc.toml" "$1" "$HEX" >/dev/null 2>"$3" &
+}
+
+# Two containerds create one id at once: the one that is refused takes nothing
+# of the other's along.  (runsc of 2022 itself does, when it refuses.)
+case_id_at_once() {
+	local won=1 lost=2 rc=0 a
+
+	bundle "$HEX" false sleep 1000
+	mkdir -p "$T/b2"
+	cp -al "$T/b/$HEX" "$T/b2/$HEX"
+	create_at "$T/b/$HEX" "$SOCK.1" "$T/err1"
+	create_at "$T/b2/$HEX" "$SOCK.2" "$T/err2"
+	wait -n || rc=1
+	wait -n || rc=$((rc + 1))
+	is "how many were refused" "$rc" 1
+	[ -s "$T/err1" ] && won=2 lost=1
+	has "the error" "$(cat "$T/err$lost")" "already exists"
+	timeout 60 "$SHIMCTL" -n "$NS" --address "$(cat "$T/err$lost.at")" \
+	    shutdown "$HEX"
+	if [ $lost = 1 ]; then a=$T/b/$HEX; else a=$T/b2/$HEX; fi
+	verb_delete "$HEX" "$a" "$SOCK.$lost" || why "delete failed"
+	of_winner() {
+		timeout 60 "$SHIMCTL" -n "$NS" --address \
+		    "$(cat "$T/err$won.at")" "$@"
+	}
+	if ! "$RUNSC" -version | grep -q 2022; then
+		of_winner start "$HEX" || why "the other does not start"
+		is "its exec" "$(of_winner exec "$HEX" echo alive)" alive
+	fi
+	of_winner kill "$HEX" KILL
+	is "its status" "$(of_winner wait "$HEX")" 137
+	of_winner delete "$HEX" >/dev/null || why "it is not deleted"
+	of_winner shutdown "$HEX" 2>/dev/null
+	nothing_left
+}
+
 # Two of one bundle.
 case_bundle_of_another() {
 	started ba sleep 1000

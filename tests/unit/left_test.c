@@ -151,6 +151,36 @@ pin(const char *root)
 
 /* 13.8: the namespace goes with the root that it is in, however often it is
  * mounted; so do those of the dead beside it, and a live one stays. */
+static void
+write_state(const char *text)
+{
+	FILE *f = fopen(at("c1_sandbox:c1.state"), "w");
+
+	ck_assert(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+/* What runsc has of an id is of the bundle that its state names, by whatever
+ * path; where it says nothing, of whom asks. */
+START_TEST(of_bundle)
+{
+	char bundle[80], text[200];
+
+	snprintf(bundle, sizeof(bundle), "%s/rootfs", dir);
+	ck_assert(runsc_is_of_bundle("/not/there", "c1", bundle));
+	ck_assert(runsc_is_of_bundle(dir, "c1", bundle));
+	write_state("{\"bundleDir\":\"/somewhere/else\"}");
+	ck_assert(!runsc_is_of_bundle(dir, "c1", bundle));
+	ck_assert(runsc_is_of_bundle(dir, "c", bundle));
+	snprintf(text, sizeof(text), "{\"bundleDir\":\"%s/../rootfs/.\"}",
+	    bundle);
+	write_state(text);
+	ck_assert(runsc_is_of_bundle(dir, "c1", bundle));
+	write_state("{\"bundleDir\":");
+	ck_assert(runsc_is_of_bundle(dir, "c1", bundle));
+	unlink(at("c1_sandbox:c1.state"));
+}
+END_TEST
+
 START_TEST(netns)
 {
 	char root[128];
