@@ -252,6 +252,21 @@ exit_go_on(struct process *p, struct request *none)
 		begin_end(p);
 }
 
+/* What holds the exit of p back hangs. */
+static void
+on_held(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, end_timer);
+	struct err e;
+
+	err_set(&e, ERR_PRECONDITION, "%s: the process has ended, and runsc "
+	    "does not say more", process_name(p));
+	if (p->current->op == OP_START)
+		exit_start_failed(p, &e);
+	else
+		request_finish(p->current, &e);
+}
+
 void
 exit_seen(struct process *p, unsigned status)
 {
@@ -269,8 +284,10 @@ exit_seen(struct process *p, unsigned status)
 		state_set(p, STATE_ENDING);
 	/* How start ends is told before how the process did: see
 	 * exit_start_worked().  A checkpoint may end it too. */
-	if (!p->current || (p->current->op != OP_START &&
-	    p->current->op != OP_CHECKPOINT))
+	if (p->current && (p->current->op == OP_START ||
+	    p->current->op == OP_CHECKPOINT))
+		timer_start(&p->end_timer, EXIT_HELD_NS, on_held);
+	else
 		begin_end(p);
 }
 

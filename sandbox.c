@@ -331,6 +331,13 @@ on_created(struct request *r, const struct err *e)
 	finish(container_of(r, struct sandbox_op, req), NULL, e);
 }
 
+static int
+check_new(const char *id, struct err *e)
+{
+	return state_find_container(id) ? err_set(e, ERR_EXISTS,
+	    "container %s already exists", id) : 0;
+}
+
 static void
 create(struct ttrpc_call *call, struct message *m, const void *row)
 {
@@ -343,6 +350,7 @@ create(struct ttrpc_call *call, struct message *m, const void *row)
 	/* Before anything is written. */
 	if (name_check("sandbox id", m->str[1], &e) < 0 ||
 	    name_check_path("bundle", m->str[2], &e) < 0 ||
+	    check_new(m->str[1], &e) < 0 ||
 	    write_bundle(m, m->whole, &e) < 0) {
 		err_prefix(&e, "create sandbox %s", m->str[1]);
 		ttrpc_fail(call, &e);
@@ -445,6 +453,10 @@ end(struct ttrpc_call *call, struct message *m, const void *row)
 		finish(op, NULL, NULL);
 		if (row && state_containers() == 0)
 			on_shutdown();
+		return;
+	}
+	if (row && ct->init.state == STATE_CREATING) {
+		submit(op, OP_DELETE, on_deleted);
 		return;
 	}
 	op->waiter.exited = on_stopped;

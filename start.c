@@ -168,11 +168,27 @@ fail:
 	return -1;
 }
 
+/* An extension {1 Any}: the options, if it is of one of their types, in whatever
+ * order they come. */
+static void
+take_extension(struct start_input *in, struct pb_bytes extension)
+{
+	struct message m, any;
+	struct err e;
+
+	if (message_decode(&m, extension, "-b", &e) < 0)
+		return;
+	if (message_decode(&any, m.bytes[1], "-sb", &e) == 0 &&
+	    fmt_find(any.str[1], ".Options"))
+		in->any = m.bytes[1];
+	free(any.text);
+	free(m.text);
+}
+
 void
 start_parse_input(const struct options *o, struct pb_bytes text,
     struct start_input *in)
 {
-	struct pb_bytes extension = { 0 };
 	struct pb_in pb;
 	struct pb_field f;
 	struct err e;
@@ -186,14 +202,9 @@ start_parse_input(const struct options *o, struct pb_bytes text,
 		return;
 	in->any.n = 0;
 	pb_in_init(&pb, text.p, text.n);
-	while (!extension.p && pb_next(&pb, &f)) {
-		if (f.num == 8 && f.wire == PB_BYTES)
-			extension = f.b;
-	}
-	pb_in_init(&pb, extension.p, extension.n);
-	while (extension.p && pb_next(&pb, &f)) {
-		if (f.num == 1 && f.wire == PB_BYTES)
-			in->any = f.b;
+	while (pb_next(&pb, &f)) {
+		if (f.num == 8 && f.wire == PB_BYTES && !in->any.n)
+			take_extension(in, f.b);
 	}
 }
 

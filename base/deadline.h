@@ -49,6 +49,9 @@
 /* the end of a sandbox that was killed */
 #define SANDBOX_END_NS (10 * NS_PER_S)
 
+/* a start or checkpoint of what has ended: its answer */
+#define EXIT_HELD_NS (5 * NS_PER_S)
+
 /* the wait for a container of a pod: asked again */
 #define WAIT_AGAIN_NS (1 * NS_PER_S)
 

@@ -51,6 +51,10 @@ write_params(const struct params *p)
 		pb_put_str(&o, 5, p->ttrpc);
 		pb_put_str(&o, 6, p->grpc);
 		pb_put_str(&o, 7, "/usr/bin/containerd");
+		/* Of another type, and first. */
+		ext = pb_begin(&o, 8);
+		pb_put_any(&o, 1, "containerd.Tracing", "x", 1);
+		pb_end(&o, ext);
 		ext = pb_begin(&o, 8);
 		any = pb_begin(&o, 1);
 		put_options(&o);

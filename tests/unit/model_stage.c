@@ -199,7 +199,8 @@ runsc_cancel(struct runsc_cmd *c)
 	if (!c)
 		return;
 	/* What runsc has to say of a start counts, even if the process has
-	 * ended meanwhile; but for a kill of what has not started. */
+	 * ended meanwhile; but for a kill of what has not started, and for
+	 * so long. */
 	MUST(!(strcmp(c->verb, "start") == 0 ||
 	    strcmp(c->verb, "restore") == 0) || init_killed());
 	cmd_free(c);

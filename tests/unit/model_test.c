@@ -85,6 +85,7 @@ static struct waited waited[WAITED_MAX];
 static unsigned long long told_exits, told_starts, answered, lives;
 static bool creating;
 static unsigned deletes_ok;
+static int64_t ended_at;	/* loop_now() of init's end; 0: it has not */
 
 static void
 forget(unsigned slot)
@@ -106,7 +107,8 @@ init_runs(void)
 bool
 init_killed(void)
 {
-	return seen[0].killed;
+	return seen[0].killed || (ended_at &&
+	    loop_now() - ended_at >= EXIT_HELD_NS);
 }
 
 static unsigned
@@ -402,6 +404,7 @@ create(bool again)
 		own_pids = percent(50);
 		seen[0].there = true;
 		seen[0].ended_with = -1;
+		ended_at = 0;
 		creating = true;
 		lives++;
 	}
@@ -527,6 +530,8 @@ process_exits(void)
 	/* One that is late may be one that was given up already. */
 	if (!process_has_exited(p))
 		seen[i].ended_with = status < 0 ? 255 : status;
+	if (i == 0 && !ended_at)
+		ended_at = loop_now();
 	child_forget(c);
 	c->exited(c, status);
 	return true;

@@ -606,6 +606,38 @@ START_TEST(sub_ends_with_sandbox)
 }
 END_TEST
 
+/* What runsc does not say of a container that has ended holds its exit back for
+ * so long and no longer. */
+START_TEST(exit_is_not_held)
+{
+	static const struct {
+		enum op op;
+		const char *told;
+		unsigned status;
+	} cases[] = {
+		{ OP_START, "TaskExit start! wait. ", 128 },
+		{ OP_CHECKPOINT, "checkpoint! TaskExit wait. ", 3 },
+	};
+	struct asked a = { 0 };
+	struct waited w;
+
+	(cases[_i].op == OP_START ? created : running)();
+	told[0] = '\0';
+	wait_for(init(), &w);
+	a.r.text = (char *)(uintptr_t)"/image";
+	a.r.exit = true;
+	ask(&a, cases[_i].op, _i ? "checkpoint" : "start", "");
+	process_exits(init(), 3);
+	ck_assert(!w.done && !a.done);
+	while (!w.done)
+		loop_turn(-1);
+	ck_assert_int_eq(a.code, ERR_PRECONDITION);
+	ck_assert_uint_eq(w.status, cases[_i].status);
+	ck_assert_str_eq(told, cases[_i].told);
+	deleted();
+}
+END_TEST
+
 START_TEST(kill_paused)
 {
 	struct asked a = { 0 };
@@ -891,6 +923,7 @@ add(TCase *tc)
 	    queue_is_capped, same_questions_share, unwanted_is_not_done,
 	    waiters_are_capped_and_leave, delete_forces, delete_twice,
 	    kill_beside_a_pause, unknown_status_is_255);
+	tcase_add_loop_test(tc, exit_is_not_held, 0, 2);
 }
 
 int
