@@ -104,10 +104,16 @@ static const char *const op_names[OPS] = {
 	[OP_DELETE] = "delete",
 };
 
+enum cell
+state_cell(enum proc_kind kind, enum proc_state s, enum op op)
+{
+	return (enum cell)table[kind][s][op];
+}
+
 static enum cell
 cell_of(const struct process *p, enum op op)
 {
-	return (enum cell)table[p->kind][p->state][op];
+	return state_cell(p->kind, p->state, op);
 }
 
 bool
@@ -118,7 +124,7 @@ state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code)
 		[NF] = ERR_NOT_FOUND, [KEND] = ERR_NOT_FOUND,
 		[HV] = ERR_EXISTS, [WT] = STATE_WAITS,
 	};
-	enum cell c = (enum cell)table[kind][s][op];
+	enum cell c = state_cell(kind, s, op);
 
 	*code = codes[c];
 	return c == WT || does[c];

@@ -263,7 +263,9 @@ unsigned state_deleted(void);
 /* The next container after ct, the first for NULL. */
 struct container *state_next(const struct container *ct);
 const char *state_name(enum proc_state s);
-/* What the table says: true if op is done in that state, with *code STATE_WAITS
+/* What the table says. */
+enum cell state_cell(enum proc_kind kind, enum proc_state s, enum op op);
+/* And what that is: true if op is done in that state, with *code STATE_WAITS
  * if not before the exit has been told; else the code of the refusal. */
 #define STATE_WAITS (-1)
 bool state_allows(enum proc_kind kind, enum proc_state s, enum op op,

@@ -12,16 +12,16 @@ if ! command -v spin >/dev/null 2>&1; then
 	    "install spin)"
 	exit 1
 fi
-mkdir -p "$dir" && cp "$model" "$dir/" && cd "$dir" || exit 1
+mkdir -p "$dir" && cp tests/model/life.pml tests/model/table.h "$dir/" && cd "$dir" || exit 1
 passed=0
 failed=0
 
-# verify WHAT FLAG-OF-SPIN FLAG-OF-CC FLAG-OF-PAN: pan's words into ./log
+# verify FLAGS-OF-SPIN FLAGS-OF-CC FLAG-OF-PAN: pan's words into ./log
 verify() {
 	rm -f pan pan.* log
 	# shellcheck disable=SC2086 # the flags may be none
 	spin -a $1 life.pml >log 2>&1 &&
-	    ${CC:-cc} -w -O2 $2 -DCOLLAPSE -o pan pan.c >>log 2>&1 &&
+	    ${CC:-cc} -w $2 -DCOLLAPSE -o pan pan.c >>log 2>&1 &&
 	    ./pan -m200000 $3 >>log 2>&1
 }
 
@@ -45,7 +45,7 @@ good() {
 }
 
 bad() {
-	verify "-DBREAK_$1" -DSAFETY ""
+	verify "-DBREAK_$1 $2" -DSAFETY ""
 	if grep -q 'assertion violated' log; then
 		passed=$((passed + 1))
 		echo "ok without $1 it fails"
@@ -56,10 +56,13 @@ bad() {
 	fi
 }
 
-good "assertions" "" -DSAFETY ""
-good "no cycles" "" -DNP -l
+good "assertions" "" "-DSAFETY -O1" ""
+good "no cycles" "" "-DNP -O1" -l
+good "assertions, with pauses" -DPAUSES "-DSAFETY -O1" ""
+good "no cycles, with pauses" -DPAUSES "-DNP -O1" -l
 for rule in EXIT_FIRST TWICE EXECS DELETES WAIT; do
-	bad "$rule"
+	bad "$rule" ""
 done
+bad GO_ON -DPAUSES
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -69,6 +69,36 @@ START_TEST(table_is_as_written)
 }
 END_TEST
 
+/* The model goes by the same cells. */
+START_TEST(table_is_the_models)
+{
+	static const struct {
+		enum proc_kind kind;
+		enum proc_state state;
+		struct { enum op op; enum cell is; } cells[8];
+	} rows[] = {
+#define ROW(k, s, create, start, exec, pause, resume, kill, checkpoint, del) \
+		{ PROC_##k, STATE_##s, { { OP_CREATE, create }, \
+			{ OP_START, start }, { OP_EXEC, exec }, \
+			{ OP_PAUSE, pause }, { OP_RESUME, resume }, \
+			{ OP_KILL, kill }, { OP_CHECKPOINT, checkpoint }, \
+			{ OP_DELETE, del } } },
+#include "../model/table.h"
+#undef ROW
+	};
+	size_t i, j;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (j = 0; j < 8; j++)
+		ck_assert_msg(state_cell(rows[i].kind, rows[i].state,
+		    rows[i].cells[j].op) == rows[i].cells[j].is,
+		    "kind %d state %s op %d", (int)rows[i].kind,
+		    state_name(rows[i].state), (int)rows[i].cells[j].op);
+	/* All states, but that execs are not created, nor paused alone. */
+	ck_assert_uint_eq(i, PROC_KINDS * STATES - 2);
+}
+END_TEST
+
 /* -- the life cycle ------------------------------------------------------- */
 
 START_TEST(whole_life)
@@ -910,7 +940,7 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, table_is_as_written, whole_life,
+	suite_add(tc, table_is_as_written, table_is_the_models, whole_life,
 	    exit_before_start_returns, exit_waits_for_output, create_fails,
 	    create_fails_early, create_twice, create_bad_ids,
 	    delete_while_creating, containers_are_capped,
