@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,7 +114,6 @@ delete_in_runsc(const struct options *o, const char *bundle,
 static void
 remove_made(const char *id, const char *bundle, bool own_cgroup)
 {
-	const struct timespec step = { .tv_nsec = LEAVING_STEP_NS };
 	struct spec spec;
 	struct err e;
 	int i, fd;
@@ -128,7 +128,7 @@ remove_made(const char *id, const char *bundle, bool own_cgroup)
 	}
 	for (i = 0; i < LEAVING_STEPS && !cgroup_remove(spec.cgroups_path,
 	    id, own_cgroup); i++)
-		nanosleep(&step, NULL);
+		poll(NULL, 0, LEAVING_STEP_NS / NS_PER_MS);
 	spec_free(&spec);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/deadline.h"
+#include "base/fmt.h"
 #include "base/log.h"
 #include "wire/ttrpc.h"
 
@@ -186,11 +187,11 @@ static void
 encode(struct pb_out *o, const char *topic, const char *name,
     const struct pb_out *message)
 {
-	char type[64] = "containerd.events.";
+	char type[64];
 	struct timespec ts;
 	size_t mark;
 
-	strncat(type, name, sizeof(type) - strlen(type) - 1);
+	fmt(type, sizeof(type), "containerd.events.%s", name);
 	clock_gettime(CLOCK_REALTIME, &ts);
 	mark = pb_begin(o, 1);
 	pb_put_time(o, 1, (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec);

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -82,7 +83,6 @@ make_socket_dir(const char *dir, struct err *e)
 static int
 lock_dir(const char *dir, struct err *e)
 {
-	const struct timespec step = { .tv_nsec = LOCK_STEP_NS };
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	int i;
 
@@ -94,7 +94,7 @@ lock_dir(const char *dir, struct err *e)
 			close(fd);
 			return -1;
 		}
-		nanosleep(&step, NULL);
+		poll(NULL, 0, LOCK_STEP_NS / NS_PER_MS);
 	}
 	return fd;
 }
@@ -308,7 +308,8 @@ run_daemon(const struct options *o, int socket_fd, int ready_fd)
 	char exe[PATH_MAX];
 	const char *argv[12];
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	long fd, max;
+	struct rlimit files;
+	rlim_t fd, max = 65536;
 	ssize_t n;
 	int null, i = 0;
 
@@ -325,9 +326,9 @@ run_daemon(const struct options *o, int socket_fd, int ready_fd)
 		fcntl(socket_fd, F_SETFD, 0);
 	else if (dup2(socket_fd, SHIM_SOCKET_FD) < 0)
 		fail_daemon("place the socket");
-	max = sysconf(_SC_OPEN_MAX);
-	if (max < 0 || max > 65536)
-		max = 65536;
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &files) == 0 &&
+	    files.rlim_cur < max)
+		max = files.rlim_cur;
 	for (fd = SHIM_SOCKET_FD + 1; fd < max; fd++)
 		close((int)fd);
 	/* By its name and not as /proc/self/exe, which ps would show. */

@@ -16,9 +16,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -413,16 +415,16 @@ remount_ro(const char *target, unsigned long flags)
 		{ ST_NODIRATIME, MS_NODIRATIME },
 		{ ST_RELATIME, MS_RELATIME },
 	};
-	struct statvfs st;
+	struct statfs st;
 	size_t i;
 
 	flags |= MS_REMOUNT;
 	if (mount("", target, "", flags, "") == 0)
 		return 0;
-	if (errno != EPERM || statvfs(target, &st) < 0)
+	if (errno != EPERM || statfs(target, &st) < 0)
 		return -1;
 	for (i = 0; i < sizeof(locked) / sizeof(locked[0]); i++)
-		if (st.f_flag & locked[i].st)
+		if ((unsigned long)st.f_flags & locked[i].st)
 			flags |= locked[i].ms;
 	return mount("", target, "", flags, "");
 }
@@ -445,7 +447,7 @@ prepare(const struct mount_spec *s, unsigned long *flags,
 {
 	const char *opts[MOUNT_OPTIONS_MAX];
 	struct mount_spec short_s;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t page = getauxval(AT_PAGESZ);
 	size_t cap = options_len(s) + 1;
 	char *list = NULL;
 	int ret = -1;

@@ -241,15 +241,14 @@ static bool
 watch_reader(struct logger *l)
 {
 	static char text[65536];
-	char *pid, *rest = NULL;
+	char *pid, *rest = text;
 	struct err e;
 	int fd;
 
 	if (file_read("/proc/thread-self/children", text, sizeof(text)) <= 0)
 		return false;
-	for (pid = strtok_r(text, " \n", &rest); pid;
-	    pid = strtok_r(NULL, " \n", &rest)) {
-		if (!reads(l, pid))
+	while ((pid = strsep(&rest, " \n"))) {
+		if (!pid[0] || !reads(l, pid))
 			continue;
 		fd = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
 		if (fd < 0)
@@ -388,11 +387,12 @@ has_key(const char *const *argv, int n, const char *key)
 static int
 split_query(char *query, const char **argv, int max)
 {
-	char *key, *value, *rest = NULL;
+	char *key, *value;
 	int n = 0;
 
-	for (key = strtok_r(query, "&", &rest); key;
-	    key = strtok_r(NULL, "&", &rest)) {
+	while ((key = strsep(&query, "&"))) {
+		if (!key[0])
+			continue;
 		value = key + strcspn(key, "=");
 		if (*value)
 			*value++ = '\0';

@@ -30,7 +30,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -183,7 +183,7 @@ CALL(int, rename, (const char *a, const char *b), (a, b), ENOSPC, -1)
 CALL(int, chmod, (const char *p, mode_t m), (p, m), ENOMEM, -1)
 CALL(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g), EDQUOT, -1)
 CALL(int, lstat, (const char *p, struct stat *s), (p, s), ENOMEM, -1)
-CALL(int, statvfs, (const char *p, struct statvfs *s), (p, s), ENOMEM, -1)
+CALL(int, statfs, (const char *p, struct statfs *s), (p, s), ENOMEM, -1)
 CALL(int, access, (const char *p, int m), (p, m), ENOMEM, -1)
 CALL(ssize_t, readlink, (const char *p, char *b, size_t n), (p, b, n), ENOMEM,
     -1)
@@ -330,7 +330,7 @@ SAME(open)
 SAME(openat)
 SAME(fcntl)
 SAME(lstat)
-SAME(statvfs)
+SAME(statfs)
 SAME(ftruncate)
 SAME(pread)
 _Static_assert(sizeof(long) == 8, "open is not open64 here");

@@ -12,7 +12,7 @@ if ! command -v spin >/dev/null 2>&1; then
 	    "install spin)"
 	exit 1
 fi
-mkdir -p "$dir" && cp tests/model/life.pml tests/model/table.h "$dir/" && cd "$dir" || exit 1
+mkdir -p "$dir" && cp tests/model/*.pml tests/model/*.h "$dir/" && cd "$dir" || exit 1
 passed=0
 failed=0
 
