@@ -47,10 +47,10 @@ case_exit_143() {
 	local pid
 
 	# As init a process has to want the signal.
-	run_fg e143 sh -c 'trap "exit 143" TERM; sleep 100 & wait' &
+	run_fg e143 sh -c 'trap "exit 143" TERM; : >/tmp/ready
+	    sleep 100 & wait' &
 	pid=$!
-	until_true 10 is_status e143 RUNNING || why "it did not start"
-	sleep 0.3
+	until_true 10 is_ready e143 || why "it is not ready"
 	c task kill -s TERM e143
 	wait "$pid"
 	is status $? 143

@@ -30,7 +30,7 @@ case_containerd_killed() {
 	run -d --log-uri "file://$T/ck.log" --rootfs "$ROOTFS" ck sh -c \
 	    'for i in $(seq 30); do echo $i; sleep 0.1; done; exit 6' ||
 	    why "it did not start"
-	sleep 0.5
+	until_true 10 test -s "$T/ck.log" || why "it does not print"
 	restart
 	is status "$(status ck)" RUNNING
 	is "output of exec" "$(ex --exec-id a ck echo still here)" "still here"
@@ -42,12 +42,19 @@ case_containerd_killed() {
 	nothing_left
 }
 
+has_ended() {
+	! kill -0 "$1"
+}
+
 case_exit_while_containerd_is_down() {
+	local sandbox
+
 	used cd
 	run -d --log-uri "file://$T/cd.log" --rootfs "$ROOTFS" cd sh -c \
 	    'sleep 1; echo last; exit 9' || why "it did not start"
+	sandbox=$(task_pid cd)
 	containerd_stop KILL
-	sleep 2
+	until_true 20 has_ended "$sandbox" || why "it does not end"
 	containerd_start || why "containerd does not come back"
 	is output "$(cat "$T/cd.log")" last
 	is status "$(status cd)" STOPPED

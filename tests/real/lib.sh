@@ -259,6 +259,30 @@ until_true() {
 	done
 }
 
+# Have containerd's events written to $T/events, from here on: its answer to a
+# change of the namespace is the first.
+events_begin() {
+	ctr -a "$SOCK" -n "$NS" events >"$T/events" 2>&1 &
+	EVENTS_PID=$!
+	until_true 20 events_come || why "no events come"
+}
+
+events_come() {
+	ctr -a "$SOCK" namespaces label "$NS" "seen=$RANDOM"
+	[ -s "$T/events" ]
+}
+
+events_end() {
+	kill "$EVENTS_PID"
+	wait "$EVENTS_PID" 2>/dev/null
+	EVENTS_PID=
+}
+
+# is_ready ID: its process has made /tmp/ready
+is_ready() {
+	ex --exec-id "ready$RANDOM" "$1" test -e /tmp/ready
+}
+
 # Pids of all processes that have $NS in their command line.  The pattern
 # comes on stdin, or grep would find itself.
 our_pids() {

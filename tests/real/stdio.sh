@@ -67,7 +67,7 @@ case_background_writer() {
 	is output "$(ex --exec-id b bw sh -c \
 	    '(sleep 1; seq 100000; echo $? >/tmp/bw.rc) & echo ok' |
 	    sed -n 1p)" ok
-	sleep 2
+	until_true 20 ex --exec-id "c$RANDOM" bw test -s /tmp/bw.rc
 	is "status of the writer" "$(ex --exec-id c bw cat /tmp/bw.rc)" 0
 	gone bw
 	nothing_left

@@ -100,9 +100,9 @@ case_pause() {
 }
 
 case_kill() {
-	run_bg k1 sh -c 'trap "exit 3" USR1; while :; do sleep 0.1; done' ||
-	    why "it did not start"
-	sleep 0.5
+	run_bg k1 sh -c 'trap "exit 3" USR1; : >/tmp/ready
+	    while :; do sleep 0.1; done' || why "it did not start"
+	until_true 10 is_ready k1 || why "it is not ready"
 	c task kill -s USR1 k1 || why "kill failed"
 	until_true 10 is_status k1 STOPPED || why "it did not stop"
 	is "status told by delete" "$(delete_status k1)" 3
@@ -162,9 +162,7 @@ has_topic() {
 }
 
 case_events() {
-	ctr -a "$SOCK" -n "$NS" events >"$T/events" 2>&1 &
-	EVENTS_PID=$!
-	sleep 0.5
+	events_begin
 	run_bg ev sleep 100 || why "it did not start"
 	ex --exec-id a ev /bin/true
 	c task pause ev
@@ -172,9 +170,7 @@ case_events() {
 	gone ev
 	# The last one is about the container and has no id of it.
 	until_true 5 has_topic ev delete || why "no delete event"
-	kill "$EVENTS_PID"
-	wait "$EVENTS_PID" 2>/dev/null
-	EVENTS_PID=
+	events_end
 	is events "$(topics ev | sed 's/delete delete/delete/')" "$EXPECTED"
 	nothing_left
 }
