@@ -248,6 +248,12 @@ gone() {
 	c container delete "$1"
 }
 
+# What takes longer hangs, on any machine: in_time SINCE, of $SECONDS.
+HANG=120
+in_time() {
+	[ $((SECONDS - $1)) -lt "$HANG" ] || why "it took $((SECONDS - $1)) s"
+}
+
 # until_true SECONDS COMMAND...
 until_true() {
 	local end=$((SECONDS + $1 + 1))
