@@ -36,7 +36,7 @@ fetch_arm64() {
 		dpkg-deb -x "$d" "$T/arm64" || return 1
 	done
 	cp "$T"/arm64/boot/vmlinuz-* "$A.new/vmlinuz" &&
-	    cp "$(find "$T/arm64" -type f -name busybox)" "$A.new/busybox" &&
+	    cp "$(find "$T/arm64" -path "*bin/busybox")" "$A.new/busybox" &&
 	    mv "$A.new" "$A"
 }
 

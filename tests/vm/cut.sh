@@ -26,6 +26,7 @@ fi
 mkdir -p "$T/payload.d"
 cp "$vm_dir/guest/lib.sh" "$T/payload.d/lib.sh"
 cp "$vm_dir/guest/cut.sh" "$T/payload.d/main.sh"
+echo after_a_cut >"$T/payload.d/cases"
 chmod 755 "$T/payload.d/main.sh"
 cp "$SHIM" "$T/payload.d/shim"
 rootfs "$T/payload.d/rootfs"

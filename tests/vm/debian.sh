@@ -23,6 +23,7 @@ fi
 mkdir -p "$T/payload.d"
 cp "$vm_dir/guest/lib.sh" "$T/payload.d/lib.sh"
 cp "$vm_dir/guest/debian.sh" "$T/payload.d/main.sh"
+cases_of debian >"$T/payload.d/cases"
 cp "$DEB" "$T/payload.d/1.deb"
 dpkg-deb -R "$DEB" "$T/deb"
 sed -i 's/^Version: .*/&+1/' "$T/deb/DEBIAN/control"

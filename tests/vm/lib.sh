@@ -50,8 +50,9 @@ vm_begin() {
 	    tail -n 1)}
 }
 
-# The cases of a guest's script, in order.
+# The cases of a guest's script, in order, or those of ONLY="case case".
 cases_of() {
+	[ -z "${ONLY:-}" ] || { echo "$ONLY"; return; }
 	sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' "$vm_dir/guest/$1.sh"
 }
 
@@ -128,6 +129,7 @@ guest() {
 
 	cp "$vm_dir/guest/lib.sh" "$r/etc/vm/lib.sh"
 	cp "$vm_dir/guest/$2.sh" "$r/etc/vm/main.sh"
+	cases_of "$2" >"$r/etc/vm/cases"
 	[ ! -x "$UPDATE" ] || cp "$UPDATE" "$r/bin/update"
 	m=$(find "/lib/modules/${KERNEL##*/vmlinuz-}" -name 'brd.ko*' \
 	    2>/dev/null | head -n 1)
@@ -177,7 +179,8 @@ boot() {
 	QEMU_PID=$!
 	exec {out}>&-
 	[ -z "${WHILE_ON:-}" ] || "$WHILE_ON" "$log.log" "$QEMU_PID"
-	wait "$QEMU_PID"
+	# Silently, where its power was cut.
+	wait "$QEMU_PID" 2>/dev/null
 	rc=$?
 	QEMU_PID=
 	wait "$keeper"

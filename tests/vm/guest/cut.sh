@@ -8,6 +8,8 @@
 # shellcheck source=tests/vm/guest/lib.sh
 . /vm/lib.sh
 
+# shellcheck disable=SC2034 # the watchdog's
+STILL=300
 RT=io.containerd.runsc.v1
 ROOT=/run/containerd/runsc
 STATE=/run/containerd/io.containerd.runtime.v2.task/default

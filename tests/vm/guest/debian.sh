@@ -7,7 +7,7 @@
 # shellcheck source=tests/vm/guest/lib.sh
 . /vm/lib.sh
 # shellcheck disable=SC2034 # the watchdog's
-STILL=240
+STILL=400
 
 SHIM=/usr/bin/containerd-shim-runsc-v1
 RT=io.containerd.runsc.v1
@@ -108,6 +108,11 @@ case_journal() {
 
 # -- a pod ------------------------------------------------------------------
 
+# pod_runs PID: it does, or it never will
+pod_runs() {
+	[ -s /tmp/pod ] || ! kill -0 "$1"
+}
+
 # As a kubelet makes it, in the cgroup of the pod.
 case_pod() {
 	local pod at
@@ -119,7 +124,12 @@ case_pod() {
 	mkfifo /tmp/end
 	python3 /vm/pod.py </tmp/end >/tmp/out 2>&1 &
 	exec 9>/tmp/end
-	until_true 180 test -s /tmp/pod || why "no pod: $(tail -n 3 /tmp/out)"
+	until_true 180 pod_runs "$!"
+	[ -s /tmp/pod ] || {
+		exec 9>&-
+		why "no pod: $(tr '\n' ' ' </tmp/out | tail -c 600)"
+		return
+	}
 	has "what it says" "$(cat /tmp/out)" "exec out 3"
 	pod=$(cat /tmp/pod)
 	at=/kubepods/pod0d7e3f2a-8b1c-4d5e-9f60-1a2b3c4d5e6f/$pod

@@ -103,14 +103,14 @@ watchdog() {
 	done
 }
 
-# All cases of file $1.
+# Those that the file beside $1 names.
 run_cases() {
 	local name dog
 
 	: >"$BEAT"
 	watchdog &
 	dog=$!
-	for name in $(sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' "$1"); do
+	for name in $(cat "${1%/*}/cases"); do
 		echo "$name" >"$BEAT"
 		WHY='' SKIP=''
 		if "case_$name" && [ -z "$WHY" ]; then
