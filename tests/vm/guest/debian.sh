@@ -127,7 +127,8 @@ case_pod() {
 	until_true 180 pod_runs "$!"
 	[ -s /tmp/pod ] || {
 		exec 9>&-
-		why "no pod: $(tr '\n' ' ' </tmp/out | tail -c 600)"
+		why "no pod: $(grep details /tmp/out)"
+		journalctl -u containerd --no-pager | grep 'plugin.*error'
 		return
 	}
 	has "what it says" "$(cat /tmp/out)" "exec out 3"
@@ -215,6 +216,8 @@ version = 2
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
   restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  default_runtime_name = "runsc"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]
   runtime_type = "io.containerd.runsc.v1"
 END
