@@ -11,15 +11,15 @@ packages="containerd runsc runc busybox-static check musl-tools mandoc
 commands="containerd ctr runsc runc busybox musl-gcc mandoc pkg-config gcc
 	make clang valgrind script shellcheck python3 spin"
 if [ "$1" = ci ]; then
-	packages="$packages build-essential clang-tidy cpio cppcheck debhelper
-		debootstrap e2fsprogs gcc-aarch64-linux-gnu
+	packages="$packages build-essential clang-tidy conmon cpio cppcheck
+		debhelper debootstrap e2fsprogs gcc-aarch64-linux-gnu
 		gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu kmod
 		libc6-dev-arm64-cross libc6-dev-armhf-cross
-		libc6-dev-riscv64-cross lintian linux-image-amd64
-		qemu-system-arm qemu-system-x86 qemu-user-static xz-utils"
+		libc6-dev-riscv64-cross libseccomp-dev lintian linux-image-amd64
+		qemu-system-arm qemu-system-x86 qemu-user-static skopeo xz-utils"
 	commands="$commands aarch64-linux-gnu-gcc arm-linux-gnueabihf-gcc
-		clang-tidy cppcheck dh lintian qemu-aarch64-static
-		riscv64-linux-gnu-gcc"
+		clang-tidy conmon cppcheck dh lintian qemu-aarch64-static
+		riscv64-linux-gnu-gcc skopeo"
 fi
 
 missing=

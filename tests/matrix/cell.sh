@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cell.sh COMMAND...: run it with CELL_HOST's and CELL_RUNSC's programs, in namespaces
 # whose end takes everything with it: processes, mounts, networks, control
-# sockets, and whatever is written to /run, /etc, /var/lib and $TMPDIR.
+# sockets, and whatever is written to /run, /etc, /var/lib, /var/log and $TMPDIR.
 # matrix.sh has made the namespaces; by itself this would cover the machine's
 # own /run.
 
@@ -14,7 +14,7 @@ set -u
 work=$CELL
 mkdir -p "$work"
 mount -t tmpfs tmpfs "$work" && mount -t tmpfs tmpfs /run &&
-    mount -t tmpfs tmpfs /var/lib && mkdir -p "$work/etc/upper" \
+    mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /var/log && mkdir -p "$work/etc/upper" \
     "$work/etc/work" /run/lock && mount -t overlay overlay -o \
     "lowerdir=/etc,upperdir=$work/etc/upper,workdir=$work/etc/work" /etc ||
     exit 1
@@ -24,5 +24,8 @@ TMPDIR=$work
 export PATH TMPDIR
 # containerd 2 also looks for shims in the directory that it is started in.
 cd "$work" || exit 1
+SECONDS=0
 "$@"
-exit
+rc=$?
+echo "# took $SECONDS s"
+exit "$rc"

@@ -17,7 +17,7 @@ import grpc
 import cri_pb2 as pb
 import cri_pb2_grpc
 
-SECONDS = 60
+SECONDS = 120
 IMAGE = "localhost/busybox:1"
 
 
@@ -173,14 +173,14 @@ class Pod:
         return cid
 
     def becomes(self, cid, state, code=0):
-        for _ in range(100):
+        for _ in range(600):
             r = self.call("ContainerStatus", container_id=cid)
             if r.status.state == state:
                 break
             time.sleep(0.1)
         want((r.status.state, r.status.exit_code), (state, code))
 
-    def exec_sync(self, cid, *command, seconds=10):
+    def exec_sync(self, cid, *command, seconds=60):
         return self.call("ExecSync", container_id=cid, cmd=list(command),
                          timeout=seconds)
 
@@ -227,7 +227,7 @@ class Pod:
         except grpc.RpcError as e:
             if e.code().name not in ("DEADLINE_EXCEEDED", "UNKNOWN"):
                 raise
-        want(time.time() - start < 10, True)
+        want(time.time() - start < 25, True)
 
     def exec_not_found(self):
         try:
@@ -292,7 +292,10 @@ class Pod:
         path = f"{self.logs}/reopen.log"
         os.rename(path, path + ".1")
         self.call("ReopenContainerLog", container_id=cid)
-        time.sleep(1)
+        for _ in range(600):
+            if os.path.exists(path) and len(self.log("reopen")) > 3:
+                break
+            time.sleep(0.1)
         self.call("StopContainer", container_id=cid, timeout=0)
         self.remove(cid)
         want(len(self.log("reopen")) > 3, True)

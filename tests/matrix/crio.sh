@@ -10,8 +10,4 @@ mkdir -p "$T/roots"
 timeout -k 5 200 /usr/bin/python3 "$matrix_dir/crio.py" \
     "$TOP/bin/shim/containerd-shim-runsc-v1" "$T/runsc.toml" "$ROOTFS" "$T" \
     "/$CGROUP" || echo "not ok ends: status $?"
-if until_true 8 none_left; then
-	echo "ok nothing_left"
-else
-	echo "not ok nothing_left: $(leftovers | tr '\n' ';')"
-fi
+nothing_left_line

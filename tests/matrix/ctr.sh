@@ -31,7 +31,11 @@ case_metrics() {
 }
 
 begin
-for script in basic tasks pod rootfs crash checkpoint; do
+# With an older runsc what is the shim's own has been seen with the newest; FULL=1.
+scripts="basic tasks pod rootfs crash checkpoint"
+[ "$CELL_RUNSC" = "runsc-$NEWEST" ] || [ -n "${FULL:-}" ] ||
+    scripts="basic tasks checkpoint"
+for script in $scripts; do
 	[ ! -e "$lib_dir/$script.sh" ] || bash "$lib_dir/$script.sh" 2>&1 |
 	    sed -E "s#^(not )?ok #&$script/#"
 done

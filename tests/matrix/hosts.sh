@@ -10,6 +10,7 @@ matrix_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/real/image.sh
 . "$matrix_dir/../real/image.sh"
 DOCKERD_PID=
+CNI=$CACHE/bookworm/root/usr/lib/cni
 
 hosts_begin() {
 	# shellcheck disable=SC2034 # the others'; removed by matrix.sh
@@ -46,14 +47,24 @@ no_pids() {
 	[ -z "$(our_pids)" ]
 }
 
+# is_containerd PATTERN: does its version begin so?
+is_containerd() {
+	containerd --version | grep -q " [v ]*$1"
+}
+
 # The CRI's part of the configuration, with its tables' names from $1, which
 # changed with containerd 2, and the file's version $2.
 cri_config() {
+	local bin_dir="bin_dir = \"$CNI\""
+
+	! is_containerd '2\.[3-9]' || bin_dir="bin_dirs = [\"$CNI\"]"
 	cat <<-E
 	restrict_oom_score_adj = true
 	[plugins."$1".cni]
-	  bin_dir = "$CACHE/bookworm/root/usr/lib/cni"
+	  $bin_dir
 	  conf_dir = "$T/cni"
+	[plugins."$1".containerd]
+	  default_runtime_name = "${DEFAULT_RUNTIME:-runc}"
 	[plugins."$1".containerd.runtimes.runc]
 	  runtime_type = "io.containerd.runc.v2"
 	[plugins."$1".containerd.runtimes.runsc]
@@ -80,23 +91,42 @@ cri_config() {
 	E
 }
 
+# A network of pods, with something like an uplink.
+cni_config() {
+	ip link add up0 type ifb && ip addr add 192.0.2.10/24 dev up0 &&
+	    ip link set up0 up && ip route add default via 192.0.2.1
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+	mkdir -p "$T/cni"
+	cat >"$T/cni/10-pod.conflist" <<-E
+	{"cniVersion": "0.4.0", "name": "pod", "plugins": [
+	 {"type": "bridge", "bridge": "pod0", "isGateway": true,
+	  "hairpinMode": true,
+	  "ipam": {"type": "host-local", "ranges": [[{"subnet":
+	   "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}],
+	   "dataDir": "$T/ipam"}},
+	 {"type": "portmap", "capabilities": {"portMappings": true}}]}
+	E
+}
+
+# What matrix.sh has made, into containerd's namespace $1.
+import_images() {
+	ctr -a "$SOCK" -n "$1" image import --snapshotter overlayfs \
+	    "$TOP/images.tar" >"$T/import" 2>&1 ||
+	    { tail -n 2 "$T/import"; return 1; }
+}
+
 # The cell's containerd, configured as docs/clients.md says.
 host_up() {
 	local cri=io.containerd.grpc.v1.cri version=2
 
-	if containerd --version | grep -q ' [v ]*2\.'; then
+	if is_containerd '2\.'; then
 		cri=io.containerd.cri.v1.runtime
 		version=3
 	fi
 	# For a handler that can have no options; the cell's own /etc.
 	mkdir -p "$T/cni" /etc/containerd
 	cp "$T/runsc.toml" /etc/containerd/
-	cat >"$T/cni/10-pod.conf" <<-E
-	{"cniVersion": "0.4.0", "name": "pod", "type": "bridge",
-	 "bridge": "pod0", "isGateway": true,
-	 "ipam": {"type": "host-local", "subnet": "10.88.0.0/24",
-	  "dataDir": "$T/ipam"}}
-	E
+	cni_config
 	{
 		cat <<-E
 		version = $version
@@ -171,8 +201,18 @@ leftovers() {
 	find /run/containerd/s -type s -printf 'socket %f\n' 2>/dev/null
 	find "$BUNDLES" -mindepth 1 -maxdepth 1 -printf 'bundle %f\n' \
 	    2>/dev/null
+	# An empty network namespace that runsc keeps is no state (2026).
 	find /run/containerd/runsc "$T"/docker/exec/runtime-* -type f \
+	    ! -name null-netns \
 	    -printf 'state %f\n' 2>/dev/null
+}
+
+nothing_left_line() {
+	if until_true 8 none_left; then
+		echo "ok nothing_left"
+	else
+		echo "not ok nothing_left: $(leftovers | tr '\n' ';')"
+	fi
 }
 
 wipe() {

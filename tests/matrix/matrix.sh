@@ -1,30 +1,43 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# `make check-matrix`: the shim under every client and every runsc that Debian
-# has, as root on Debian 12.  The clients come from other releases of Debian,
-# side by side (suites.sh); each combination runs in a cell of its own (cell.sh)
-# and leaves nothing.
+# `make check-matrix`: the shim under every client and every runsc, as root on
+# Debian 12: those that Debian has, which come from its releases side by side
+# (suites.sh), and this year's, built from source (tests/modern).  Each pair is
+# a cell (cells.sh), runs in namespaces of its own (cell.sh) and leaves nothing.
+# A cell whose parts are not to be had is told of by name and counted as not run.
 #
+#   FULL=1            all cells; else a choice in which each client meets the
+#                     newest runsc and one older, and each runsc each client
 #   MATRIX_CACHE=DIR  where unpacked packages stay, 800 MB; by default
 #                     shim-matrix below $TMPDIR or /var/tmp
-#   CLIENTS="cri docker"  HOSTS="sid"  RUNSCS="20240729"  ONLY="case case"
+#   PARTS=DIR         where this year's are; by default shim-parts below
+#                     ~/.cache
+#   CLIENTS="cri docker"  HOSTS="sid modern"  RUNSCS="20240729"  ONLY="case case"
 #                     parts of it
-#   JOBS=3            cells at a time
+#   JOBS=5            cells at a time
 #
-# At the end it prints what passed as a table; after all of it, this is
-# docs/matrix.md too.
+# At the end it prints what passed as a table; the rows of docs/matrix.md that
+# were run whole get their new figures.
 
 set -u
 dir=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/matrix/suites.sh
 . "$dir/suites.sh"
+# shellcheck source=tests/matrix/cells.sh
+. "$dir/cells.sh"
+# shellcheck source=tests/matrix/table.sh
+. "$dir/table.sh"
 SHIM=$(readlink -f "${SHIM:-$dir/../../build/real/containerd-shim-runsc-v1}")
 CACHE=${MATRIX_CACHE:-${TMPDIR:-/var/tmp}/shim-matrix}
-JOBS=${JOBS:-3}
+PARTS=${PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/shim-parts}
+JOBS=${JOBS:-5}
 pids=
-# What each release is there for; runsc's by their version.
-declare -A RUNSC_SUITE=([20221219]=bookworm [20240729]=bookworm-backports)
 declare -A VERSION=()
+# Those that do not say it themselves: as they are built.
+for p in crio critools kubelet; do
+	VERSION[$p]=$(awk -v p="$p" '$1 == p { sub("^v", "", $3); print $3 }' \
+	    "$dir/../modern/versions")
+done
 labels=()
 
 cleanup() {
@@ -85,7 +98,7 @@ start_cell() {
 	(
 		TOP=$TOP CELL=$TOP/cell-$n CACHE=$CACHE SHIM=$SHIM CELL_HOST=$2
 		CELL_RUNSC=runsc-$3
-		export TOP CELL CACHE SHIM CELL_HOST CELL_RUNSC
+		export TOP CELL CACHE SHIM CELL_HOST CELL_RUNSC NEWEST
 		exec unshare --mount --net --pid --fork --kill-child \
 		    --mount-proc bash "$dir/cell.sh" bash "$dir/$1.sh" \
 		    </dev/null
@@ -113,53 +126,119 @@ show() {
 	! kill -0 "$(echo "$pids" | awk "{ print \$($1 + 1) }")" 2>/dev/null ||
 	    return 0
 	: >"$TOP/shown-$1"
-	echo "== $(title "$1")"
+	echo "== $(title "$1"), $(sed -n 's/^# took //p' "$TOP/out-$1")"
 	grep -E '^(ok|not ok|# skipped) ?' "$TOP/out-$1" ||
-	    { echo "not ok cell: $(tail -n 1 "$TOP/out-$1")" |
+	    { echo "not ok cell: $(grep -v "^# took" "$TOP/out-$1" | tail -n 1)" |
 	    tee -a "$TOP/out-$1"; }
 }
 
-title() {
-	local c h r
+# not_run CLIENT HOST RUNSC WHY
+not_run() {
+	echo "# not run: $(title_of "$1" "$2" "$3"): $4"
+	echo "$1 $2 $3" >>"$TOP/not-run"
+}
 
-	read -r c h r <<<"${labels[$1]}"
-	case $c in
-	ctr) echo "ctr, containerd ${VERSION[containerd-$h]}, runsc $r" ;;
-	cri) echo "CRI, containerd ${VERSION[containerd-$h]}, runsc $r" ;;
-	docker) echo "Docker ${VERSION[dockerd-$h]}, containerd" \
-	    "${VERSION[containerd-$h]}, runsc $r" ;;
-	crio) echo "CRI-O's calls, no containerd, runsc $r" ;;
+# What HOST has, as links in $TOP/bin/HOST; a line, and false, if it has not.
+make_host() {
+	local h=$1 p
+
+	[ "$h" != none ] || return 0
+	case ${made[$h]:-} in
+	yes) return 0 ;;
+	no) return 1 ;;
+	esac
+	made[$h]=no
+	if [ "$h" = modern ]; then
+		parts containerd && modern_programs containerd ctr \
+		    containerd-shim-runc-v2 || return 1
+	else
+		have_suite "$h" && programs "$h" "$h" containerd ctr dockerd \
+		    docker || return 1
+		VERSION[dockerd-$h]=$(version_of "$TOP/bin/$h/dockerd")
+	fi
+	VERSION[containerd-$h]=$(version_of "$TOP/bin/$h/containerd")
+	made[$h]=yes
+}
+
+make_runsc() {
+	case ${made[runsc-$1]:-} in
+	yes) return 0 ;;
+	no) return 1 ;;
+	esac
+	made[runsc-$1]=no
+	if [ "$1" = "$NEWEST" ]; then
+		parts gvisor || return 1
+		mkdir -p "$TOP/bin/runsc-$1"
+		ln -s "$PARTS/bin/runsc" "$TOP/bin/runsc-$1/runsc"
+	else
+		have_suite "${RUNSC_SUITE[$1]}" &&
+		    programs "${RUNSC_SUITE[$1]}" "runsc-$1" runsc || return 1
+	fi
+	made[runsc-$1]=yes
+}
+
+# Of this year's: is NAME there?  WHY says what is missing.
+parts() {
+	local name
+
+	for name; do
+		[ ! -e "$PARTS/have/$name" ] || continue
+		WHY="$name is not there (make deps-modern$(sed 's/^/; /' \
+		    "$PARTS/missing/$name" 2>/dev/null))"
+		return 1
+	done
+}
+
+modern_programs() {
+	local p
+
+	mkdir -p "$TOP/bin/modern"
+	for p; do
+		ln -sf "$PARTS/bin/$p" "$TOP/bin/modern/$p"
+	done
+}
+
+# make_cell CLIENT HOST RUNSC: what it needs; WHY is set where it has not.
+make_cell() {
+	WHY="see above"
+	make_host "$2" && make_runsc "$3" || return 1
+	case $1 in
+	cri) # Its description is in one, the network plugins and the client's
+		# modules in the other.
+		have_suite sid && have_suite bookworm ;;
+	docker)
+		[ "$2" != modern ] || { parts dockerd docker &&
+		    modern_programs dockerd docker &&
+		    VERSION[dockerd-modern]=$(version_of \
+		        "$TOP/bin/modern/docker"); } ;;
+	cri-o)
+		parts crio critools && have_suite bookworm && make_images &&
+		    has conmon skopeo && modern_programs crio crictl pinns ;;
+	critest)
+		parts critools && have_suite bookworm && make_images &&
+		    modern_programs critest crictl ;;
+	kubelet)
+		parts kubelet critools && have_suite bookworm && make_images &&
+		    modern_programs kubelet crictl ;;
 	esac
 }
 
-# The rows of all cells, in Markdown.
-table() {
-	local i f failed passed
-
-	echo "| client | passed | failed | which |"
-	echo "| --- | --- | --- | --- |"
-	for i in "${!labels[@]}"; do
-		f=$TOP/out-$i
-		passed=$(grep -c '^ok ' "$f")
-		failed=$(grep -c '^not ok ' "$f")
-		echo "| $(title "$i") | $passed | $failed |" \
-		    "$(sed -nE 's/^not ok ([^:]*).*/\1/p' "$f" | paste -s -d ' ') |"
-	done | sed 's/ *|$/ |/'
+# What this year's clients find in the place of a registry.
+make_images() {
+	[ ! -s "$TOP/images.tar" ] || return 0
+	has cc && "${CC:-cc}" -O1 -static -o "$TOP/image-program" \
+	    "$dir/images.c" && python3 "$dir/images.py" "$TOP/image-program" \
+	    "$TOP/images.tar"
 }
 
-document() {
-	cat <<-E
-	# What was run
+has() {
+	local p
 
-	By \`make check-matrix\` on Debian 12, Linux $(uname -r | cut -d . -f 1,2), the
-	shim $("$SHIM" -v | sed -n 's/.*Version: *//p').
-	The clients are Debian 12's, 13's and sid's, runsc 20240729 is that of
-	bookworm-backports. CRI-O is in none of these: its calls are made by a
-	test that does as its runtime type "vm" does. clients.md has
-	the configurations, tests/matrix the cases. Each is run once.
-
-	E
-	table
+	for p; do
+		command -v "$p" >/dev/null && continue
+		WHY="$p is not installed (make deps-ci)"
+		return 1
+	done
 }
 
 have_all || exit 1
@@ -170,42 +249,27 @@ chmod 755 "$TOP"
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+SHIM_VERSION=$("$SHIM" -v | sed -n 's/.*Version: *//p')
+LINUX=$(uname -r | cut -d . -f 1,2)
 mkdir -p "$CACHE" "$TOP/bin/shim"
 CACHE=$(readlink -f "$CACHE")
 cp "$SHIM" "$TOP/bin/shim/containerd-shim-runsc-v1"
 
-for r in 20221219 20240729; do
-	s=${RUNSC_SUITE[$r]}
-	wanted "$r" "${RUNSCS:-}" && have_suite "$s" &&
-	    programs "$s" "runsc-$r" runsc && have_runscs="${have_runscs:-} $r"
-done
-for h in bookworm trixie sid; do
-	wanted "$h" "${HOSTS:-}" && have_suite "$h" &&
-	    programs "$h" "$h" containerd ctr dockerd docker || continue
-	have_hosts="${have_hosts:-} $h"
-	for p in containerd dockerd; do
-		VERSION[$p-$h]=$(version_of "$TOP/bin/$h/$p")
-	done
-done
-# The CRI's description is in one, the network plugins and the client's
-# modules in the other.
-have_cri=
-have_suite sid && have_suite bookworm && have_cri=1
-
-for client in ctr cri docker crio; do
-	wanted "$client" "${CLIENTS:-}" || continue
-	if [ "$client" = cri ] && [ -z "$have_cri" ]; then
-		echo "# skipped: the CRI"
-		continue
+# Who builds them at the same time is waited for.
+bash "$dir/../modern/parts.sh" --wait gvisor containerd critools dockerd \
+    docker crio kubelet
+declare -A made=()
+: >"$TOP/not-run"
+if [ -n "${FULL:-}" ]; then all_cells; else chosen_cells; fi >"$TOP/cells"
+while read -r client h r <&3; do
+	wanted "$client" "${CLIENTS:-}" && wanted "$r" "${RUNSCS:-}" &&
+	    { [ "$h" = none ] || wanted "$h" "${HOSTS:-}"; } || continue
+	if make_cell "$client" "$h" "$r"; then
+		cell "$client" "$h" "$r"
+	else
+		not_run "$client" "$h" "$r" "$WHY"
 	fi
-	for h in ${have_hosts:-}; do
-		for r in ${have_runscs:-}; do
-			cell "$client" "$h" "$r"
-		done
-		# It has no containerd.
-		[ "$client" != crio ] || break
-	done
-done
+done 3<"$TOP/cells"
 for i in "${!labels[@]}"; do
 	wait "$(echo "$pids" | awk "{ print \$($i + 1) }")"
 	show "$i"
@@ -214,15 +278,12 @@ pids=
 
 echo
 table
-if [ -z "${CLIENTS:-}${HOSTS:-}${RUNSCS:-}${ONLY:-}" ] &&
-    ! ls "$TOP"/no-* >/dev/null 2>&1; then
-	mkdir -p "$dir/../../docs"
-	document >"$dir/../../docs/matrix.md"
-fi
+[ -n "${ONLY:-}" ] || document "$dir/../../docs/matrix.md"
 echo
+sed 's/^/not run: /' "$TOP/not-run"
+echo "$(wc -l <"$TOP/not-run") cells not run"
 passed=$(cat "$TOP"/out-* | grep -c '^ok ')
 failed=$(cat "$TOP"/out-* | grep -c '^not ok ')
 echo "$passed passed, $failed failed"
 # Without any packages all of it is skipped, as has been said above.
-[ "$failed" = 0 ] && { [ "$passed" != 0 ] ||
-    [ "$(find "$TOP" -maxdepth 1 -name 'no-*' | wc -l)" -ge 3 ]; }
+[ "$failed" = 0 ] && { [ "$passed" != 0 ] || [ -s "$TOP/not-run" ]; }

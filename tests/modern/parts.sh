@@ -115,7 +115,7 @@ build_docker() {	# its swarmkit is not to be had in the version it names
 build_crio() {	# Debian: libseccomp-dev libgpgme-dev pkg-config conmon
 	copy_tree crio && cd "$src/crio" && go_build "$bin/crio" ./cmd/crio \
 	    -tags "containers_image_openpgp exclude_graphdriver_btrfs containers_image_ostree_stub seccomp" \
-	    -ldflags "-s -w" && make -s -C pinns BINDIR="$bin"
+	    -ldflags "-s -w" && make -s -C pinns && cp bin/pinns "$bin"
 }
 
 build_kubelet() {	# its staging modules have versions of their own
@@ -134,12 +134,12 @@ want() {
 	local name=$1 stamp=$PARTS/have/$1
 	[ "$(cat "$stamp" 2>/dev/null)" = "$(pin "$name" 3)" ] && return
 	[ -n "$(pin "$name" 3)" ] || { echo "$name: no such part"; return 1; }
+	rm -f "$PARTS/missing/$name"
 	if ! has_go; then
 		echo "no Go 1.$go_min here" >"$PARTS/missing/$name"
 	elif (export GOFLAGS="-buildvcs=false -mod=mod"; "build_$name") \
 	    >"$PARTS/log/$name" 2>&1; then
 		pin "$name" 3 >"$stamp"
-		rm -f "$PARTS/missing/$name"
 		echo "$name $(pin "$name" 3): built"
 		return
 	else
@@ -148,6 +148,22 @@ want() {
 	echo "$name: not to be had: $(cat "$PARTS/missing/$name")"
 }
 
+# Is there nothing more to wait for of this part?
+settled() {
+	[ -e "$PARTS/have/$1" ] || [ -e "$PARTS/missing/$1" ]
+}
+
+# parts.sh --wait NAME...: where somebody builds them now, until that is done.
+if [ "${1:-}" = --wait ]; then
+	shift
+	[ -e "$PARTS/lock" ] || exit 0
+	for name; do
+		until settled "$name" || flock -n "$PARTS/lock" true; do
+			sleep 1
+		done
+	done
+	exit 0
+fi
 mkdir -p "$bin" "$src" "$PARTS/go-shim" "$PARTS/have" "$PARTS/missing" \
     "$PARTS/log" || exit 1
 # One at a time builds into one cache.

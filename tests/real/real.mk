@@ -18,7 +18,7 @@ deps-ci:
 # What is installed this year (tests/modern/versions), into a cache outside the
 # checkout; PARTS names another.  Without Go 1.26 it says what is missing, and
 # so do the tests that need it.
-MODERN = gvisor containerd
+MODERN = gvisor containerd critools crio dockerd docker kubelet
 
 deps-modern:
 	bash tests/modern/parts.sh $(MODERN)
@@ -39,6 +39,7 @@ check-real: $(REAL) shimctl.static
 	SHIM=$(REAL) SHIMCTL=shimctl.static bash tests/real/run.sh
 
 check-real-modern: $(REAL) shimctl.static
+	bash tests/modern/parts.sh --wait gvisor
 	@if [ -x "$(RUNSC26)" ]; then \
 		SHIM=$(REAL) SHIMCTL=shimctl.static RUNSC="$(RUNSC26)" \
 		    SCRIPTS="$(REAL26)" bash tests/real/run.sh; \

@@ -1,0 +1,201 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A kubelet without an API server runs static pods with this shim as the CRI's
+# default: init containers, probes by exec, restarts, preStop and grace, limits
+# and OOM, logs, statistics, containerd going and coming, the pod's removal.
+# shellcheck source=tests/matrix/hosts.sh
+. "$(dirname "$0")/hosts.sh"
+KUBELET_PID=
+
+k() {
+	timeout -k 2 30 crictl -r "unix://$SOCK" -i "unix://$SOCK" "$@" \
+	    2>"$T/err"
+}
+
+kubelet_up() {
+	mkdir -p "$T/static" "$T/kl" /var/lib/kubelet
+	cat >"$T/kubelet.yaml" <<-E
+	apiVersion: kubelet.config.k8s.io/v1beta1
+	kind: KubeletConfiguration
+	authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+	authorization: {mode: AlwaysAllow}
+	address: 127.0.0.1
+	port: 10250
+	readOnlyPort: 10255
+	staticPodPath: $T/static
+	cgroupDriver: cgroupfs
+	cgroupsPerQOS: false
+	enforceNodeAllocatable: []
+	failSwapOn: false
+	failCgroupV1: false
+	containerRuntimeEndpoint: unix://$SOCK
+	imageServiceEndpoint: unix://$SOCK
+	fileCheckFrequency: 1s
+	syncFrequency: 2s
+	evictionHard: {memory.available: "1Mi", nodefs.available: "0%",
+	  imagefs.available: "0%", nodefs.inodesFree: "0%"}
+	featureGates: {KubeletInUserNamespace: true}
+	E
+	kubelet --config "$T/kubelet.yaml" --root-dir "$T/kl" \
+	    --cert-dir "$T/kl/pki" --hostname-override node1 --v=2 \
+	    >"$T/kubelet.log" 2>&1 &
+	KUBELET_PID=$!
+	until_true 60 pods || { tail -n 3 "$T/kubelet.log"; return 1; }
+}
+
+get() {
+	/usr/bin/python3 - "http://127.0.0.1:10255$1" <<-'E'
+	import sys, urllib.request
+	print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())
+	E
+}
+
+# pods: a line for each container: POD CONTAINER STATE READY RESTARTS STATUS REASON
+pods() {
+	get /pods 2>/dev/null | /usr/bin/python3 -c '
+import json, sys
+for p in json.load(sys.stdin).get("items") or []:
+    s = p["status"]
+    for c in s.get("initContainerStatuses", []) + s.get("containerStatuses", []):
+        state = list(c["state"])[0]
+        last = c["state"].get("terminated") or (c.get("lastState") or {}).get(
+            "terminated") or {}
+        print(p["metadata"]["name"].replace("-node1", ""), c["name"], state,
+              c.get("ready"), c.get("restartCount"), last.get("exitCode"),
+              last.get("reason"))
+'
+}
+
+# is_now POD CONTAINER PATTERN: does the rest of its line match?
+is_now() {
+	pods | grep -qE "^$1 $2 $3"
+}
+
+# reaches SECONDS POD CONTAINER PATTERN
+reaches() {
+	until_true "$1" is_now "${@:2}" ||
+	    why "$2/$3 is not $4 but $(pods | grep "^$2 $3 ")"
+}
+
+# manifest NAME: a static pod of what is on standard input
+manifest() {
+	{
+		cat <<-E
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: $1, namespace: default}
+		spec:
+		  terminationGracePeriodSeconds: 5
+		E
+		sed -e 's/^/  /' -e 's|IMAGE|image: localhost/busybox:1, imagePullPolicy: Never|'
+	} >"$T/static/.$1.yaml"
+	mv "$T/static/.$1.yaml" "$T/static/$1.yaml"
+}
+
+no_shims() {
+	[ -z "$(our_pids)" ]
+}
+
+# The kubelet stops what it has no manifest of, and removes that a minute later.
+gone() {
+	rm -f "$T"/static/*.yaml
+	until_true 120 no_shims || why "pods run on: $(k pods | tail -n 2)"
+	k rmp -a >/dev/null || why "rmp: $(tail -n 1 "$T/err")"
+	nothing_left
+}
+
+log_of() {
+	cat "/var/log/pods/default_$1-node1_"*/"$2"/*.log 2>/dev/null
+}
+
+has_log() {
+	log_of "$1" "$2" | grep -q "$3"
+}
+
+# Overrides lib.sh's: for after a case that failed.
+c() {
+	case "$1 ${2:-}" in
+	"task ls") rm -f "$T"/static/*.yaml; k rmp -fa >/dev/null ;;
+	*) timeout -k 2 60 ctr -a "$SOCK" -n k8s.io "$@" ;;
+	esac
+}
+
+case_life() {
+	manifest life <<-'E'
+	containers:
+	- {name: a, IMAGE, command: [sh, -c, "trap 'cat /tmp/before; echo term;
+	    exit 0' TERM; touch /tmp/ok; echo started; while :; do sleep 0.1; done"],
+	   livenessProbe: {exec: {command: [cat, /tmp/ok]}, periodSeconds: 1,
+	     timeoutSeconds: 10},
+	   readinessProbe: {exec: {command: [sh, -c, "exit 0"]},
+	     periodSeconds: 1, timeoutSeconds: 10},
+	   lifecycle: {preStop: {exec: {command: [sh, -c,
+	     "echo before >/tmp/before"]}}},
+	   resources: {limits: {memory: 256Mi, cpu: 500m}}}
+	- {name: b, IMAGE, command: [sh, -c, "echo b; exit 3"]}
+	initContainers:
+	- {name: i, IMAGE, command: [sh, -c, "echo init"]}
+	E
+	reaches 180 life a "running True 0"
+	reaches 180 life i "terminated True 0 0 Completed"
+	reaches 180 life b "[a-z]* False [1-9][0-9]* 3 Error"
+	has_log life i init || why "no log of the init container"
+	has_log life a started || why "no log of the container"
+	has "the summary" "$(get /stats/summary)" '"name": "a"'
+	is_now life a "running True 0" || why "a was restarted: $(pods)"
+	# Another name of it, for the kubelet removes it with the pod.
+	ln "$(find /var/log/pods/ -path '*_life-*/a/*.log')" /var/log/a.log ||
+	    why "no log"
+	gone
+	has "the log at the end" "$(cat /var/log/a.log)" before
+	has "the log at the end" "$(cat /var/log/a.log)" term
+}
+
+# A liveness probe that fails: the container is killed and begins again.
+case_probe_fails() {
+	manifest probe <<-'E'
+	containers:
+	- {name: a, IMAGE, command: [sh, -c, "touch /tmp/ok; sleep 2;
+	    rm /tmp/ok; sleep 1000"], livenessProbe: {exec: {command: [cat,
+	    /tmp/ok]}, periodSeconds: 1, timeoutSeconds: 10,
+	    failureThreshold: 1}}
+	E
+	reaches 180 probe a "running [A-Za-z]* [1-9]"
+	gone
+}
+
+# The pod runs out of its memory: told so, and begun again.
+case_oom() {
+	manifest oom <<-'E'
+	containers:
+	- {name: a, IMAGE, command: [sh, -c, "tail /dev/zero"],
+	   resources: {limits: {memory: 64Mi}}}
+	E
+	reaches 180 oom a "[a-z]* False [0-9]* 137 OOMKilled"
+	gone
+}
+
+# What runs runs on while containerd is away, and is removed afterwards.
+case_containerd_restarts() {
+	local was
+
+	manifest away <<-'E'
+	containers:
+	- {name: a, IMAGE, command: [sleep, "1000"], readinessProbe: {exec: {
+	    command: ["true"]}, periodSeconds: 1, timeoutSeconds: 10}}
+	E
+	reaches 180 away a "running True 0"
+	was=$(our_pids shim)
+	containerd_stop KILL
+	containerd_start || why "containerd does not start again"
+	reaches 180 away a "running True 0"
+	is "the shims" "$(our_pids shim)" "$was"
+	gone
+}
+
+hosts_begin k8s.io
+DEFAULT_RUNTIME=runsc
+host_up && import_images k8s.io && kubelet_up || exit 1
+run_cases
+kill "$KUBELET_PID"
+wait "$KUBELET_PID" 2>/dev/null
