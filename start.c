@@ -418,7 +418,7 @@ start_daemon(const struct options *o, const struct answer *a, int fd,
 
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return err_sys(e, "create pipe");
-	pid = fork();
+	pid = _Fork();
 	if (pid == 0)
 		run_daemon(o, fd, ready[1]);
 	close(ready[1]);

@@ -435,7 +435,7 @@ child_start(struct child *c, const struct child_spawn *s,
 
 	if (pipe2(pipefd, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(e, "run %s: create pipe", s->argv[0]);
-	pid = fork();
+	pid = _Fork();
 	if (pid == 0)
 		run_child(s, pipefd[1], parent);
 	if (pid < 0) {

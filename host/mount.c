@@ -301,7 +301,7 @@ mount_from(int dirfd, const char *source, const char *target,
     const char *type, unsigned long flags, const char *data)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid = _Fork();
 
 	if (pid < 0)
 		return -1;

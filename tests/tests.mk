@@ -89,7 +89,7 @@ FAULT = $(B)/fault/fault_test
 FAULT_SHIM = $(B)/fault/$(NAME)
 FAULT_WRAP = malloc calloc realloc free strdup strndup socket bind listen \
 	connect accept4 epoll_create1 epoll_ctl signalfd eventfd \
-	inotify_init1 inotify_add_watch pipe2 fork execv execvpe memfd_create \
+	inotify_init1 inotify_add_watch pipe2 _Fork execv execvpe memfd_create \
 	ftruncate mkdir mkdtemp rename chmod fchown lstat statfs access \
 	readlink getcwd chdir opendir mount read write pread recv send recvmsg \
 	sendmsg splice dup2 open openat fcntl syscall

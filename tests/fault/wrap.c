@@ -171,7 +171,7 @@ CALL(int, inotify_init1, (int f), (f), EMFILE, -1)
 CALL(int, inotify_add_watch, (int fd, const char *p, uint32_t m), (fd, p, m),
     ENOSPC, -1)
 CALL(int, pipe2, (int fds[2], int f), (fds, f), EMFILE, -1)
-CALL(pid_t, fork, (void), (), EAGAIN, -1)
+CALL(pid_t, _Fork, (void), (), EAGAIN, -1)
 CALL(int, execv, (const char *p, char *const *a), (p, a), ENOMEM, -1)
 CALL(int, execvpe, (const char *p, char *const *a, char *const *e), (p, a, e),
     ENOMEM, -1)
