@@ -17,9 +17,9 @@ struct console;
 
 /*
  * Listen.  bundle_fd (O_PATH) is the caller's and outlives the console.
- * received(arg, fd, e) is called once from the loop, with the master
- * (the callee's, O_CLOEXEC) or with fd -1 and the reason; not after
- * console_free().
+ * received(arg, fd, e) is called once, from the loop or console_collect(),
+ * with the master (the callee's, O_CLOEXEC) or with fd -1 and the reason; not
+ * after console_free().
  */
 struct console *console_new(int bundle_fd, void (*received)(void *arg, int fd,
 	const struct err *e), void *arg, struct err *e);
@@ -31,7 +31,7 @@ const char *console_path(const struct console *c);
  * all that the process wrote is still in the terminal.
  */
 void console_collect(struct console *c);
-/* Close, remove the socket.  Safe from received().  NULL is nothing. */
+/* Close, remove the socket.  Safe from received().  NULL is ignored. */
 void console_free(struct console *c);
 /* Remove what a shim that was killed has left in the bundle. */
 void console_remove(const char *bundle);

@@ -94,7 +94,7 @@ event_free(struct event *ev)
 		free(ev);
 }
 
-/* *pp is an event.  (Of make_room() an analyser knows not that many wait.) */
+/* *pp is an event: an analyser cannot know that of make_room(). */
 static void
 drop_event(struct event **pp)
 {

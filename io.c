@@ -56,8 +56,8 @@ struct io {
 	struct defer freed;
 };
 
-static struct io *lefts;	/* still read from; the last left first */
-static unsigned nlefts;
+static struct io *lingering;	/* still read from; the last left first */
+static unsigned nlingering;
 static int64_t stall_ns = IO_STALL_NS;
 static int64_t limit_ns = IO_DRAIN_NS;
 static int64_t read_ns = IO_READ_NS;
@@ -171,14 +171,14 @@ free_now(struct defer *d)
 static void
 release(struct io *io)
 {
-	struct io **pp = &lefts;
+	struct io **pp = &lingering;
 
 	if (!io->left || !io_finished(io))
 		return;
 	while (*pp != io)
 		pp = &(*pp)->next;
 	*pp = io->next;
-	nlefts--;
+	nlingering--;
 	loop_defer(&io->freed, free_now);
 }
 
@@ -588,13 +588,13 @@ io_free(struct io *io)
 	}
 	logger_free(io->logger);
 	io->left = true;
-	io->next = lefts;
-	lefts = io;
-	nlefts++;
+	io->next = lingering;
+	lingering = io;
+	nlingering++;
 	release(io);
-	if (nlefts <= LEFT_MAX)
+	if (nlingering <= LEFT_MAX)
 		return;
-	for (io = lefts; io->next; io = io->next)
+	for (io = lingering; io->next; io = io->next)
 		;
 	log_warn("%s: %u others are left for background processes: these get "
 	    "EPIPE from now on", io->label, LEFT_MAX);

@@ -62,11 +62,11 @@ void io_child_done(struct io *io);
 /* The console's master (taken over): start copying to and from it. */
 int io_attach_master(struct io *io, int master_fd, struct err *e);
 /* TIOCSWINSZ; kept for later if the master has not come yet.  Without a
- * terminal: nothing, success. */
+ * terminal it does nothing, and succeeds. */
 int io_resize(struct io *io, unsigned width, unsigned height, struct err *e);
 /* CloseIO: close the container's stdin once the client has closed the FIFO and
- * what is in it has been delivered; at once if no client has it open.  Again,
- * or without stdin: nothing. */
+ * what is in it has been delivered; at once if no client has it open.  Without
+ * stdin, and the second time, it does nothing. */
 void io_close_stdin(struct io *io);
 /*
  * The process is gone.  Call done(arg) once, from the loop, when everything
@@ -81,19 +81,19 @@ void io_drain(struct io *io, void (*done)(void *arg), void *arg);
 /* Is there output in a FIFO that no client has open? */
 bool io_is_unclaimed(const struct io *io);
 /* Do not wait for that any longer: done() is called when this turn of the loop
- * is over.  Not draining, or done already: nothing. */
+ * is over.  Where nothing is drained, or all is, it does nothing. */
 void io_drain_end(struct io *io);
 /* Everything delivered and read, or never opened? */
 bool io_finished(const struct io *io);
-/* A line in the log for each open stream (SIGUSR1).  NULL is nothing. */
+/* A line in the log for each open stream (SIGUSR1).  NULL is ignored. */
 void io_dump(const struct io *io);
-/* Close and release; what is still in the pipes is dropped, counted and
- * logged, and so is what a background child writes from now on: it gets
- * neither EPIPE nor stuck, unless 256 others came later.  Safe from done().
- * NULL is nothing. */
 /* Nothing ran that could write: close the outputs, whoever holds the other ends
  * (gVisor's sandbox of what it could not start). */
 void io_close_outputs(struct io *io);
+/* Close and release; what is still in the pipes is dropped, counted and
+ * logged, and so is what a background child writes from now on: it gets
+ * neither EPIPE nor stuck, unless 256 others came later.  Safe from done().
+ * NULL is ignored. */
 void io_free(struct io *io);
 
 /* Other bounds than the three above (tests). */

@@ -22,7 +22,7 @@ resources_begin(struct container *ct)
 }
 
 /*
- * All memory inside is the sandbox's: where the kernel kills for want of it,
+ * All memory inside is the sandbox's: where it runs out and the kernel kills,
  * every container of the pod ends so.  One that ended by itself is not among
  * them, whatever else was killed.
  */
@@ -51,7 +51,7 @@ is_alone(const struct container *ct)
 	return true;
 }
 
-/* Kills for want of memory that were this container's: since it began, and not
+/* OOM kills that were this container's: since it began, and not
  * if it ended by itself. */
 static uint64_t
 oom_kills_of(const struct container *ct)

@@ -117,7 +117,7 @@ struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 struct runsc_cmd *runsc_list_parentless(const struct runsc_env *env,
 	runsc_done *done, void *arg, struct err *e);
 
-/* Kill the command; done is not called any more.  NULL is nothing. */
+/* Kill the command; done is not called any more.  NULL is ignored. */
 void runsc_cancel(struct runsc_cmd *cmd);
 /* Commands under way or cancelled and not yet reaped. */
 unsigned runsc_running(void);

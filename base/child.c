@@ -532,7 +532,7 @@ find_unclaimed(pid_t pid, const struct child_origin *o, int64_t latest)
 /*
  * The live process that has the number, if it is our child, as every orphan
  * becomes whose runsc has ended: its descriptor, or -1, with e->code set where
- * that is for want of something.
+ * that is a lack of something.
  */
 static int
 open_live(pid_t pid, const struct child_origin *o, int64_t *start,

@@ -76,7 +76,7 @@ void timer_start(struct timer *t, int64_t delay_ns,
 void timer_stop(struct timer *t);
 bool timer_running(const struct timer *t);
 
-/* Run fn(d) when the turn in hand is over.  Pending already: nothing. */
+/* Run fn(d) when the turn in hand is over; once, if it is pending already. */
 void loop_defer(struct defer *d, void (*fn)(struct defer *d));
 
 #endif

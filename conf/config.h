@@ -62,7 +62,7 @@ struct config {
 	size_t nflags;
 };
 
-/* Defaults.  Fails only for want of memory; *c is then zeroed. */
+/* Defaults.  Fails only where memory runs out; *c is then zeroed. */
 int config_init(struct config *c, struct err *e);
 /* One destructor.  A zeroed struct is fine. */
 void config_free(struct config *c);

@@ -59,7 +59,7 @@ void runsc_forget(const char *root, const char *ns, const char *id);
 /*
  * The file in which runsc keeps what is written over a root file system, in
  * that itself; a create that is killed leaves it, and then refuses the same
- * container.  rootfs: config.json's root.path, NULL is nothing.  Only a
+ * container.  rootfs: config.json's root.path; NULL: none.  Only a
  * regular file of ours is removed, and no link is followed.
  */
 bool runsc_has_filestore(int bundle_fd, const char *rootfs,

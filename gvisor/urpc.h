@@ -69,7 +69,7 @@ struct urpc;			/* one call under way; urpc.c frees it */
  * memory. */
 struct urpc *urpc_call(const struct urpc_request *r,
 	void (*done)(void *arg, const struct urpc_reply *r), void *arg);
-/* NULL is nothing. */
+/* done is not called any more.  NULL is ignored. */
 void urpc_cancel(struct urpc *u);
 
 #endif

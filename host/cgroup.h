@@ -26,7 +26,7 @@ struct cgroup;
 
 /* The cgroup of the sandbox with that pid, or NULL with *e filled. */
 struct cgroup *cgroup_get(pid_t pid, struct err *e);
-/* Not needed any more; NULL is nothing. */
+/* Not needed any more; NULL is ignored. */
 void cgroup_put(struct cgroup *cg);
 /*
  * Remove what a runsc that was killed or that failed has left of the cgroup
