@@ -115,8 +115,9 @@ pod_runs() {
 
 # As a kubelet makes it, in the cgroup of the pod.
 case_pod() {
-	local pod at
+	local pod at before
 
+	before=$(pidof containerd-shim-runsc-v1 | wc -w)
 	ctr -n k8s.io images import /vm/pause.tar >/dev/null &&
 	    ctr -n k8s.io images import /vm/busybox.tar >/dev/null ||
 	    why "no image"
@@ -137,7 +138,7 @@ case_pod() {
 	is "the sandbox's cgroup" "$(cat \
 	    "/proc/$(ctr -n k8s.io task ls | awk -v id="$pod" \
 	    '$1 == id { print $2 }')/cgroup")" "0::$at"
-	is shims "$(pidof containerd-shim-runsc-v1 | wc -w)" 2
+	is shims "$(pidof containerd-shim-runsc-v1 | wc -w)" $((before + 1))
 	echo end >&9
 	exec 9>&-
 	wait "$!"
