@@ -107,8 +107,12 @@ case_output_at_exit() {
 case_stdin() {
 	local out
 
-	out=$({ sleep 1.5; echo line; sleep 0.5; } | run_fg si cat)
+	# Its end only when it runs: ctr forgets one that comes before.
+	: >"$T/echoed"
+	{ sleep 1.5; echo line; until_true 60 test -s "$T/echoed"; } |
+	    run_fg si cat >"$T/echoed"
 	is status $? 0
+	out=$(cat "$T/echoed")
 	is output "$out" line
 	nothing_left
 }
