@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/config.h"
+#include "tests/suite.h"
 
 #define NS ((int64_t)1000000000)
 
@@ -806,12 +807,19 @@ END_TEST
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, defaults, everything, dotted, empty_strings, escapes,
+	    levels, integers, refuses_nul, lenient, limits, files, search,
+	    options_path, options_body, options_defaults, options_runc,
+	    options_refused, options_none);
+	tcase_add_loop_test(tc, refuses, 0, COUNT(refused));
+}
+
 int
 main(void)
 {
-	Suite *s = suite_create("config");
-	TCase *t = tcase_create("config");
-	SRunner *r = srunner_create(s);
 	static const char *const left[] = { "a.toml", "link", "bad.toml",
 		"fifo", "big", "2", "3", "bad", "o.toml", "b" };
 	int failed, i;
@@ -820,33 +828,9 @@ main(void)
 		perror(dir);
 		return EXIT_FAILURE;
 	}
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, defaults);
-	tcase_add_test(t, everything);
-	tcase_add_test(t, dotted);
-	tcase_add_test(t, empty_strings);
-	tcase_add_test(t, escapes);
-	tcase_add_test(t, levels);
-	tcase_add_test(t, integers);
-	tcase_add_loop_test(t, refuses, 0, COUNT(refused));
-	tcase_add_test(t, refuses_nul);
-	tcase_add_test(t, lenient);
-	tcase_add_test(t, limits);
-	tcase_add_test(t, files);
-	tcase_add_test(t, search);
-	tcase_add_test(t, options_path);
-	tcase_add_test(t, options_body);
-	tcase_add_test(t, options_defaults);
-	tcase_add_test(t, options_runc);
-	tcase_add_test(t, options_refused);
-	tcase_add_test(t, options_none);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
+	failed = suite_run("config", setup, teardown, add);
 	for (i = 0; i < COUNT(left); i++)
 		unlink(path(left[i]));
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }

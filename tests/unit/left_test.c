@@ -213,7 +213,7 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, filestore, not_a_filestore, netns);
+	suite_add(tc, filestore, not_a_filestore, netns, of_bundle);
 }
 
 int

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conf/spec.h"
+#include "tests/suite.h"
 
 #define CRI_ "\"io.kubernetes.cri."
 #define SANDBOX CRI_ "container-type\":\"sandbox\"," CRI_ "sandbox-id\":\"p\""
@@ -369,12 +370,17 @@ START_TEST(mode_stays)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, mode_stays, nothing_to_do, dev_shm, sandbox_volumes,
+	    forced_volumes, missing_volume, sub_volumes, cgroup_parent,
+	    annotated_limits, resources_are_there);
+}
+
 int
 main(void)
 {
-	Suite *suite = suite_create("spec_rewrite");
-	TCase *t = tcase_create("spec_rewrite");
-	SRunner *r = srunner_create(suite);
 	FILE *f;
 	int failed;
 
@@ -386,21 +392,7 @@ main(void)
 	f = fopen(file, "w");
 	if (f)
 		fclose(f);
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, mode_stays);
-	tcase_add_test(t, nothing_to_do);
-	tcase_add_test(t, dev_shm);
-	tcase_add_test(t, sandbox_volumes);
-	tcase_add_test(t, forced_volumes);
-	tcase_add_test(t, missing_volume);
-	tcase_add_test(t, sub_volumes);
-	tcase_add_test(t, cgroup_parent);
-	tcase_add_test(t, annotated_limits);
-	tcase_add_test(t, resources_are_there);
-	suite_add_tcase(suite, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
+	failed = suite_run("spec_rewrite", setup, teardown, add);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }

@@ -9,6 +9,7 @@
 
 #include "json.h"
 #include "conf/spec.h"
+#include "tests/suite.h"
 
 static struct err err;
 static struct spec s;
@@ -309,12 +310,18 @@ START_TEST(exec_process_large)
 }
 END_TEST
 
+static void
+add(TCase *tc)
+{
+	suite_add(tc, nothing, containerd, types, own_pids, files,
+	    exec_process, exec_process_large);
+	tcase_add_loop_test(tc, refuses, 0,
+	    (int)(sizeof(refused) / sizeof(refused[0])));
+}
+
 int
 main(void)
 {
-	Suite *suite = suite_create("spec");
-	TCase *t = tcase_create("spec");
-	SRunner *r = srunner_create(suite);
 	int failed;
 
 	if (!mkdtemp(dir)) {
@@ -322,22 +329,8 @@ main(void)
 		return EXIT_FAILURE;
 	}
 	snprintf(file, sizeof(file), "%s/config.json", dir);
-	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 60);
-	tcase_add_test(t, nothing);
-	tcase_add_test(t, containerd);
-	tcase_add_test(t, types);
-	tcase_add_test(t, own_pids);
-	tcase_add_loop_test(t, refuses, 0,
-	    (int)(sizeof(refused) / sizeof(refused[0])));
-	tcase_add_test(t, files);
-	tcase_add_test(t, exec_process);
-	tcase_add_test(t, exec_process_large);
-	suite_add_tcase(suite, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
+	failed = suite_run("spec", setup, NULL, add);
 	unlink(file);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed;
 }
