@@ -8,8 +8,8 @@
 
 make=${MAKE:-make}
 log=$(mktemp) || exit 1
-# This year's programs are built beside the rest where they are not there: half
-# an hour of CPU, when nobody else wants it. What needs a part waits for it.
+# This year's programs are built beside the rest where they are not there, when
+# nobody else wants the CPU. What needs a part waits for it.
 chrt -i 0 "$make" deps-modern >"$log.modern" 2>&1 &
 modern=$!
 trap 'kill $modern 2>/dev/null; rm -f "$log" "$log".*' EXIT
@@ -78,8 +78,6 @@ pair check-real check-real-modern
 part check-initramfs
 part check-aarch64
 part deb
-# Those that take two minutes; all of them, eight: make check-vm.
-part check-vm MACHINES="initramfs-2026 cgroup2-2022 cgroup1-2022" DEB=none
 for target in "$@"; do
 	part "$target"
 done
