@@ -981,6 +981,8 @@ runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
 		return ask(c, URPC_WAIT, e);
 	if (strcmp(verb, "ps") == 0)
 		return ask(c, URPC_PROCESSES, e);
+	if (strcmp(verb, "events") == 0)
+		return ask(c, URPC_EVENT, e);
 	return run(c, e);
 }
 

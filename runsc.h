@@ -11,10 +11,10 @@
  * prefix (runsc/container/state_file.go findContainerID): an absent `web`
  * would hit `web2`.
  *
- * To wait for a sub-container, to signal and to list processes, runsc does no
- * more than ask the sandbox; so the sandbox is asked (urpc.h), which takes a
- * millisecond and no process, and a `runsc wait` does not sit there as long
- * as the container lives.  Whatever is odd about its answer, runsc is run
+ * To wait for a sub-container, to signal, to list processes and for statistics,
+ * runsc does no more than ask the sandbox; so that is asked (urpc.h), which
+ * takes a millisecond and no process, and a `runsc wait` does not sit there as
+ * long as the container lives.  Whatever is odd about its answer, runsc is run
  * after all, within the same deadline; a signal may then come twice, as it
  * may when a runsc that failed is tried again.  Pausing stays with runsc,
  * see urpc.h.  What runsc prints and what it leaves is gvisor/'s.

@@ -50,7 +50,7 @@ struct urpc {
 static const char *const names[URPC_METHODS] = {
 	[URPC_WAIT] = "Wait", [URPC_SIGNAL] = "Signal",
 	[URPC_PROCESSES] = "Processes",
-	[URPC_DESTROY] = "DestroySubcontainer",
+	[URPC_DESTROY] = "DestroySubcontainer", [URPC_EVENT] = "Event",
 };
 
 /* -- the address ---------------------------------------------------------- */
@@ -264,6 +264,22 @@ put_processes(struct json_out *out, const struct json *j, int result,
 	return true;
 }
 
+/* What the sandbox says of a container, and of the CPU time of all that are in
+ * it. */
+static bool
+put_event(struct json_out *out, const struct json *j, int result)
+{
+	int data = json_get(j, json_get(j, result, "event"), "data");
+	int usage = json_get(j, result, "containerUsage");
+	const struct json_tok *t = &j->toks[result];
+
+	if (data < 0 || usage < 0 || j->toks[data].type != JSON_OBJECT ||
+	    j->toks[usage].type != JSON_OBJECT)
+		return false;
+	json_put_raw(out, j->text + t->start, t->end - t->start);
+	return true;
+}
+
 static void
 understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 {
@@ -281,7 +297,8 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 		r->err.code = ERR_UNKNOWN;
 		if (json_str(&j, json_get(&j, 0, "err"), r->err.msg,
 		    sizeof(r->err.msg)) >= 0)
-			r->end = strcmp(r->err.msg, "unknown method") == 0 ?
+			r->end = strcmp(r->err.msg, "unknown method") == 0 ||
+			    strncmp(r->err.msg, "json: ", 6) == 0 ?
 			    URPC_UNKNOWN : URPC_REFUSED;
 	} else if (result >= 0) {
 		if (u->method == URPC_WAIT)
@@ -289,6 +306,8 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 		else if (u->method == URPC_PROCESSES)
 			ok = put_processes(out, &j, result,
 			    u->parentless);
+		else if (u->method == URPC_EVENT)
+			ok = put_event(out, &j, result);
 		else	/* null or {}, by release */
 			ok = j.toks[result].type == JSON_NULL ||
 			    (j.toks[result].type == JSON_OBJECT &&

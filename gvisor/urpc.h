@@ -13,9 +13,7 @@
  *
  * Not here: pausing, since runsc keeps it in its state file: a container that
  * was paused over the socket is "running" to runsc, which would not resume
- * it; statistics, since runsc itself works them out from the host's cgroup
- * and the sandbox's answer, whose shape changes with the release; and all
- * that starts or ends a container.  Uses json, loop, err.
+ * it; and all that starts or ends a container.  Uses json, loop, err.
  */
 #ifndef URPC_H
 #define URPC_H
@@ -32,7 +30,7 @@
 /* Destroy: what the sandbox has of a container that is not its first; no state
  * of it need be there. */
 enum urpc_method { URPC_WAIT, URPC_SIGNAL, URPC_PROCESSES, URPC_DESTROY,
-	URPC_METHODS };
+	URPC_EVENT, URPC_METHODS };
 
 /* Strings need to live during urpc_call() only. */
 struct urpc_request {
@@ -51,14 +49,15 @@ struct urpc_request {
 enum urpc_end {
 	URPC_OK,
 	URPC_REFUSED,	/* the sandbox says no: err */
-	URPC_UNKNOWN,	/* it has no such method */
+	URPC_UNKNOWN,	/* it has no such method, or takes it otherwise */
 	URPC_BROKEN,	/* no sensible reply, or none: err */
 	URPC_ABSENT,	/* nobody serves the socket of such a container: err */
 };
 
 struct urpc_reply {
 	enum urpc_end end;
-	const char *out;	/* as runsc prints it, NUL-terminated */
+	const char *out;	/* as runsc prints it, NUL-terminated; event:
+				   the sandbox's own words */
 	size_t outlen;
 	struct err err;
 };

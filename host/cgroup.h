@@ -69,9 +69,10 @@ bool cgroup_field(const char *text, const char *key, uint64_t *v);
  * cgroup's. */
 enum metrics_of { METRICS_SHARED, METRICS_ALONE, METRICS_CGROUP };
 /*
- * What `runsc events --stats` printed (NULL: nothing) and what the cgroup (may
- * be NULL) says, as the metrics of this host's version, into o; oom_kills as
- * given.  The message's type, or NULL with *e filled.
+ * What `runsc events --stats` printed or the sandbox answered (Event, see
+ * gvisor/urpc.h; NULL: nothing) and what the cgroup (may be NULL) says, as the
+ * metrics of this host's version, into o; oom_kills as given.  The message's
+ * type, or NULL with *e filled.
  */
 const char *metrics_encode(struct pb_out *o, const char *out, size_t len,
 	const struct cgroup *cg, enum metrics_of of, uint64_t oom_kills,

@@ -35,6 +35,8 @@ struct source {
 	const struct cgroup *cg;
 	enum metrics_of of;
 	uint64_t oom_kills;
+	bool scaled;			/* then total is the CPU time, ns */
+	uint64_t total;
 	const char *have;		/* whose text this is */
 	char text[CGROUP_TEXT_MAX];
 };
@@ -49,6 +51,8 @@ json_number(const struct source *s, const char *path)
 	uint64_t v;
 	int tok = s->data;
 
+	if (s->scaled && strcmp(path, "cpu.usage.total") == 0)
+		return s->total;
 	while (path) {
 		size_t n = strcspn(path, ".");
 
@@ -243,6 +247,71 @@ put_v2(struct pb_out *o, struct source *s)
 	put_network(o, 9, s);
 }
 
+static bool
+host_usage(struct source *s, uint64_t *ns)
+{
+	if (!s->cg)
+		return false;
+	if (!cgroup_is_unified(s->cg))
+		return cgroup_number(s, "cpuacct.usage", NULL, ns) && *ns;
+	if (!cgroup_number(s, "cpu.stat", "usage_usec", ns))
+		return false;
+	*ns *= 1000;
+	return *ns != 0;
+}
+
+/*
+ * The sandbox counts the CPU time of each container inside; the host knows what
+ * all of it has cost.  A container's is its part of that, as runsc works it out
+ * (runsc/container/container.go populateStats).
+ */
+static void
+scale(struct source *s, int usage, const char *id)
+{
+	uint64_t mine = 0, all = 0, host, n = s->j.toks[usage].size, v;
+	uint32_t i, tok = (uint32_t)usage + 1;
+
+	for (i = 0; i < n; i++) {
+		if (!json_uint(&s->j, (int)tok + 1, &v))
+			v = 0;
+		all += v;
+		if (json_is(&s->j, (int)tok, id))
+			mine = v;
+		tok = s->j.toks[tok + 1].next;
+	}
+	s->scaled = true;
+	s->total = n ? mine : 0;
+	if (!n || !host_usage(s, &host))
+		return;
+	if (all == 0) {
+		all = host;
+		mine = host / n;
+	}
+	/* The products are not to have more than 64 bits. */
+	for (; all >> 32; all >>= 1)
+		mine >>= 1;
+	if (mine <= all)
+		s->total = host / all * mine + host % all * mine / all;
+}
+
+/* Where the statistics are: in what runsc printed, or in the sandbox's own
+ * answer, which has to be worked out; -1 where they are not. */
+static int
+find_data(struct source *s)
+{
+	int event = json_get(&s->j, 0, "event");
+	int usage = json_get(&s->j, 0, "containerUsage");
+	char id[256];
+
+	if (event < 0)
+		return json_get(&s->j, 0, "data");
+	if (usage < 0 || s->j.toks[usage].type != JSON_OBJECT ||
+	    json_str(&s->j, json_get(&s->j, event, "id"), id, sizeof(id)) < 0)
+		return -1;
+	scale(s, usage, id);
+	return json_get(&s->j, event, "data");
+}
+
 const char *
 metrics_encode(struct pb_out *o, const char *out, size_t len,
     const struct cgroup *cg, enum metrics_of of, uint64_t oom_kills,
@@ -267,7 +336,7 @@ metrics_encode(struct pb_out *o, const char *out, size_t len,
 	}
 	/* What is printed in front may be a warning; that is no JSON. */
 	r = json_parse_prefix(&s->j, out, len, &used, e);
-	s->data = r == 1 ? json_get(&s->j, 0, "data") : -1;
+	s->data = r == 1 ? find_data(s) : -1;
 	if (s->data < 0 && (r >= 0 || e->code != ERR_EXHAUSTED))
 		err_set(e, ERR_INTERNAL, "runsc events printed no stats: "
 		    "%.200s", out);

@@ -4,7 +4,8 @@
  * lowest 2 bits choose the method, or (3) that the input is runsc's state
  * file, which names a sandbox that does not answer.  Bits 2 to 4 say what the
  * reply is cut into: 0 sends it whole, else pieces of that many bytes; bit 5
- * closes after it, bit 6 cancels the call instead.
+ * closes after it, bit 6 cancels the call instead; bit 7 is statistics,
+ * whatever the lowest say.
  *
  * Whatever comes: done() is called once unless the call is cancelled, with
  * JSON that makes sense to runsc.c or with a reason.
@@ -23,6 +24,8 @@
 #include "json.h"
 #include "base/loop.h"
 #include "gvisor/urpc.h"
+#include "host/cgroup.h"
+#include "wire/pb.h"
 
 #define PIECES_MAX 256
 
@@ -86,6 +89,19 @@ setup(void)
 	write_good_state();
 }
 
+/* What is called statistics can be told as such. */
+static void
+count_stats(const struct urpc_reply *r)
+{
+	struct pb_out o;
+	struct err e;
+
+	pb_out_init(&o, NULL, 0);
+	must(metrics_encode(&o, r->out, r->outlen, NULL, METRICS_SHARED, 0,
+	    &e) != NULL || e.msg[0]);
+	pb_out_free(&o);
+}
+
 static void
 on_done(void *arg, const struct urpc_reply *r)
 {
@@ -98,9 +114,11 @@ on_done(void *arg, const struct urpc_reply *r)
 	must(r->end == URPC_OK || r->err.msg[0]);
 	if (r->end != URPC_OK || method == URPC_SIGNAL)
 		return;
+	if (method == URPC_EVENT)
+		count_stats(r);
 	must(json_parse(&j, r->out, r->outlen, &e) == 0);
-	must(j.toks[0].type == (method == URPC_WAIT ? JSON_OBJECT :
-	    JSON_ARRAY));
+	must(j.toks[0].type == (method == URPC_PROCESSES ? JSON_ARRAY :
+	    JSON_OBJECT));
 	json_free(&j);
 }
 
@@ -147,8 +165,9 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 	ready = true;
 	if (len == 0)
 		return 0;
-	stranger = (in[0] & 3) == 3;
-	method = stranger ? URPC_WAIT : (enum urpc_method)(in[0] & 3);
+	stranger = (in[0] & 0x83) == 3;
+	method = in[0] & 0x80 ? URPC_EVENT : stranger ? URPC_WAIT :
+	    (enum urpc_method)(in[0] & 3);
 	r.method = method;
 	calls = 0;
 	if (stranger)

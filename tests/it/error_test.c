@@ -99,7 +99,7 @@ START_TEST(hung_stats_leave_room)
 	int i;
 
 	run("c1", "\"hang\"");
-	faults("events:hang");
+	faults("socket@Event:hang");
 	pb_out_init(&o, NULL, 0);
 	pb_put_str(&o, 1, "c1");
 	/* These share one answer, up to SHARED_MAX of state.h. */

@@ -164,8 +164,8 @@ static const struct {
 	    "" },
 	{ "resume:hang#1", "command_timeout = 1\n", do_resume, "resume",
 	    PAUSED, "" },
-	{ "events:hang", "command_timeout = 1\n", do_stats, "events", RUNNING,
-	    "" },
+	{ "events:hang", "command_timeout = 1\ncontrol_socket = \"off\"\n",
+	    do_stats, "events", RUNNING, "" },
 	{ "update:hang", "command_timeout = 1\n", do_update, "update",
 	    RUNNING, "" },
 	{ "checkpoint:hang", "create_timeout = 1\n", do_checkpoint,
@@ -507,7 +507,7 @@ START_TEST(fifty_thousand_stats)
 
 	run("c1", "\"hang\"");
 	pid = daemon_pid();
-	faults("events:hang");
+	faults("socket@Event:fail=no;events:hang");
 	for (i = 0; i < 1024; i++) {	/* they share one answer */
 		s = send_call(TASK, "Stats", "c1", "", 0);
 		first = i ? first : s;

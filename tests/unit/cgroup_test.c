@@ -257,6 +257,51 @@ encode(struct pb_out *o, const struct cgroup *cg, enum metrics_of of)
 	return type;
 }
 
+/* The sandbox's own words: the CPU time of the cgroup, in parts. */
+static uint64_t
+cpu_of(const char *usage, const struct cgroup *cg)
+{
+	char text[512];
+	struct pb_out o;
+	struct err e;
+	uint64_t v;
+
+	snprintf(text, sizeof(text), "{\"event\":{\"id\":\"c\",\"data\":{"
+	    "\"cpu\":{\"usage\":{\"total\":1}}}},\"containerUsage\":{%s}}",
+	    usage);
+	pb_out_init(&o, NULL, 0);
+	ck_assert_msg(metrics_encode(&o, text, strlen(text), cg,
+	    METRICS_SHARED, 0, &e) != NULL, "%s", e.msg);
+	v = field(&o, 3u, 1u, 1u, 0u);
+	pb_out_free(&o);
+	return v;
+}
+
+START_TEST(event_scaled)
+{
+	static const char usage[] = "\"c\":1000,\"d\":3000";
+	struct cgroup *cg;
+	uint64_t v;
+
+	host_v1();
+	put("c/x/cpuacct.usage", "8000\n");
+	cg = find();
+	ck_assert_uint_eq(cpu_of(usage, cg), 2000);
+	ck_assert_uint_eq(cpu_of("\"c\":0,\"d\":0", cg), 4000);
+	ck_assert_uint_eq(cpu_of("\"d\":5", cg), 0);
+	ck_assert_uint_eq(cpu_of("\"c\":\"x\"", cg), 8000);
+	ck_assert_uint_eq(cpu_of("", cg), 0);
+	ck_assert_uint_eq(cpu_of(usage, NULL), 1000);
+	/* Years of it: the product has more than 64 bits. */
+	put("c/x/cpuacct.usage", "900000000000000000\n");
+	v = cpu_of("\"c\":300000000000000000,\"d\":300000000000000000", cg);
+	ck_assert(v > 449999999000000000 && v < 450000001000000000);
+	put("c/x/cpuacct.usage", "0\n");
+	ck_assert_uint_eq(cpu_of(usage, cg), 1000);
+	cgroup_put(cg);
+}
+END_TEST
+
 START_TEST(metrics_v1)
 {
 	struct cgroup *cg;
@@ -727,7 +772,7 @@ static void
 add(TCase *tc)
 {
 	suite_add(tc, forms_of_paths, what_is_left_is_removed, v1_is_found,
-	    own_is_nobodys, v2_oom, metrics_v1, metrics_v2,
+	    own_is_nobodys, v2_oom, event_scaled, metrics_v1, metrics_v2,
 	    metrics_of_nonsense, limits_v1, limits_v2, limits_refused,
 	    limits_v2_convert, limits_v2_total_below_limit,
 	    limits_v1_one_of_two);

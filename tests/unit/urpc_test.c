@@ -308,6 +308,15 @@ static const struct {
 	{ URPC_WAIT, HUGE, "", URPC_BROKEN, "too large" },
 	{ URPC_SIGNAL, WHOLE, OK("{}"), URPC_OK, "" },
 	{ URPC_SIGNAL, WHOLE, OK("null"), URPC_OK, "" },
+	{ URPC_EVENT, WHOLE, OK("{\"event\":{\"data\":{}},"
+	    "\"containerUsage\":{}}"), URPC_OK, "{\"event\":{\"data\":{}},\"containerUsage\":{}}" },
+	{ URPC_EVENT, WHOLE, OK("{\"event\":{\"data\":{}}}"), URPC_BROKEN,
+	    "no sense" },
+	{ URPC_EVENT, WHOLE, OK("{\"event\":{\"data\":1},"
+	    "\"containerUsage\":{}}"), URPC_BROKEN, "no sense" },
+	{ URPC_EVENT, WHOLE, OK("[]"), URPC_BROKEN, "no sense" },
+	{ URPC_EVENT, WHOLE, "{\"success\":false,\"err\":\"json: cannot "
+	    "unmarshal string into Go value\"}", URPC_UNKNOWN, "unmarshal" },
 	{ URPC_DESTROY, WHOLE, OK("{}"), URPC_OK, "" },
 	{ URPC_DESTROY, WHOLE, OK("7"), URPC_BROKEN, "no sense" },
 	{ URPC_SIGNAL, WHOLE, OK("\"x\""), URPC_BROKEN, "no sense" },
