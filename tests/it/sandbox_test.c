@@ -219,19 +219,20 @@ START_TEST(sandbox_shutdown)
 }
 END_TEST
 
-/* SIGTERM is blocked, and the process sleeps. */
+/* SIGCHLD is ignored, which is its first act, and the process sleeps.  (What
+ * sigwait() waits for is not blocked meanwhile.) */
 static bool
 waits_for_signals(pid_t pid)
 {
-	unsigned long long blocked;
+	unsigned long long ignored;
 	char path[32];
 	const char *text, *p;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	text = read_text(path);
-	p = strstr(text, "SigBlk:");
-	return p && sscanf(p, "SigBlk: %llx", &blocked) == 1 &&
-	    blocked >> (SIGTERM - 1) & 1 && strstr(text, "State:\tS");
+	p = strstr(text, "SigIgn:");
+	return p && sscanf(p, "SigIgn: %llx", &ignored) == 1 &&
+	    ignored >> (SIGCHLD - 1) & 1 && strstr(text, "State:\tS");
 }
 
 /* What runs in the sandbox: this binary by another name. */
