@@ -32,7 +32,9 @@ void events_publish(const char *topic, const char *name, struct pb_out *o);
 /* Events not yet acknowledged. */
 size_t events_pending(void);
 unsigned long events_dropped(void);
-/* Call fn once, from the loop: when the queue is empty, or limit_ns from now. */
+/*
+ * Call fn once, from the loop: when the queue is empty, or limit_ns from now.
+ */
 void events_flush(int64_t limit_ns, void (*fn)(void));
 void events_close(void);
 

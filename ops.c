@@ -335,8 +335,8 @@ on_paused(void *arg, const struct runsc_result *res)
 	request_finish(r, NULL);
 }
 
-/* Has the pod other containers than this one; dead: also if they have ended, and
- * not been deleted? */
+/* Has the pod other containers than this one; dead: also if they have ended,
+ * and not been deleted? */
 static bool
 has_company(const struct container *ct, bool dead)
 {

@@ -168,8 +168,8 @@ fail:
 	return -1;
 }
 
-/* An extension {1 Any}: the options, if it is of one of their types, in whatever
- * order they come. */
+/* An extension {1 Any}: the options, if it is of one of their types, in
+ * whatever order they come. */
 static void
 take_extension(struct start_input *in, struct pb_bytes extension)
 {

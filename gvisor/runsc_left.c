@@ -74,8 +74,10 @@ runsc_exists(const char *root, const char *id)
 	return found;
 }
 
-/* A state file of the open directory: 1, 0 where it is no JSON (a power cut), -1
- * where it cannot be read.  After 1, *j is to be freed, and *text after it. */
+/*
+ * A state file of the open directory: 1, 0 where it is no JSON (a power cut),
+ * -1 where it cannot be read.  After 1, *j is to be freed, and *text after it.
+ */
 static int
 load_state(int dir_fd, const char *name, struct json *j, char **text)
 {

@@ -39,8 +39,8 @@ int runsc_check_root(const char *root, const char *ns, const char *id,
 bool runsc_is_alive(const char *root, const char *id);
 /* Has runsc a state file of exactly this id? */
 bool runsc_exists(const char *root, const char *id);
-/* Is what runsc has of exactly this id of that bundle?  Also where it has nothing
- * or does not say.  Two containerds may use one root. */
+/* Is what runsc has of exactly this id of that bundle?  Also where it has
+ * nothing or does not say.  Two containerds may use one root. */
 bool runsc_is_of_bundle(const char *root, const char *id, const char *bundle);
 /* A container in root of the sandbox that id is to be the first of, where none
  * such lives: its name into other. */

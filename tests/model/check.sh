@@ -4,7 +4,6 @@
 # once for what is asserted and once for cycles; then it must find the fault
 # in each version of the model that has a rule left out.
 
-model=tests/model/life.pml
 dir=build/model
 
 if ! command -v spin >/dev/null 2>&1; then
