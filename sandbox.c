@@ -75,12 +75,12 @@ put_limits(struct json_out *o, struct pb_bytes resources, struct err *e)
 	char text[24];
 	size_t i;
 
-	if (message_decode(&m, resources, "-nnnn", e) < 0)
+	if (pb_decode(&m, resources, "-nnnn", e) < 0)
 		return -1;
 	free(m.text);
 	for (i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
-		fmt(text, sizeof(text), "%lld", (long long)m.num[i]);
-		if (m.num[i])
+		fmt(text, sizeof(text), "%lld", (long long)m.f[i].v);
+		if (m.f[i].v)
 			put_member(o, names[i], text);
 	}
 	return 0;
@@ -91,14 +91,12 @@ static int
 put_annotations(struct json_out *o, struct pb_bytes request, struct err *e)
 {
 	struct pb_in pb;
-	struct pb_field f;
+	struct pb_bytes b;
 	struct message m;
 
 	pb_in_init(&pb, request.p, request.n);
-	while (pb_next(&pb, &f)) {
-		if (f.num != ANNOTATIONS_FIELD || f.wire != PB_BYTES)
-			continue;
-		if (message_decode(&m, f.b, "-ss", e) < 0)
+	while (pb_next_bytes(&pb, ANNOTATIONS_FIELD, &b)) {
+		if (pb_decode(&m, b, "-ss", e) < 0)
 			return -1;
 		if (strncmp(m.str[1], CRI, sizeof(CRI) - 1) != 0)
 			put_member(o, m.str[1], m.str[2]);
@@ -142,10 +140,10 @@ put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
 	struct message any = { 0 }, pod = { 0 }, meta = { 0 }, host = { 0 };
 	int rc = -1;
 
-	if (message_decode(&any, m->bytes[4], "-sb", e) < 0 ||
-	    message_decode(&pod, any.bytes[2], "-bss----b", e) < 0 ||
-	    message_decode(&meta, pod.bytes[1], "-sss", e) < 0 ||
-	    message_decode(&host, pod.bytes[8], "-s---b", e) < 0)
+	if (pb_decode(&any, m->f[4].b, "-sb", e) < 0 ||
+	    pb_decode(&pod, any.f[2].b, "-bss----b", e) < 0 ||
+	    pb_decode(&meta, pod.f[1].b, "-sss", e) < 0 ||
+	    pb_decode(&host, pod.f[8].b, "-s---b", e) < 0)
 		goto out;
 	json_put_fmt(o, "{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":"
 	    "{\"uid\":65535,\"gid\":65535},\"args\":[\"/pause\"],\"cwd\":"
@@ -165,7 +163,7 @@ put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
 	put_member(o, CRI "sandbox-namespace", meta.str[3]);
 	if (pod.str[3][0])
 		put_member(o, CRI "sandbox-log-directory", pod.str[3]);
-	if (put_limits(o, host.bytes[5], e) < 0 ||
+	if (put_limits(o, host.f[5].b, e) < 0 ||
 	    put_annotations(o, request, e) < 0)
 		goto out;
 	json_put_fmt(o, "},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},"

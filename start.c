@@ -173,16 +173,16 @@ fail:
 static void
 take_extension(struct start_input *in, struct pb_bytes extension)
 {
-	struct message m, any;
+	struct pb_field f[2];
+	struct message any;
 	struct err e;
 
-	if (message_decode(&m, extension, "-b", &e) < 0)
-		return;
-	if (message_decode(&any, m.bytes[1], "-sb", &e) == 0 &&
-	    fmt_find(any.str[1], ".Options"))
-		in->any = m.bytes[1];
-	free(any.text);
-	free(m.text);
+	if (pb_read(extension, "-b", f) == 0 &&
+	    pb_decode(&any, f[1].b, "-s", &e) == 0) {
+		if (fmt_find(any.str[1], ".Options"))
+			in->any = f[1].b;
+		free(any.text);
+	}
 }
 
 void
@@ -190,22 +190,20 @@ start_parse_input(const struct options *o, struct pb_bytes text,
     struct start_input *in)
 {
 	struct pb_in pb;
-	struct pb_field f;
+	struct pb_bytes b;
 	struct err e;
 
 	in->any = text;
 	/* An Any's first field is a type URL, which is never the id. */
-	in->bootstrap = message_decode(&in->params, text, "-ssn-ss--s",
+	in->bootstrap = pb_decode(&in->params, text, "-ssn-ss--s",
 	    &e) == 0 && strcmp(in->params.str[1], o->id) == 0 &&
 	    strcmp(in->params.str[2], o->namespace) == 0;
 	if (!in->bootstrap)
 		return;
 	in->any.n = 0;
 	pb_in_init(&pb, text.p, text.n);
-	while (pb_next(&pb, &f)) {
-		if (f.num == 8 && f.wire == PB_BYTES && !in->any.n)
-			take_extension(in, f.b);
-	}
+	while (!in->any.n && pb_next_bytes(&pb, 8, &b))
+		take_extension(in, b);
 }
 
 /* Which shim this container belongs to: its pod's, or its own. */
@@ -474,7 +472,7 @@ take_params(const struct message *m, struct options *o, const char **dir)
 	o->events = m->str[5];
 	if (m->str[6][0])
 		o->address = m->str[6];
-	o->debug = (int64_t)m->num[3] <= -4;
+	o->debug = (int64_t)m->f[3].v <= -4;
 	if (m->str[9][0] == '/' && strlen(m->str[9]) <= SOCKET_DIR_MAX)
 		*dir = m->str[9];
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "conf/cmdline.h"
-#include "wire/message.h"
+#include "wire/pb.h"
 
 /* Returns an exit status and prints what containerd reads on stdout; what
  * standard input says is put over *o. */

@@ -167,13 +167,13 @@ open_any(struct message *m, enum op what, const struct row *row, struct err *e)
 	struct message any;
 	int rc = 0;
 
-	if (message_decode(&any, m->bytes[row->any], "-sb", e) < 0)
+	if (pb_decode(&any, m->f[row->any].b, "-sb", e) < 0)
 		return -1;
-	if ((any.bytes[2].n || what == OP_EXEC) &&
+	if ((any.f[2].b.n || what == OP_EXEC) &&
 	    strcmp(any.str[1], row->type) != 0)
 		rc = err_set(e, ERR_INVALID, "%s: %s \"%s\", not \"%s\"",
 		    m->str[1], row->what, any.str[1], row->type);
-	m->bytes[row->any] = any.bytes[2];
+	m->f[row->any].b = any.f[2].b;
 	free(any.text);
 	return rc;
 }
@@ -205,8 +205,8 @@ static int
 fill_update(struct request *r, const struct message *m, struct err *e)
 {
 	(void)e;
-	r->text = strndup(m->bytes[2].n ? (const char *)m->bytes[2].p : "",
-	    m->bytes[2].n);
+	r->text = strndup(m->f[2].b.n ? (const char *)m->f[2].b.p : "",
+	    m->f[2].b.n);
 	return 0;
 }
 
@@ -215,9 +215,9 @@ fill_checkpoint(struct request *r, const struct message *m, struct err *e)
 {
 	struct message options;
 
-	if (message_decode(&options, m->bytes[3], "-n", e) < 0)
+	if (pb_decode(&options, m->f[3].b, "-n", e) < 0)
 		return -1;
-	r->exit = options.num[1] != 0;
+	r->exit = options.f[1].v != 0;
 	free(options.text);
 	r->text = strdup(m->str[2]);
 	return 0;
@@ -226,11 +226,11 @@ fill_checkpoint(struct request *r, const struct message *m, struct err *e)
 static int
 fill_kill(struct request *r, const struct message *m, struct err *e)
 {
-	if (m->num[3] > SIGNAL_MAX)
+	if (m->f[3].v > SIGNAL_MAX)
 		return err_set(e, ERR_INVALID, "%s: no signal %llu", m->str[1],
-		    (unsigned long long)m->num[3]);
-	r->signal = (unsigned)m->num[3];
-	r->all = m->num[4] != 0;
+		    (unsigned long long)m->f[3].v);
+	r->signal = (unsigned)m->f[3].v;
+	r->all = m->f[4].v != 0;
 	return 0;
 }
 
@@ -238,8 +238,8 @@ static int
 fill_resize(struct request *r, const struct message *m, struct err *e)
 {
 	(void)e;
-	r->width = (unsigned)m->num[3];
-	r->height = (unsigned)m->num[4];
+	r->width = (unsigned)m->f[3].v;
+	r->height = (unsigned)m->f[4].v;
 	return 0;
 }
 
@@ -251,10 +251,10 @@ fill_exec(struct request *r, const struct message *m, struct err *e)
 	r->new_exec_id = m->str[2];
 	r->stdio = (struct io_config){
 		.in = m->str[4], .out = m->str[5], .err = m->str[6],
-		.terminal = m->num[3] != 0,
+		.terminal = m->f[3].v != 0,
 	};
-	r->process_json = (const char *)m->bytes[7].p;
-	r->process_len = m->bytes[7].n;
+	r->process_json = (const char *)m->f[7].b.p;
+	r->process_len = m->f[7].b.n;
 	return 0;
 }
 
@@ -268,14 +268,18 @@ struct rootfs {
 	size_t noptions;
 	char *text;
 	size_t used;
+	bool bad;		/* a string that is none */
 };
 
+/* "" if it is not there. */
 static const char *
 keep(struct rootfs *rf, struct pb_bytes b)
 {
 	char *s = rf->text + rf->used;
 
-	memcpy(s, b.p, b.n);
+	if (b.n)
+		memcpy(s, b.p, b.n);
+	rf->bad |= memchr(s, 0, b.n) != NULL;
 	s[b.n] = '\0';
 	rf->used += b.n + 1;
 	return s;
@@ -285,35 +289,27 @@ static int
 decode_mount(struct rootfs *rf, struct pb_bytes in, struct err *e)
 {
 	struct mount_spec *s = &rf->mounts[rf->n];
+	struct pb_field f[5];	/* type, source, target, options */
 	struct pb_in pb;
-	struct pb_field f;
+	struct pb_bytes b;
 
 	if (rf->n >= MOUNTS_MAX)
 		return err_set(e, ERR_INVALID, "more than %d rootfs mounts",
 		    MOUNTS_MAX);
 	rf->n++;
-	s->type = "";
-	s->source = "";
+	rf->bad = pb_read(in, "-bbbb", f) != 0;
+	s->type = keep(rf, f[1].b);
+	s->source = keep(rf, f[2].b);
 	s->options = &rf->options[rf->noptions];
 	pb_in_init(&pb, in.p, in.n);
-	while (pb_next(&pb, &f)) {
-		if (f.num < 1 || f.num > 4)
-			continue;
-		if (f.wire != PB_BYTES || memchr(f.b.p, 0, f.b.n))
-			return err_set(e, ERR_INTERNAL, "ttrpc: error "
-			    "unmarshalling payload: bad rootfs mount");
-		if (f.num == 1)
-			s->type = keep(rf, f.b);
-		else if (f.num == 2)
-			s->source = keep(rf, f.b);
-		else if (f.num == 4 && rf->noptions < MOUNT_OPTIONS_MAX)
-			rf->options[rf->noptions++] = keep(rf, f.b);
-		else if (f.num == 4)
+	while (!rf->bad && pb_next_bytes(&pb, 4, &b)) {
+		if (rf->noptions == MOUNT_OPTIONS_MAX)
 			return err_set(e, ERR_INVALID, "more than %d rootfs "
 			    "mount options", MOUNT_OPTIONS_MAX);
+		rf->options[rf->noptions++] = keep(rf, b);
 	}
 	s->noptions = (size_t)(&rf->options[rf->noptions] - s->options);
-	return pb.bad ? err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling "
+	return rf->bad ? err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling "
 	    "payload: bad rootfs mount") : 0;
 }
 
@@ -321,16 +317,16 @@ static int
 decode_rootfs(struct rootfs *rf, struct pb_bytes payload, struct err *e)
 {
 	struct pb_in pb;
-	struct pb_field f;
+	struct pb_bytes b;
 
-	/* As in message_decode(): the strings and their NULs fit. */
+	/* As in pb_decode(): the strings and their NULs fit, also the two that
+	 * a mount may be without, for which its own tag and length stand. */
 	rf->text = malloc(payload.n + 1);
 	if (!rf->text)
 		return err_nomem(e);
 	pb_in_init(&pb, payload.p, payload.n);
-	while (pb_next(&pb, &f)) {
-		if (f.num == ROOTFS_FIELD && f.wire == PB_BYTES &&
-		    decode_mount(rf, f.b, e) < 0)
+	while (pb_next_bytes(&pb, ROOTFS_FIELD, &b)) {
+		if (decode_mount(rf, b, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -341,9 +337,9 @@ task_create(struct ttrpc_call *call, struct message *m, const void *row)
 {
 	struct create_request c = {
 		.id = m->str[1], .bundle = m->str[2],
-		.terminal = m->num[4] != 0,
+		.terminal = m->f[4].v != 0,
 		.in = m->str[5], .out = m->str[6], .err = m->str[7],
-		.checkpoint = m->str[8], .options = m->bytes[10],
+		.checkpoint = m->str[8], .options = m->f[10].b,
 	};
 	struct rootfs *rf = calloc(1, sizeof(*rf));
 	struct operation *op;

@@ -8,18 +8,36 @@
 /* The id -1 means "leave it" to chown(). */
 #define ID_MAX (UINT32_MAX - 1)
 
-/* A protobuf string to *at; empty leaves it alone. */
+static int
+is_not(int num, const char *what, struct err *e)
+{
+	return err_set(e, ERR_INVALID, "options: field %d is not %s", num,
+	    what);
+}
+
+/* pb_read() of options. */
+static int
+read_fields(struct pb_bytes value, const char *kinds, struct pb_field *fields,
+    struct err *e)
+{
+	int num = pb_read(value, kinds, fields);
+
+	if (num < 0)
+		return err_set(e, ERR_INVALID, "options: malformed message");
+	return num == 0 ? 0 : is_not(num, kinds[num] == 's' ? "a string" :
+	    kinds[num] == 'b' ? "bytes" : "a user or group id", e);
+}
+
+/* A string to *at; empty leaves it alone. */
 static int
 take_string(char **at, const struct pb_field *f, struct err *e)
 {
 	char *s;
 
-	if (f->wire != PB_BYTES || memchr(f->b.p, 0, f->b.n) ||
-	    !pb_is_utf8(f->b))
-		return err_set(e, ERR_INVALID,
-		    "options: field %u is not a string", f->num);
 	if (f->b.n == 0)
 		return 0;
+	if (memchr(f->b.p, 0, f->b.n))
+		return is_not((int)f->num, "a string", e);
 	s = strndup((const char *)f->b.p, f->b.n);
 	if (!s)
 		return err_nomem(e);
@@ -34,27 +52,15 @@ take_string(char **at, const struct pb_field *f, struct err *e)
 static int
 from_runtime_options(struct config *c, struct pb_bytes value, struct err *e)
 {
-	struct pb_bytes body = { NULL, 0 };
+	struct pb_field f[4];
 	char *path = NULL;
-	struct pb_field f;
-	struct pb_in in;
-	int rc = 0;
+	int rc;
 
-	pb_in_init(&in, value.p, value.n);
-	while (rc == 0 && pb_next(&in, &f)) {
-		if (f.num == 2)
-			rc = take_string(&path, &f, e);
-		else if (f.num == 3 && f.wire == PB_BYTES)
-			body = f.b;
-		else if (f.num == 3)
-			rc = err_set(e, ERR_INVALID,
-			    "options: field 3 is not bytes");
-	}
-	if (rc == 0 && in.bad)
-		rc = err_set(e, ERR_INVALID, "options: malformed message");
-	if (rc == 0)
-		rc = !path ? config_parse_body(c, body, e) :
-		    config_read_file(c, path, e) < 0 ? -1 : 1;
+	if (read_fields(value, "--sb", f, e) < 0 ||
+	    take_string(&path, &f[2], e) < 0)
+		return -1;
+	rc = !path ? config_parse_body(c, f[3].b, e) :
+	    config_read_file(c, path, e) < 0 ? -1 : 1;
 	free(path);
 	return rc;
 }
@@ -62,10 +68,10 @@ from_runtime_options(struct config *c, struct pb_bytes value, struct err *e)
 static int
 take_id(uint32_t *at, const struct pb_field *f, struct err *e)
 {
-	if (f->wire != PB_VARINT || f->v > ID_MAX)
-		return err_set(e, ERR_INVALID,
-		    "options: field %u is not a user or group id", f->num);
-	*at = (uint32_t)f->v;
+	if (f->v > ID_MAX)
+		return is_not((int)f->num, "a user or group id", e);
+	if (f->num)
+		*at = (uint32_t)f->v;
 	return 0;
 }
 
@@ -76,39 +82,30 @@ take_id(uint32_t *at, const struct pb_field *f, struct err *e)
 static int
 from_runc_options(struct config *c, struct pb_bytes value, struct err *e)
 {
-	struct pb_field f;
-	struct pb_in in;
-	int rc = 0, took = 0;
+	static const char kinds[] = "-**snnss**********";
+	struct pb_field f[sizeof(kinds) - 1];
+	int i, took = 0;
 
-	pb_in_init(&in, value.p, value.n);
-	while (rc == 0 && pb_next(&in, &f)) {
-		/* Docker 20.10 names runc to every runtime. */
-		if (f.num == 6 && f.wire == PB_BYTES &&
-		    config_is_last(f.b, "runc"))
-			continue;
-		if ((f.num < 3 || f.num > 7) && f.num != 9) {
-			if (f.wire != PB_VARINT || f.v != 0)
-				log_warn("options: field %u of runc, without a "
-				    "meaning for runsc, ignored", f.num);
-			continue;
-		}
-		took = 1;
-		if (f.num == 3)
-			rc = take_string(&c->shim_cgroup, &f, e);
-		else if (f.num == 4)
-			rc = take_id(&c->io_uid, &f, e);
-		else if (f.num == 5)
-			rc = take_id(&c->io_gid, &f, e);
-		else if (f.num == 6)
-			rc = take_string(&c->binary_name, &f, e);
-		else if (f.num == 7)
-			rc = take_string(&c->root, &f, e);
-		else if (f.wire == PB_VARINT && f.v != 0)
-			rc = config_systemd_cgroup(c, e);
+	if (read_fields(value, kinds, f, e) < 0)
+		return -1;
+	/* Docker 20.10 names runc to every runtime. */
+	if (config_is_last(f[6].b, "runc"))
+		f[6] = f[0];
+	for (i = 1; i < (int)sizeof(f) / (int)sizeof(f[0]); i++) {
+		if (kinds[i] != '*' || i == 9)
+			took |= f[i].num != 0;
+		else if (f[i].v || f[i].b.n)
+			log_warn("options: field %d of runc, without a "
+			    "meaning for runsc, ignored", i);
 	}
-	if (rc == 0 && in.bad)
-		rc = err_set(e, ERR_INVALID, "options: malformed message");
-	return rc < 0 ? rc : took;
+	if (take_string(&c->shim_cgroup, &f[3], e) < 0 ||
+	    take_id(&c->io_uid, &f[4], e) < 0 ||
+	    take_id(&c->io_gid, &f[5], e) < 0 ||
+	    take_string(&c->binary_name, &f[6], e) < 0 ||
+	    take_string(&c->root, &f[7], e) < 0 ||
+	    (f[9].v && config_systemd_cgroup(c, e) < 0))
+		return -1;
+	return took;
 }
 
 int
@@ -120,25 +117,15 @@ config_from_options(struct config *c, struct pb_bytes any, struct err *e)
 		SYSCONFDIR "/containerd/runsc.toml",
 		NULL,
 	};
-	struct pb_bytes type = { NULL, 0 }, value = { NULL, 0 };
-	struct pb_field f;
-	struct pb_in in;
-	int rc = 0;
+	struct pb_bytes type, value;
+	struct pb_field f[3];
+	int rc = 0, num = pb_read(any, "-bb", f);
 
-	pb_in_init(&in, any.p, any.n);
-	while (pb_next(&in, &f)) {
-		if (f.num != 1 && f.num != 2)
-			continue;
-		if (f.wire != PB_BYTES)
-			return err_set(e, ERR_INVALID,
-			    "options: not a google.protobuf.Any");
-		if (f.num == 1)
-			type = f.b;
-		else
-			value = f.b;
-	}
-	if (in.bad)
-		return err_set(e, ERR_INVALID, "options: malformed message");
+	if (num != 0)
+		return err_set(e, ERR_INVALID, "options: %s", num < 0 ?
+		    "malformed message" : "not a google.protobuf.Any");
+	type = f[1].b;
+	value = f[2].b;
 	if (value.n > 0 && (config_is_last(type, "runtimeoptions.v1.Options") ||
 	    config_is_last(type, "cri.runtimeoptions.v1.Options")))
 		rc = from_runtime_options(c, value, e);

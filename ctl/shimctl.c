@@ -395,7 +395,7 @@ cmd_wait(const struct ctl *o, struct err *e)
 	if (simple(o, "Wait", &reply, &r, e) < 0)
 		return -1;
 	show_wrote(fmt_write(STDOUT_FILENO, "%u\n",
-	    (unsigned)rpc_number(&reply, 1)));
+	    (unsigned)reply.f[1].v));
 	rpc_reply_free(&reply);
 	rpc_close(&r);
 	return 0;
@@ -414,7 +414,7 @@ cmd_delete(const struct ctl *o, struct err *e)
 	if (!o->exec_id[0])
 		shut_down(&r, word(o, 0));
 	show_wrote(fmt_write(STDOUT_FILENO, "%u\n",
-	    (unsigned)rpc_number(&reply, 2)));
+	    (unsigned)reply.f[2].v));
 	rpc_reply_free(&reply);
 	rpc_close(&r);
 	return 0;
@@ -492,17 +492,9 @@ cmd_kill(const struct ctl *o, struct err *e)
 static void
 get_string(const struct rpc_reply *reply, uint32_t num, char *out, size_t cap)
 {
-	struct pb_in in;
-	struct pb_field f;
+	struct pb_bytes b = reply->f[num].b;
 
-	out[0] = '\0';
-	pb_in_init(&in, reply->payload.p, reply->payload.n);
-	while (pb_next(&in, &f)) {
-		if (f.num != num || f.wire != PB_BYTES || f.b.n >= cap)
-			continue;
-		memcpy(out, f.b.p, f.b.n);
-		out[f.b.n] = '\0';
-	}
+	fmt(out, cap, "%.*s", b.n < cap ? (int)b.n : 0, (const char *)b.p);
 }
 
 static int
@@ -615,7 +607,7 @@ attach_to(const struct ctl *o, struct relay *w, struct err *e)
 	for (i = 0; i < 3; i++)
 		get_string(&reply, 5 + (uint32_t)i, io->path[i],
 		    sizeof(io->path[i]));
-	io->terminal = rpc_number(&reply, 8) != 0;
+	io->terminal = reply.f[8].v != 0;
 	io->leave = io->terminal;
 	rpc_reply_free(&reply);
 	for (i = 0; i < 3; i++) {

@@ -68,6 +68,7 @@ struct rpc {
 struct rpc_reply {
 	uint8_t *buf;		/* ours */
 	struct pb_bytes payload;	/* inside buf */
+	struct pb_field f[PB_FIELDS];	/* its, by number */
 };
 
 /* address: a path, or "unix://" and a path. */
@@ -86,8 +87,6 @@ int rpc_call(struct rpc *r, const char *method, struct pb_out *o,
 int rpc_simple(struct rpc *r, const char *method, const char *id,
 	const char *exec_id, struct rpc_reply *reply, struct err *e);
 void rpc_reply_free(struct rpc_reply *reply);
-/* Field num of a reply as a number, 0 if it is not there. */
-uint64_t rpc_number(const struct rpc_reply *reply, uint32_t num);
 /* Wait until the shim has closed the connection; false if it has not. */
 bool rpc_closed(struct rpc *r, int ms);
 

@@ -20,7 +20,7 @@
 #include "conf/cmdline.h"
 #include "wire/socket.h"
 #include "ctl/shimctl.h"
-#include "wire/message.h"
+#include "wire/pb.h"
 
 #define ASK_MS 2000
 #define TASKS_DIR "io.containerd.runtime.v2.task"
@@ -145,7 +145,7 @@ find_address(const char *text, size_t n, struct message *m)
 	struct pb_bytes answer = { (const uint8_t *)text, n };
 	struct err e;
 
-	return message_decode(m, answer, "-nss", &e) == 0 &&
+	return pb_decode(m, answer, "-nss", &e) == 0 &&
 	    strcmp(m->str[3], "ttrpc") == 0 ? m->str[2] : text;
 }
 
@@ -308,7 +308,7 @@ ask_shim(struct rpc *r, const char *path, uint64_t *pid, struct err *e)
 		rpc_close(r);
 		return -1;
 	}
-	*pid = rpc_number(&reply, 1);
+	*pid = reply.f[1].v;
 	rpc_reply_free(&reply);
 	return 0;
 }
@@ -323,7 +323,7 @@ ask_status(struct rpc *r, const char *id)
 
 	if (rpc_simple(r, "State", id, "", &reply, &e) < 0)
 		return "";
-	name = status_name(rpc_number(&reply, 4));
+	name = status_name(reply.f[4].v);
 	rpc_reply_free(&reply);
 	return name;
 }

@@ -397,7 +397,7 @@ relay_run(struct relay *r, struct err *e)
 		return -1;
 	if (rpc_receive(r->waiting, &reply, e) < 0)
 		return -1;
-	r->status = (unsigned)rpc_number(&reply, 1);
+	r->status = (unsigned)reply.f[1].v;
 	rpc_reply_free(&reply);
 	return 0;
 }

@@ -158,21 +158,13 @@ sink_accept(void)
 static bool
 take_request(const uint8_t *p, size_t n)
 {
-	struct pb_bytes name = { 0 }, payload = { 0 };
-	struct pb_in in;
-	struct pb_field f;
+	struct pb_field f[4];
 
-	pb_in_init(&in, p, n);
-	while (pb_next(&in, &f)) {
-		if (f.num == 2 && f.wire == PB_BYTES)
-			name = f.b;
-		else if (f.num == 3 && f.wire == PB_BYTES)
-			payload = f.b;
-	}
-	if (in.bad || !pb_is(name, "Forward"))
+	if (pb_read((struct pb_bytes){ p, n }, "--bb", f) != 0 ||
+	    !pb_is(f[2].b, "Forward"))
 		return false;
-	if (payload.n)
-		show_event(sink_out, payload);
+	if (f[3].b.n)
+		show_event(sink_out, f[3].b);
 	return true;
 }
 
@@ -296,37 +288,14 @@ rpc_send(struct rpc *r, const char *method, struct pb_out *o, struct err *e)
 	return ret;
 }
 
-/* Response {1 status {1 code, 2 message}, 2 payload} */
 static int
 read_response(struct rpc_reply *reply, size_t n, struct err *e)
 {
-	struct pb_in in, st;
-	struct pb_field f, g;
-	struct pb_bytes text = { 0 };
-	uint64_t code = 0;
-
-	pb_in_init(&in, reply->buf, n);
-	while (pb_next(&in, &f)) {
-		if (f.wire != PB_BYTES)
-			continue;
-		if (f.num == 2)
-			reply->payload = f.b;
-		if (f.num != 1)
-			continue;
-		pb_in_init(&st, f.b.p, f.b.n);
-		while (pb_next(&st, &g)) {
-			if (g.num == 1 && g.wire == PB_VARINT)
-				code = g.v;
-			else if (g.num == 2 && g.wire == PB_BYTES)
-				text = g.b;
-		}
-	}
-	if (in.bad)
-		return err_set(e, ERR_UNAVAILABLE, "malformed reply");
-	if (code == 0)
-		return 0;
-	return err_set(e, (int)code, "%.*s", (int)text.n,
-	    (const char *)text.p);
+	if (ttrpc_read_response((struct pb_bytes){ reply->buf, n },
+	    &reply->payload, e) < 0)
+		return -1;
+	pb_read(reply->payload, "-**********", reply->f);
+	return 0;
 }
 
 int
@@ -408,21 +377,6 @@ rpc_simple(struct rpc *r, const char *method, const char *id,
 	pb_put_str(&o, 1, id);
 	pb_put_str(&o, 2, exec_id);
 	return rpc_call(r, method, &o, reply, e);
-}
-
-uint64_t
-rpc_number(const struct rpc_reply *reply, uint32_t num)
-{
-	struct pb_in in;
-	struct pb_field f;
-	uint64_t v = 0;
-
-	pb_in_init(&in, reply->payload.p, reply->payload.n);
-	while (pb_next(&in, &f)) {
-		if (f.num == num && f.wire == PB_VARINT)
-			v = f.v;
-	}
-	return v;
 }
 
 bool

@@ -93,29 +93,24 @@ put_line(int fd, struct line *l)
 static void
 add_time(struct line *l, struct pb_bytes b)
 {
-	struct pb_in in;
-	struct pb_field f;
+	struct pb_field f[3];
 	struct tm tm;
-	time_t s = 0;
-	unsigned ns = 0;
+	time_t s;
 
-	pb_in_init(&in, b.p, b.n);
-	while (pb_next(&in, &f)) {
-		if (f.num == 1 && f.wire == PB_VARINT)
-			s = (time_t)f.v;
-		else if (f.num == 2 && f.wire == PB_VARINT)
-			ns = (unsigned)f.v;
-	}
+	pb_read(b, "-nn", f);
+	s = (time_t)f[1].v;
 	if (gmtime_r(&s, &tm))
 		add(l, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ",
 		    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		    tm.tm_min, tm.tm_sec, ns / 1000);
+		    tm.tm_min, tm.tm_sec, (unsigned)f[2].v / 1000);
 }
 
 /* -- events --------------------------------------------------------------- */
 
 /* What the fields 1, 2, ... are: c container, x exec, p pid, s exit status,
  * b bundle, - left out. */
+enum { EVENT_FIELDS = 7 };
+
 static const struct {
 	const char *name;
 	const char *kinds;
@@ -151,26 +146,20 @@ same(struct pb_bytes a, struct pb_bytes b)
 static void
 add_event(struct line *l, struct pb_bytes any)
 {
-	struct pb_bytes type = { 0 }, value = { 0 }, id = { 0 }, b;
-	struct pb_in in;
-	struct pb_field f;
+	struct pb_field f[3], fields[EVENT_FIELDS];
+	struct pb_bytes id = { 0 }, b;
 	const char *kinds;
 	uint64_t status = 0;
+	unsigned i;
 
-	pb_in_init(&in, any.p, any.n);
-	while (pb_next(&in, &f)) {
-		if (f.num == 1 && f.wire == PB_BYTES)
-			type = f.b;
-		else if (f.num == 2 && f.wire == PB_BYTES)
-			value = f.b;
-	}
-	kinds = event_kinds(type);
-	pb_in_init(&in, value.p, value.n);
-	while (pb_next(&in, &f)) {
-		if (f.num < 1 || f.num > strlen(kinds))
+	pb_read(any, "-bb", f);
+	kinds = event_kinds(f[1].b);
+	pb_read(f[2].b, "-******", fields);
+	for (i = 1; i <= strlen(kinds); i++) {
+		if (!fields[i].num)
 			continue;
-		b = f.wire == PB_BYTES ? f.b : (struct pb_bytes){ 0 };
-		switch (kinds[f.num - 1]) {
+		b = fields[i].b;
+		switch (kinds[i - 1]) {
 		case 'c':
 			id = b;
 			add(l, " ");
@@ -188,10 +177,10 @@ add_event(struct line *l, struct pb_bytes any)
 			add_bytes(l, b);
 			break;
 		case 'p':
-			add(l, " pid=%u", (unsigned)f.v);
+			add(l, " pid=%u", (unsigned)fields[i].v);
 			break;
 		case 's':
-			status = f.v;
+			status = fields[i].v;
 			break;
 		}
 	}
@@ -203,30 +192,19 @@ add_event(struct line *l, struct pb_bytes any)
 void
 show_event(int fd, struct pb_bytes forward_request)
 {
-	struct pb_in in, env;
-	struct pb_field f, g;
+	struct pb_field f[2], envelope[5];
 	struct line l;
 
-	pb_in_init(&in, forward_request.p, forward_request.n);
-	while (pb_next(&in, &f)) {
-		if (f.num != 1 || f.wire != PB_BYTES)
-			continue;
-		l.n = 0;
-		pb_in_init(&env, f.b.p, f.b.n);
-		while (pb_next(&env, &g)) {
-			if (g.wire != PB_BYTES)
-				continue;
-			if (g.num == 1) {
-				add_time(&l, g.b);
-			} else if (g.num == 2 || g.num == 3) {
-				add(&l, " ");
-				add_bytes(&l, g.b);
-			} else if (g.num == 4) {
-				add_event(&l, g.b);
-			}
-		}
-		put_line(fd, &l);
-	}
+	pb_read(forward_request, "-b", f);
+	pb_read(f[1].b, "-bbbb", envelope);
+	l.n = 0;
+	add_time(&l, envelope[1].b);
+	add(&l, " ");
+	add_bytes(&l, envelope[2].b);
+	add(&l, " ");
+	add_bytes(&l, envelope[3].b);
+	add_event(&l, envelope[4].b);
+	put_line(fd, &l);
 }
 
 /* -- state, processes ----------------------------------------------------- */
@@ -248,32 +226,27 @@ show_state(const struct rpc_reply *reply)
 		[5] = "stdin", [6] = "stdout", [7] = "stderr",
 		[8] = "terminal", [9] = "exit status", [10] = "exited at",
 	};
-	struct pb_in in;
-	struct pb_field f;
+	const struct pb_field *f;
 	struct line l;
+	int i;
 
-	pb_in_init(&in, reply->payload.p, reply->payload.n);
-	while (pb_next(&in, &f)) {
-		if (f.num < 1 || f.num >= sizeof(names) / sizeof(names[0]))
-			continue;
+	for (i = 1; i <= 10; i++) {
+		f = &reply->f[i];
 		/* A status of 0 is not on the wire, its time is. */
+		if (!f->num && !(i == 9 && reply->f[10].num))
+			continue;
 		l.n = 0;
-		if (f.num == 10 && rpc_number(reply, 9) == 0) {
-			add(&l, "exit status: 0");
-			put_line(STDOUT_FILENO, &l);
-			l.n = 0;
-		}
-		add(&l, "%s: ", names[f.num]);
-		if (f.num == 10)
-			add_time(&l, f.b);
-		else if (f.num == 4)
-			add(&l, "%s", status_name(f.v));
-		else if (f.num == 8)
-			add(&l, "%s", f.v ? "yes" : "no");
-		else if (f.wire == PB_BYTES)
-			add_bytes(&l, f.b);
+		add(&l, "%s: ", names[i]);
+		if (i == 10)
+			add_time(&l, f->b);
+		else if (i == 4)
+			add(&l, "%s", status_name(f->v));
+		else if (i == 8)
+			add(&l, "%s", f->v ? "yes" : "no");
+		else if (f->wire == PB_BYTES)
+			add_bytes(&l, f->b);
 		else
-			add(&l, "%u", (unsigned)f.v);
+			add(&l, "%u", (unsigned)f->v);
 		put_line(STDOUT_FILENO, &l);
 	}
 }
@@ -282,32 +255,16 @@ show_state(const struct rpc_reply *reply)
 static void
 show_pid(struct pb_bytes info)
 {
-	struct pb_in in, any, details;
-	struct pb_field f, g, h;
-	struct pb_bytes exec_id = { 0 };
-	struct line l = { .n = 0 };
-	uint64_t pid = 0;
+	struct pb_field f[3], any[3], details[2];
+	struct line l;
 
-	pb_in_init(&in, info.p, info.n);
-	while (pb_next(&in, &f)) {
-		if (f.num == 1 && f.wire == PB_VARINT)
-			pid = f.v;
-		if (f.num != 2 || f.wire != PB_BYTES)
-			continue;
-		pb_in_init(&any, f.b.p, f.b.n);
-		while (pb_next(&any, &g)) {
-			if (g.num != 2 || g.wire != PB_BYTES)
-				continue;
-			pb_in_init(&details, g.b.p, g.b.n);
-			while (pb_next(&details, &h)) {
-				if (h.num == 1 && h.wire == PB_BYTES)
-					exec_id = h.b;
-			}
-		}
-	}
-	add(&l, "%8u ", (unsigned)pid);
-	if (exec_id.n)
-		add_bytes(&l, exec_id);
+	pb_read(info, "-nb", f);
+	pb_read(f[2].b, "--b", any);
+	pb_read(any[2].b, "-b", details);
+	l.n = 0;
+	add(&l, "%8u ", (unsigned)f[1].v);
+	if (details[1].b.n)
+		add_bytes(&l, details[1].b);
 	else
 		add(&l, "-");
 	put_line(STDOUT_FILENO, &l);
@@ -317,13 +274,11 @@ void
 show_pids(const struct rpc_reply *reply)
 {
 	struct pb_in in;
-	struct pb_field f;
+	struct pb_bytes b;
 
 	pb_in_init(&in, reply->payload.p, reply->payload.n);
-	while (pb_next(&in, &f)) {
-		if (f.num == 1 && f.wire == PB_BYTES)
-			show_pid(f.b);
-	}
+	while (pb_next_bytes(&in, 1, &b))
+		show_pid(b);
 }
 
 /* -- statistics ----------------------------------------------------------- */
@@ -407,30 +362,17 @@ show_stats(const struct rpc_reply *reply, struct err *e)
 {
 	static const char v1[] = "io.containerd.cgroups.v1.Metrics";
 	static const char v2[] = "io.containerd.cgroups.v2.Metrics";
-	struct pb_bytes type = { 0 }, value = { 0 };
-	struct pb_in in, any;
-	struct pb_field f, g;
+	struct pb_field any[3];
 
-	pb_in_init(&in, reply->payload.p, reply->payload.n);
-	while (pb_next(&in, &f)) {
-		if (f.num != 1 || f.wire != PB_BYTES)
-			continue;
-		pb_in_init(&any, f.b.p, f.b.n);
-		while (pb_next(&any, &g)) {
-			if (g.num == 1 && g.wire == PB_BYTES)
-				type = g.b;
-			else if (g.num == 2 && g.wire == PB_BYTES)
-				value = g.b;
-		}
-	}
-	if (pb_is(type, v1))
-		show_metrics(v1_figures, value);
-	else if (pb_is(type, v2))
-		show_metrics(v2_figures, value);
+	pb_read(reply->f[1].b, "-bb", any);
+	if (pb_is(any[1].b, v1))
+		show_metrics(v1_figures, any[2].b);
+	else if (pb_is(any[1].b, v2))
+		show_metrics(v2_figures, any[2].b);
 	else
 		return err_set(e, ERR_UNIMPLEMENTED, "statistics of type "
-		    "\"%.*s\", which is not known here", (int)type.n,
-		    type.n ? (const char *)type.p : "");
+		    "\"%.*s\", which is not known here", (int)any[1].b.n,
+		    (const char *)any[1].b.p);
 	return 0;
 }
 

@@ -93,6 +93,20 @@ bad:
 	return false;
 }
 
+bool
+pb_next_bytes(struct pb_in *in, uint32_t num, struct pb_bytes *b)
+{
+	struct pb_field f;
+
+	while (pb_next(in, &f)) {
+		if (f.num == num && f.wire == PB_BYTES) {
+			*b = f.b;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Bytes of the UTF-8 sequence at p, at most n; 0 if it is none (overlong,
  * surrogate, past U+10FFFF, cut short). */
 static size_t
@@ -150,6 +164,67 @@ pb_is_utf8(struct pb_bytes b)
 		b.n -= len;
 	}
 	return true;
+}
+
+int
+pb_read(struct pb_bytes in, const char *kinds, struct pb_field *fields)
+{
+	size_t n = strlen(kinds);
+	struct pb_in pb;
+	struct pb_field f;
+	char kind;
+
+	memset(fields, 0, n * sizeof(*fields));
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next(&pb, &f)) {
+		kind = f.num < n ? kinds[f.num] : '-';
+		if (kind == '-')
+			continue;
+		if (kind != '*' &&
+		    (f.wire != (kind == 'n' ? PB_VARINT : PB_BYTES) ||
+		    (kind == 's' && !pb_is_utf8(f.b))))
+			return (int)f.num;
+		fields[f.num] = f;
+	}
+	return pb.bad ? -1 : 0;
+}
+
+int
+pb_decode(struct message *m, struct pb_bytes in, const char *kinds,
+    struct err *e)
+{
+	struct pb_field *f = m->f;
+	char *text;
+	size_t i;
+
+	memset(m, 0, sizeof(*m));
+	m->whole = in;
+	for (i = 0; i < PB_FIELDS; i++)
+		m->str[i] = "";
+	if (!kinds)
+		return 0;
+	/* The strings and their NULs fit: each has two bytes before it. */
+	text = m->text = malloc(in.n + 1);
+	if (!text)
+		return err_set(e, ERR_EXHAUSTED, "out of memory for a request "
+		    "of %zu bytes", in.n);
+	if (pb_read(in, kinds, f) != 0)
+		goto bad;
+	for (i = 0; kinds[i]; i++) {
+		if (kinds[i] != 's' || !f[i].num)
+			continue;
+		if (memchr(f[i].b.p, 0, f[i].b.n))
+			goto bad;
+		m->str[i] = memcpy(text, f[i].b.p, f[i].b.n);
+		text += f[i].b.n;
+		*text++ = '\0';
+	}
+	return 0;
+bad:
+	free(m->text);
+	m->text = NULL;
+	return err_set(e, ERR_INTERNAL, "ttrpc: error unmarshalling payload: "
+	    "proto: cannot parse invalid wire-format data");
 }
 
 /* -- writing -------------------------------------------------------------- */

@@ -3,9 +3,9 @@
  * pb: protobuf wire format, both ways, over (pointer, length), no schema.
  *
  * Reading: strict about the wire (varints of at most ten bytes, lengths
- * inside the message, groups refused), lenient about content: callers skip
- * fields that they do not know.  Writing: into the caller's buffer first,
- * then into memory of its own up to a cap.  Leaf module, uses nothing of ours.
+ * inside the message, groups refused) and about the kind of each field that is
+ * asked for; others are passed over.  Writing: into the caller's buffer first,
+ * then into memory of its own up to a cap.  Uses err.
  */
 #ifndef PB_H
 #define PB_H
@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/err.h"
 
 enum pb_wire { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
 
@@ -38,6 +40,39 @@ struct pb_field {
 void pb_in_init(struct pb_in *in, const void *p, size_t n);
 /* The next field.  False at the end or when malformed: look at in->bad. */
 bool pb_next(struct pb_in *in, struct pb_field *f);
+/* The next field num that is bytes: what is repeated. */
+bool pb_next_bytes(struct pb_in *in, uint32_t num, struct pb_bytes *b);
+/*
+ * A message's fields by their numbers.  kinds says what each is: 'n' number,
+ * 'b' bytes or a message, 's' string (UTF-8), '*' any of them, '-' not asked
+ * for.  fields has an element for each character of kinds; one that is not in
+ * the message is all 0, of one given twice it is the last.  Returns 0, -1 if
+ * the message is malformed, or the number of a field of another kind; fields
+ * then has what stands before that.
+ */
+int pb_read(struct pb_bytes in, const char *kinds, struct pb_field *fields);
+
+/* The highest number that a request or a message inside one has is 10. */
+#define PB_FIELDS 11
+
+/* Strings are copied into text, NUL-terminated, so that they can be used as
+ * paths. */
+struct message {
+	struct pb_bytes whole;		/* all of it */
+	struct pb_field f[PB_FIELDS];
+	const char *str[PB_FIELDS];	/* never NULL */
+	char *text;			/* to be freed by the caller */
+};
+
+/*
+ * As pb_read(), of at most PB_FIELDS kinds; NULL: nothing is looked at.  A
+ * field of another kind, a string that holds a NUL, and a malformed message are
+ * ERR_INTERNAL with the text of Go's decoder, as with the Go shims; text is
+ * NULL then.
+ */
+int pb_decode(struct message *m, struct pb_bytes in, const char *kinds,
+	struct err *e);
+
 /* Does b say exactly s? */
 bool pb_is(struct pb_bytes b, const char *s);
 /* Is b valid UTF-8 (as a proto3 string must be)? */

@@ -410,40 +410,8 @@ on_call_deadline(struct timer *t)
 
 /* -- requests ------------------------------------------------------------- */
 
-struct request_fields {
-	struct pb_bytes service;
-	struct pb_bytes method;
-	struct pb_bytes payload;
-	int64_t timeout_ns;
-};
-
-static bool
-decode_request(struct request_fields *r, const uint8_t *p, size_t n)
-{
-	struct pb_in in;
-	struct pb_field f;
-
-	memset(r, 0, sizeof(*r));
-	pb_in_init(&in, p, n);
-	while (pb_next(&in, &f)) {
-		if (f.num < 1 || f.num > 5)
-			continue;
-		if ((f.num == 4) != (f.wire == PB_VARINT) ||
-		    (f.num != 4 && f.wire != PB_BYTES))
-			return false;
-		if (f.num <= 2 && !pb_is_utf8(f.b))
-			return false;
-		if (f.num == 1)
-			r->service = f.b;
-		else if (f.num == 2)
-			r->method = f.b;
-		else if (f.num == 3)
-			r->payload = f.b;
-		else if (f.num == 4)
-			r->timeout_ns = (int64_t)f.v;
-	}
-	return !in.bad;
-}
+/* Request {1 service, 2 method, 3 payload, 4 timeout_nano, 5 metadata} */
+enum { SERVICE = 1, METHOD, PAYLOAD, TIMEOUT, REQUEST_FIELDS = 6 };
 
 static void
 send_unknown(struct conn *c, uint32_t stream, const char *what,
@@ -457,14 +425,15 @@ send_unknown(struct conn *c, uint32_t stream, const char *what,
 }
 
 static void
-run_method(struct conn *c, uint32_t stream, const struct request_fields *r,
+run_method(struct conn *c, uint32_t stream, const struct pb_field *r,
     const struct ttrpc_service *s, const struct ttrpc_method *m)
 {
 	struct ttrpc_call *call;
+	int64_t timeout_ns = (int64_t)r[TIMEOUT].v;
 	struct message in;
 	struct err e;
 
-	if (r->timeout_ns < 0) {
+	if (timeout_ns < 0) {
 		send_status(c, stream, ERR_DEADLINE,
 		    "context deadline exceeded");
 		return;
@@ -485,13 +454,13 @@ run_method(struct conn *c, uint32_t stream, const struct request_fields *r,
 		call->next->pprev = &call->next;
 	c->calls = call;
 	ncalls++;
-	if (r->timeout_ns && r->timeout_ns < INT64_MAX / 2)
-		timer_start(&call->deadline, r->timeout_ns, on_call_deadline);
+	if (timeout_ns && timeout_ns < INT64_MAX / 2)
+		timer_start(&call->deadline, timeout_ns, on_call_deadline);
 	if (m->begins && listener.fd < 0) {
 		err_set(&e, ERR_UNAVAILABLE, "%s: this shim is shutting down",
 		    ttrpc_call_name(call));
 		ttrpc_fail(call, &e);
-	} else if (message_decode(&in, r->payload, m->kinds, &e) < 0) {
+	} else if (pb_decode(&in, r[PAYLOAD].b, m->kinds, &e) < 0) {
 		ttrpc_fail(call, &e);
 	} else {
 		m->fn(call, &in, m->row);
@@ -504,26 +473,26 @@ on_request(struct conn *c, uint32_t stream, const uint8_t *p, size_t n)
 {
 	const struct ttrpc_service *s;
 	const struct ttrpc_method *m;
-	struct request_fields r;
+	struct pb_field r[REQUEST_FIELDS];
 
-	if (!decode_request(&r, p, n)) {
+	if (pb_read((struct pb_bytes){ p, n }, "-ssbnb", r) != 0) {
 		send_status(c, stream, ERR_INVALID, "unmarshal request error: "
 		    "proto: cannot parse invalid wire-format data");
 		return;
 	}
-	for (s = services; s->name && !pb_is(r.service, s->name); s++)
+	for (s = services; s->name && !pb_is(r[SERVICE].b, s->name); s++)
 		;
 	if (!s->name) {
-		send_unknown(c, stream, "service", r.service);
+		send_unknown(c, stream, "service", r[SERVICE].b);
 		return;
 	}
-	for (m = s->methods; m->name && !pb_is(r.method, m->name); m++)
+	for (m = s->methods; m->name && !pb_is(r[METHOD].b, m->name); m++)
 		;
 	if (!m->name) {
-		send_unknown(c, stream, "method", r.method);
+		send_unknown(c, stream, "method", r[METHOD].b);
 		return;
 	}
-	run_method(c, stream, &r, s, m);
+	run_method(c, stream, r, s, m);
 }
 
 /* -- frames --------------------------------------------------------------- */

@@ -24,7 +24,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "wire/message.h"
 #include "wire/pb.h"
 
 #define TTRPC_MESSAGE_MAX (4u << 20)
@@ -43,7 +42,7 @@ struct ttrpc_call;		/* one request under way */
 
 struct ttrpc_method {
 	const char *name;
-	const char *kinds;	/* of the request's fields: message.h */
+	const char *kinds;	/* of the request's fields: pb_decode() */
 	/* m is valid during the call of fn only; its text may be taken. */
 	void (*fn)(struct ttrpc_call *call, struct message *m, const void *row);
 	const void *row;	/* fn's own */
@@ -90,6 +89,11 @@ void ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg);
 const char *ttrpc_call_name(const struct ttrpc_call *call);
 
 /* -- client: one connection, one request at a time ----------------------- */
+
+/* What a Response has.  -1: the status in it, or ERR_UNAVAILABLE if it is
+ * malformed. */
+int ttrpc_read_response(struct pb_bytes in, struct pb_bytes *payload,
+	struct err *e);
 
 struct ttrpc_client;
 

@@ -130,32 +130,19 @@ ttrpc_client_free(struct ttrpc_client *c)
 	}
 }
 
-/* The status in a Response {1 status {1 code, 2 message}, 2 payload}. */
-static void
-read_response(const uint8_t *p, size_t n, struct err *e)
+/* Response {1 Status {1 code, 2 message}, 2 payload} */
+int
+ttrpc_read_response(struct pb_bytes in, struct pb_bytes *payload,
+    struct err *e)
 {
-	struct pb_in in, st;
-	struct pb_field f, g;
+	struct pb_field r[3], status[3];
 
-	e->code = ERR_OK;
-	e->msg[0] = '\0';
-	pb_in_init(&in, p, n);
-	while (pb_next(&in, &f)) {
-		if (f.num != 1 || f.wire != PB_BYTES)
-			continue;
-		pb_in_init(&st, f.b.p, f.b.n);
-		while (pb_next(&st, &g)) {
-			if (g.num == 1 && g.wire == PB_VARINT)
-				e->code = (int)g.v;
-			else if (g.num == 2 && g.wire == PB_BYTES)
-				err_set(e, e->code, "%.*s", (int)g.b.n,
-				    (const char *)g.b.p);
-		}
-		if (st.bad)
-			in.bad = true;
-	}
-	if (in.bad)
-		err_set(e, ERR_UNAVAILABLE, "malformed response");
+	if (pb_read(in, "-bb", r) != 0 ||
+	    pb_read(r[1].b, "-nb", status) != 0)
+		return err_set(e, ERR_UNAVAILABLE, "malformed reply");
+	*payload = r[2].b;
+	return status[1].v == 0 ? 0 : err_set(e, (int)status[1].v, "%.*s",
+	    (int)status[2].b.n, (const char *)status[2].b.p);
 }
 
 static void
@@ -164,10 +151,12 @@ on_response(struct ttrpc_client *c, size_t n)
 	uint32_t stream = ttrpc_get_u32(c->head + 4);
 	bool ours = c->head[8] == TTRPC_RESPONSE && stream == c->stream &&
 	    c->busy && c->out_off == c->out_len;
-	struct err e;
+	struct pb_bytes payload;
+	struct err e = { .code = ERR_OK };
 
 	if (ours)
-		read_response(c->body, n, &e);
+		ttrpc_read_response((struct pb_bytes){ c->body, n }, &payload,
+		    &e);
 	drop_frame(c);
 	if (ours)
 		finish(c, &e);

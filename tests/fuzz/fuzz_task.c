@@ -311,7 +311,7 @@ run(const struct ttrpc_method *method, struct ttrpc_call *call,
 	struct message m;
 	struct err e;
 
-	if (message_decode(&m, payload, method->kinds, &e) < 0) {
+	if (pb_decode(&m, payload, method->kinds, &e) < 0) {
 		ttrpc_fail(call, &e);
 		return;
 	}

@@ -79,6 +79,81 @@ START_TEST(malformed)
 }
 END_TEST
 
+static int
+read_as(const char *kinds, struct pb_field *f, const char *p, size_t n)
+{
+	return pb_read((struct pb_bytes){ (const uint8_t *)p, n }, kinds, f);
+}
+
+START_TEST(read_by_number)
+{
+	struct pb_field f[5];
+
+	memset(f, 0xff, sizeof(f));
+	ck_assert_int_eq(read_as("-nbs*", f, NULL, 0), 0);
+	ck_assert(!f[0].num && !f[1].num && !f[2].num && !f[2].b.p);
+	/* The last of 1; 9 is passed over, whatever it is. */
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x08\x01\x12\x01\xff"
+	    "\x1a\x03" "a\0b" "\x25" "1234" "\x48\x01\x4a\x00\x08\x02")), 0);
+	ck_assert_uint_eq(f[1].v, 2);
+	ck_assert_uint_eq(f[2].b.n, 1);
+	ck_assert_uint_eq(f[3].b.n, 3);
+	ck_assert_int_eq(f[4].wire, PB_FIXED32);
+	/* Of another kind, and no UTF-8: the field's number. */
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x0a\x00")), 1);
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x09" "12345678")), 1);
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x10\x00")), 2);
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x18\x00")), 3);
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x1a\x01\xff")), 3);
+	ck_assert_int_eq(read_as("-nbs*", f, BYTES("\x08\x07\x12\x05x")), -1);
+	ck_assert_uint_eq(f[1].v, 7);
+	ck_assert_int_eq(read_as("-", f, BYTES("\x08\x07\x12\x05x")), -1);
+}
+END_TEST
+
+START_TEST(decoded)
+{
+	static const char in[] = "\x0a\x01" "a" "\x12\x00" "\x0a\x03" "bcd"
+	    "\x18\x05";
+	struct pb_bytes b = { (const uint8_t *)in, sizeof(in) - 1 };
+	struct message m;
+	struct err e;
+
+	ck_assert_int_eq(pb_decode(&m, b, "-ssn", &e), 0);
+	ck_assert_str_eq(m.str[1], "bcd");
+	ck_assert_str_eq(m.str[2], "");
+	ck_assert_str_eq(m.str[PB_FIELDS - 1], "");
+	ck_assert_uint_eq(m.f[3].v, 5);
+	free(m.text);
+	ck_assert_int_eq(pb_decode(&m, b, NULL, &e), 0);
+	ck_assert(m.whole.p == b.p && !m.text && m.str[1][0] == '\0');
+	ck_assert_int_eq(pb_decode(&m, b, "-sb", &e), 0);
+	free(m.text);
+	ck_assert_int_eq(pb_decode(&m, b, "-ns", &e), -1);
+	ck_assert_int_eq(e.code, ERR_INTERNAL);
+	ck_assert(!m.text);
+	b.p = (const uint8_t *)"\x0a\x03" "a\0b";
+	b.n = 5;
+	ck_assert_int_eq(pb_decode(&m, b, "-s", &e), -1);
+	ck_assert(!m.text);
+	ck_assert_int_eq(pb_decode(&m, b, "-b", &e), 0);
+	free(m.text);
+}
+END_TEST
+
+START_TEST(repeated)
+{
+	static const char in[] = "\x0a\x01" "a" "\x08\x01\x12\x01x\x0a\x00";
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in, sizeof(in) - 1);
+	ck_assert(pb_next_bytes(&pb, 1, &b) && pb_is(b, "a"));
+	ck_assert(pb_next_bytes(&pb, 1, &b) && pb_is(b, ""));
+	ck_assert(!pb_next_bytes(&pb, 1, &b) && !pb.bad);
+}
+END_TEST
+
 START_TEST(utf8)
 {
 	static const char *const good[] = { "", "a", "\x7f", "\xc2\x80",
@@ -215,7 +290,8 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, reading, malformed, utf8, writing, nested_lengths, cap);
+	suite_add(tc, reading, malformed, read_by_number, decoded, repeated,
+	    utf8, writing, nested_lengths, cap);
 }
 
 int
