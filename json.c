@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fmt.h"
+
 enum { DONE = 1, SHORT = 0, BAD = -1 };
 
 struct scan {
@@ -37,31 +39,6 @@ bad(struct scan *s, const char *what)
 {
 	s->what = what;
 	return BAD;
-}
-
-int
-json_utf8_len(const char *p, size_t n)
-{
-	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned u = (unsigned char)p[0];
-	int want, i;
-
-	if (u < 0x80)
-		return 1;
-	if (u < 0xc2 || u > 0xf4)
-		return 0;
-	want = u < 0xe0 ? 2 : u < 0xf0 ? 3 : 4;
-	u &= 0x7fu >> want;
-	for (i = 1; i < want; i++) {
-		if ((size_t)i == n)
-			return -1;
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		u = u << 6 | (p[i] & 0x3f);
-	}
-	if (u < least[want] || u > 0x10ffff || (u >= 0xd800 && u <= 0xdfff))
-		return 0;
-	return want;
 }
 
 /*
@@ -153,7 +130,7 @@ scan_string(struct scan *s)
 				return rc;
 			continue;
 		}
-		rc = json_utf8_len(s->text + s->pos, s->len - s->pos);
+		rc = fmt_utf8_len(s->text + s->pos, s->len - s->pos);
 		if (rc < 0)
 			return SHORT;
 		if (rc == 0)
@@ -393,9 +370,9 @@ json_typed(const struct json *j, int i, enum json_type type)
 struct rd {
 	const char *p;
 	const char *end;
-	unsigned char buf[4];
-	unsigned n;
-	unsigned i;
+	char buf[4];
+	int n;
+	int i;
 };
 
 static bool
@@ -415,19 +392,11 @@ rd_init(struct rd *r, const struct json *j, int tok)
 static void
 rd_unicode(struct rd *r)
 {
-	unsigned u = 0, i;
+	unsigned u = 0;
 
 	r->p += read_unicode(r->p, 10, &u);
 	r->i = 0;
-	if (u < 0x80) {
-		r->n = 1;
-		r->buf[0] = (unsigned char)u;
-		return;
-	}
-	r->n = u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
-	for (i = r->n - 1; i > 0; i--, u >>= 6)
-		r->buf[i] = (unsigned char)(0x80 | (u & 0x3f));
-	r->buf[0] = (unsigned char)((0xf00u >> r->n) | u);
+	r->n = fmt_utf8_put(r->buf, u);
 }
 
 static int
@@ -438,7 +407,7 @@ rd_next(struct rd *r)
 	char c;
 
 	if (r->i < r->n)
-		return r->buf[r->i++];
+		return (unsigned char)r->buf[r->i++];
 	if (r->p == r->end)
 		return -1;
 	c = *r->p++;
@@ -447,7 +416,7 @@ rd_next(struct rd *r)
 	c = *r->p++;
 	if (c == 'u') {
 		rd_unicode(r);
-		return r->buf[r->i++];
+		return (unsigned char)r->buf[r->i++];
 	}
 	at = strchr(names, c);
 	return at ? bytes[at - names] : c;

@@ -149,8 +149,6 @@ int json_edit_apply(const struct json_edits *ed, const struct json *j,
 
 /* -- between json.c and conf/json_edit.c ---------------------------------- */
 
-/* Length of the UTF-8 character at p; 0: malformed, -1: cut off. */
-int json_utf8_len(const char *p, size_t n);
 /* Token i of j if it is of that type, or NULL. */
 const struct json_tok *json_typed(const struct json *j, int i,
 	enum json_type type);

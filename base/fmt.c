@@ -234,3 +234,39 @@ fmt_find(const char *text, const char *what)
 	}
 	return (char *)text;
 }
+
+int
+fmt_utf8_len(const char *p, size_t n)
+{
+	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned u = (unsigned char)p[0];
+	int want, i;
+
+	if (u < 0x80)
+		return 1;
+	if (u < 0xc2 || u > 0xf4)
+		return 0;
+	want = u < 0xe0 ? 2 : u < 0xf0 ? 3 : 4;
+	u &= 0x7fu >> want;
+	for (i = 1; i < want; i++) {
+		if ((size_t)i == n)
+			return -1;
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		u = u << 6 | (p[i] & 0x3f);
+	}
+	if (u < least[want] || u > 0x10ffff || (u >= 0xd800 && u <= 0xdfff))
+		return 0;
+	return want;
+}
+
+int
+fmt_utf8_put(char out[4], unsigned u)
+{
+	int n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4, i;
+
+	for (i = n - 1; i > 0; i--, u >>= 6)
+		out[i] = (char)(0x80 | (u & 0x3f));
+	out[0] = (char)(n == 1 ? u : (0xf00u >> n) | u);
+	return n;
+}

@@ -29,5 +29,10 @@ int fmt_write(int fd, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* As strstr(3), for short texts: libc's takes 1 KiB of the static binary. */
 char *fmt_find(const char *text, const char *what);
+/* Bytes of the UTF-8 character at p, of which n > 0 are there; 0: it is none
+ * (overlong, surrogate, past U+10FFFF), -1: cut off. */
+int fmt_utf8_len(const char *p, size_t n);
+/* u, which is at most U+10FFFF, as UTF-8; how many bytes. */
+int fmt_utf8_put(char out[4], unsigned u);
 
 #endif

@@ -251,10 +251,7 @@ read_escape(struct reader *r, char out[4], size_t *n)
 	}
 	if (u == 0 || u > 0x10ffff || (u >= 0xd800 && u <= 0xdfff))
 		return refuse(r, "escape of no character in a string");
-	*n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
-	for (i = *n - 1; i > 0; i--, u >>= 6)
-		out[i] = (char)(0x80 | (u & 0x3f));
-	out[0] = (char)(*n == 1 ? u : (0xf00u >> *n) | u);
+	*n = (size_t)fmt_utf8_put(out, u);
 	return 0;
 }
 

@@ -216,7 +216,7 @@ json_put_str(struct json_out *o, const char *s)
 
 	json_put_raw(o, "\"", 1);
 	for (; s < end && !o->bad; s += n) {
-		n = json_utf8_len(s, (size_t)(end - s));
+		n = fmt_utf8_len(s, (size_t)(end - s));
 		if (n <= 0) {
 			json_put_raw(o, "\xef\xbf\xbd", 3);
 			n = 1;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fmt.h"
+
 #define VARINT_BYTES 10
 #define FIELD_NUMBER_MAX 0x1fffffffu	/* 2^29 - 1 */
 #define NS_PER_SECOND 1000000000LL
@@ -107,43 +109,6 @@ pb_next_bytes(struct pb_in *in, uint32_t num, struct pb_bytes *b)
 	return false;
 }
 
-/* Bytes of the UTF-8 sequence at p, at most n; 0 if it is none (overlong,
- * surrogate, past U+10FFFF, cut short). */
-static size_t
-utf8_sequence(const uint8_t *p, size_t n)
-{
-	uint8_t low = 0x80, high = 0xbf;
-	size_t len, i;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (len > n)
-		return 0;
-	for (i = 1; i < len; i++) {
-		if (p[i] < low || p[i] > high)
-			return 0;
-		low = 0x80;
-		high = 0xbf;
-	}
-	return len;
-}
-
 bool
 pb_is(struct pb_bytes b, const char *s)
 {
@@ -154,14 +119,12 @@ pb_is(struct pb_bytes b, const char *s)
 bool
 pb_is_utf8(struct pb_bytes b)
 {
-	size_t len;
+	int len;
 
-	while (b.n) {
-		len = utf8_sequence(b.p, b.n);
-		if (len == 0)
+	for (; b.n; b.p += len, b.n -= (size_t)len) {
+		len = fmt_utf8_len((const char *)b.p, b.n);
+		if (len <= 0)
 			return false;
-		b.p += len;
-		b.n -= len;
 	}
 	return true;
 }
@@ -338,7 +301,9 @@ pb_put_str(struct pb_out *o, uint32_t num, const char *s)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
 	struct pb_bytes b;
-	size_t mark, len;
+	const char *end;
+	size_t mark;
+	int len;
 
 	if (!s || !*s)
 		return;
@@ -349,14 +314,13 @@ pb_put_str(struct pb_out *o, uint32_t num, const char *s)
 		return;
 	}
 	mark = pb_begin(o, num);
-	while (b.n) {
-		len = utf8_sequence(b.p, b.n);
-		if (len)
-			put_raw(o, b.p, len);
+	for (end = s + b.n; s < end; s += len) {
+		len = fmt_utf8_len(s, (size_t)(end - s));
+		if (len > 0)
+			put_raw(o, s, (size_t)len);
 		else
 			put_raw(o, replacement, sizeof(replacement) - 1);
-		b.p += len ? len : 1;
-		b.n -= len ? len : 1;
+		len = len > 0 ? len : 1;
 	}
 	pb_end(o, mark);
 }
