@@ -114,8 +114,7 @@ container_add_exec(struct container *ct, const struct request *r,
 	}
 	p->width = size[0];
 	p->height = size[1];
-	p->next = ct->execs;
-	ct->execs = p;
+	LIST_ADD(&ct->execs, p);
 	ct->nexecs++;
 	return p;
 nomem:
@@ -137,11 +136,7 @@ free_process(struct defer *d)
 void
 container_remove_exec(struct process *p)
 {
-	struct process **pp = &p->ct->execs;
-
-	while (*pp != p)
-		pp = &(*pp)->next;
-	*pp = p->next;
+	LIST_DEL(p);
 	p->ct->nexecs--;
 	process_clear(p);
 	loop_defer(&p->freed, free_process);

@@ -37,7 +37,7 @@ struct io {
 	int null;		/* for those that it has not got */
 	bool terminal;
 	bool left;		/* io_free() has been called */
-	struct io *next;	/* that was left before it */
+	struct io *next, **pprev;	/* next: that was left before it */
 	struct logger *logger;	/* both outputs go there; or NULL */
 	int slave;		/* held so that the master does not hang up */
 	int master;		/* for the window size */
@@ -171,13 +171,9 @@ free_now(struct defer *d)
 static void
 release(struct io *io)
 {
-	struct io **pp = &lingering;
-
 	if (!io->left || !io_finished(io))
 		return;
-	while (*pp != io)
-		pp = &(*pp)->next;
-	*pp = io->next;
+	LIST_DEL(io);
 	nlingering--;
 	loop_defer(&io->freed, free_now);
 }
@@ -588,8 +584,7 @@ io_free(struct io *io)
 	}
 	logger_free(io->logger);
 	io->left = true;
-	io->next = lingering;
-	lingering = io;
+	LIST_ADD(&lingering, io);
 	nlingering++;
 	release(io);
 	if (nlingering <= LEFT_MAX)

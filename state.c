@@ -219,21 +219,16 @@ state_deleted(void)
 void
 state_add(struct container *ct)
 {
-	ct->next = containers;
-	containers = ct;
+	LIST_ADD(&containers, ct);
 	ncontainers++;
 }
 
 void
 state_remove(struct container *ct)
 {
-	struct container **pp = &containers;
-
-	while (*pp && *pp != ct)
-		pp = &(*pp)->next;
-	if (!*pp)
+	if (!ct->pprev)
 		return;
-	*pp = ct->next;
+	LIST_DEL(ct);
 	ncontainers--;
 	fmt(deleted[ndeleted++ % DELETED_KEPT], sizeof(deleted[0]), "%s",
 	    ct->id);
@@ -578,11 +573,7 @@ state_wait(struct process *p, struct waiter *w, struct err *e)
 	if (p->nwaiters >= WAITERS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "%s: %u wait already",
 		    process_name(p), p->nwaiters);
-	w->next = p->waiters;
-	w->pprev = &p->waiters;
-	if (w->next)
-		w->next->pprev = &w->next;
-	p->waiters = w;
+	LIST_ADD(&p->waiters, w);
 	p->nwaiters++;
 	return 0;
 }
@@ -592,10 +583,7 @@ state_unwait(struct process *p, struct waiter *w)
 {
 	if (!w->pprev)
 		return;
-	*w->pprev = w->next;
-	if (w->next)
-		w->next->pprev = w->pprev;
-	w->pprev = NULL;
+	LIST_DEL(w);
 	p->nwaiters--;
 }
 

@@ -167,7 +167,7 @@ struct process {
 	enum proc_kind kind;
 	enum proc_state state;
 	struct container *ct;
-	struct process *next;		/* ct->execs */
+	struct process *next, **pprev;	/* ct->execs */
 	char *exec_id;			/* "" for init */
 	char *in, *out, *err;		/* as containerd names them; not NULL */
 	bool terminal;
@@ -205,7 +205,7 @@ struct process {
 };
 
 struct container {
-	struct container *next;
+	struct container *next, **pprev;
 	char *id;
 	char *bundle;
 	char *rootfs;			/* BUNDLE/rootfs */

@@ -64,26 +64,12 @@ static uint64_t next_seq;
 static struct child_hold *holds;	/* the newest first */
 
 static void
-list_add(struct child *c)
-{
-	c->next = children;
-	c->pprev = &children;
-	if (children)
-		children->pprev = &c->next;
-	children = c;
-}
-
-static void
 list_del(struct child *c)
 {
 	if (!c->pprev)
 		return;
 	timer_stop(&c->late);
-	*c->pprev = c->next;
-	if (c->next)
-		c->next->pprev = c->pprev;
-	c->pprev = NULL;
-	c->next = NULL;
+	LIST_DEL(c);
 	loop_del(&c->watch);
 	if (c->pidfd >= 0)
 		close(c->pidfd);
@@ -449,7 +435,7 @@ child_start(struct child *c, const struct child_spawn *s,
 	c->pid = pid;
 	c->exec_fd = pipefd[0];
 	c->exited = exited;
-	list_add(c);
+	LIST_ADD(&children, c);
 	return 0;
 }
 
@@ -589,7 +575,7 @@ child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 		return -1;
 	}
 	if (fd < 0) {
-		list_add(c);
+		LIST_ADD(&children, c);
 		timer_start(&c->late, 0, tell_late);
 		return 0;
 	}
@@ -599,7 +585,7 @@ child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 		return -1;
 	}
 	c->pidfd = fd;
-	list_add(c);
+	LIST_ADD(&children, c);
 	return 0;
 }
 
@@ -636,11 +622,7 @@ child_kill(struct child *c, int sig)
 void
 child_hold(struct child_hold *h)
 {
-	h->next = holds;
-	h->pprev = &holds;
-	if (holds)
-		holds->pprev = &h->next;
-	holds = h;
+	LIST_ADD(&holds, h);
 	h->seq = next_seq;
 	h->start = ticks_of(clock_ns(CLOCK_BOOTTIME));
 }
@@ -654,10 +636,7 @@ child_release(struct child_hold *h)
 
 	if (!h->pprev)
 		return;
-	*h->pprev = h->next;
-	if (h->next)
-		h->next->pprev = h->pprev;
-	h->pprev = NULL;
+	LIST_DEL(h);
 	for (oldest = holds; oldest && oldest->next; oldest = oldest->next)
 		;
 	while (n < unclaimed_len && (!oldest || unclaimed[n].seq < oldest->seq))

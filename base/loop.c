@@ -102,13 +102,7 @@ loop_del(struct watch *w)
 void
 timer_stop(struct timer *t)
 {
-	if (!t->pprev)
-		return;
-	*t->pprev = t->next;
-	if (t->next)
-		t->next->pprev = t->pprev;
-	t->pprev = NULL;
-	t->next = NULL;
+	LIST_DEL(t);
 }
 
 bool
@@ -127,11 +121,7 @@ timer_start(struct timer *t, int64_t delay_ns, void (*cb)(struct timer *t))
 	t->cb = cb;
 	while (*pp && (*pp)->at_ns <= t->at_ns)
 		pp = &(*pp)->next;
-	t->next = *pp;
-	t->pprev = pp;
-	if (t->next)
-		t->next->pprev = &t->next;
-	*pp = t;
+	LIST_ADD(pp, t);
 }
 
 void

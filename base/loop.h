@@ -44,6 +44,27 @@ struct defer {
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
+/*
+ * A list of what has the members next and pprev, which is NULL in what is in no
+ * list.  Put x before what *at points to: a head, or some next.
+ */
+#define LIST_ADD(at, x) do { \
+	(x)->next = *(at); \
+	(x)->pprev = (at); \
+	if ((x)->next) \
+		(x)->next->pprev = &(x)->next; \
+	*(at) = (x); \
+} while (0)
+/* x need not be in one; its next stays, for who walks the list. */
+#define LIST_DEL(x) do { \
+	if ((x)->pprev) { \
+		*(x)->pprev = (x)->next; \
+		if ((x)->next) \
+			(x)->next->pprev = (x)->pprev; \
+		(x)->pprev = NULL; \
+	} \
+} while (0)
+
 /* Create the epoll.  Once per process. */
 int loop_init(struct err *e);
 /* Close the epoll (tests; after a fork that does not exec). */

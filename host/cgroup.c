@@ -26,7 +26,7 @@ static const char *const controllers[CONTROLLERS] = {
 };
 
 struct cgroup {
-	struct cgroup *next;
+	struct cgroup *next, **pprev;
 	unsigned refs;
 	bool unified;
 	char *dirs[CONTROLLERS];	/* NULL: none of its own */

@@ -96,9 +96,7 @@ release(struct logger *l)
 	if (l->dropped)
 		log_warn("%s: logging binary: %llu bytes dropped after its "
 		    "end", l->label, (unsigned long long)l->dropped);
-	*l->pprev = l->next;
-	if (l->next)
-		l->next->pprev = l->pprev;
+	LIST_DEL(l);
 	loop_defer(&l->gone, free_now);
 }
 
@@ -485,11 +483,7 @@ logger_new(const char *uri, const char *id, const char *ns,
 	l->read_fd[1] = err[0];
 	fds[0] = out[1];
 	fds[1] = err[1];
-	l->next = loggers;
-	l->pprev = &loggers;
-	if (l->next)
-		l->next->pprev = &l->next;
-	loggers = l;
+	LIST_ADD(&loggers, l);
 	ret = 0;
 out:
 	if (ret == 0)

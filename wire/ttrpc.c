@@ -120,9 +120,7 @@ static void
 call_free(struct ttrpc_call *call)
 {
 	timer_stop(&call->deadline);
-	*call->pprev = call->next;
-	if (call->next)
-		call->next->pprev = call->pprev;
+	LIST_DEL(call);
 	ncalls--;
 	free(call);
 }
@@ -162,9 +160,7 @@ conn_end(struct conn *c)
 		free(o);
 	}
 	unsent -= c->unsent;
-	*c->pprev = c->next;
-	if (c->next)
-		c->next->pprev = c->pprev;
+	LIST_DEL(c);
 	body_free(c);
 	free(c->rest);
 	free(c);
@@ -448,11 +444,7 @@ run_method(struct conn *c, uint32_t stream, const struct pb_field *r,
 	call->stream = stream;
 	call->service = s->name;
 	call->method = m->name;
-	call->next = c->calls;
-	call->pprev = &c->calls;
-	if (call->next)
-		call->next->pprev = &call->next;
-	c->calls = call;
+	LIST_ADD(&c->calls, call);
 	ncalls++;
 	if (timeout_ns && timeout_ns < INT64_MAX / 2)
 		timer_start(&call->deadline, timeout_ns, on_call_deadline);
@@ -714,11 +706,7 @@ conn_new(int fd)
 		free(c);
 		return;
 	}
-	c->next = conns;
-	c->pprev = &conns;
-	if (c->next)
-		c->next->pprev = &c->next;
-	conns = c;
+	LIST_ADD(&conns, c);
 	if (nconns++ == 0 && on_idle)
 		on_idle(false);
 }
