@@ -353,7 +353,7 @@ save(struct container *ct, const struct create_request *c, struct err *e)
 		err_set(e, ERR_EXISTS, "bundle %s is that of container %s, "
 		    "which runs", ct->bundle, old.id);
 	saved_free(&old);
-	return taken ? -1 : saved_write(&now, ct->env.bundle_fd, ct->bundle, e);
+	return taken ? -1 : saved_write(&now, ct->bundle, e);
 }
 
 static int
@@ -388,7 +388,7 @@ set_log(const struct container *ct, struct err *e)
 	    c->log_path, ct->id))
 		return err_set(e, ERR_INVALID, "log_path %s: too long",
 		    c->log_path);
-	return log_copy(path) == 0 ? 0 : err_sys(e, "log_path %s", path);
+	return log_copy(path, e) == 0 ? 0 : err_prefix(e, "log_path");
 }
 
 static int

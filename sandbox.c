@@ -4,7 +4,6 @@
 #include "sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "conf/config.h"
+#include "base/file.h"
 #include "base/fmt.h"
 #include "json.h"
 #include "base/log.h"
@@ -217,7 +217,7 @@ write_bundle(const struct message *m, struct pb_bytes request, struct err *e)
 	struct json_out o = { 0 };
 	struct config config;
 	char path[PATH_MAX], pause[PATH_MAX];
-	int fd, rc = -1;
+	int rc = -1;
 
 	if (config_init(&config, e) < 0)
 		return -1;
@@ -233,15 +233,7 @@ write_bundle(const struct message *m, struct pb_bytes request, struct err *e)
 		goto out;
 	}
 	fmt(path, sizeof(path), "%s/config.json", m->str[2]);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
-	if (fd < 0) {
-		err_sys(e, "create %s", path);
-		goto out;
-	}
-	rc = write(fd, o.p, o.len) == (ssize_t)o.len ? 0 :
-	    err_sys(e, "write %s", path);
-	close(fd);
+	rc = file_create(path, 0600, o.p, o.len, e);
 out:
 	json_out_free(&o);
 	config_free(&config);

@@ -18,7 +18,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -50,28 +49,21 @@
 static int
 make_socket_dir(const char *dir, struct err *e)
 {
-	char path[PATH_MAX];
 	struct stat st;
-	char *p;
 
-	fmt(path, sizeof(path), "%s", dir);
-	for (p = path + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		if (mkdir(path, 0711) < 0 && errno != EEXIST)
-			return err_sys(e, "create %s", path);
-		*p = '/';
-	}
-	if (mkdir(path, SOCKET_DIR_MODE) < 0 && errno != EEXIST)
-		return err_sys(e, "create %s", path);
-	if (lstat(path, &st) < 0)
-		return err_sys(e, "look at %s", path);
+	if (file_make_dirs(dir, 0711, e) < 0)
+		return -1;
+	if (mkdir(dir, SOCKET_DIR_MODE) < 0 && errno != EEXIST)
+		return err_sys(e, "create %s", dir);
+	if (lstat(dir, &st) < 0)
+		return err_sys(e, "look at %s", dir);
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
 		return err_set(e, ERR_PERMISSION,
-		    "%s is not a directory of ours", path);
+		    "%s is not a directory of ours", dir);
 	/* Go shims before 2.0 made it 0600 or 0711. */
 	if ((st.st_mode & 0777) != SOCKET_DIR_MODE &&
-	    chmod(path, SOCKET_DIR_MODE) < 0)
-		return err_sys(e, "chmod %s", path);
+	    chmod(dir, SOCKET_DIR_MODE) < 0)
+		return err_sys(e, "chmod %s", dir);
 	return 0;
 }
 
@@ -138,33 +130,6 @@ listen_on(const char *path, bool *live, struct err *e)
 	return fd;
 fail:
 	close(fd);
-	return -1;
-}
-
-/* Write text to name in the bundle, complete or not at all. */
-static int
-write_file(const char *name, const char *text, struct err *e)
-{
-	char tmp[64];
-	size_t n = strlen(text);
-	int fd;
-
-	fmt(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	    0600);
-	if (fd < 0)
-		return err_sys(e, "create %s", tmp);
-	if (write(fd, text, n) != (ssize_t)n) {
-		err_sys(e, "write %s", tmp);
-		close(fd);
-		goto fail;
-	}
-	close(fd);
-	if (rename(tmp, name) == 0)
-		return 0;
-	err_sys(e, "rename %s to %s", tmp, name);
-fail:
-	unlink(tmp);
 	return -1;
 }
 
@@ -424,7 +389,7 @@ start_daemon(const struct options *o, const struct answer *a, int fd,
 	if (pid < 0)
 		err_sys(e, "fork");
 	else if ((!cgroup || enter_cgroup(cgroup, pid, e) == 0) &&
-	    write_file(FILE_SHIM_PID, text, e) == 0 &&
+	    file_replace(FILE_SHIM_PID, 0600, text, strlen(text), e) == 0 &&
 	    wait_ready(ready[0], e) == 0 && print_answer(a, e) == 0)
 		pid = 0;
 	else
@@ -445,7 +410,7 @@ serve_at(const struct options *o, const struct answer *a, const char *dir,
 	if (make_socket_dir(dir, e) < 0)
 		return -1;
 	/* First: whenever this is killed, `delete` finds the socket. */
-	if (write_file(FILE_ADDRESS, a->address, e) < 0)
+	if (file_replace(FILE_ADDRESS, 0600, a->address, strlen(a->address), e) < 0)
 		return -1;
 	lock = lock_dir(dir, e);
 	if (lock < 0)

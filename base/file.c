@@ -4,9 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/fmt.h"
 
 #define PROC_BYTES 16384	/* to begin with */
 #define REST_MAX (64u << 20)
@@ -129,4 +134,56 @@ file_load_proc(const char *path, struct err *e)
 	text = file_load_rest(fd, path, &len, e);
 	close(fd);
 	return text;
+}
+
+int
+file_create(const char *path, mode_t mode, const void *p, size_t n,
+    struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
+	    O_CLOEXEC, mode);
+	int rc = 0;
+
+	if (fd < 0)
+		return err_sys(e, "create %s", path);
+	if (write(fd, p, n) != (ssize_t)n) {
+		rc = err_sys(e, "write %s", path);
+		unlink(path);
+	}
+	close(fd);
+	return rc;
+}
+
+int
+file_replace(const char *path, mode_t mode, const void *p, size_t n,
+    struct err *e)
+{
+	char tmp[PATH_MAX];
+
+	if (fmt(tmp, sizeof(tmp), "%s.%d", path, (int)getpid()) >= sizeof(tmp))
+		return err_set(e, ERR_INVALID, "%s: path too long", path);
+	unlink(tmp);
+	if (file_create(tmp, mode, p, n, e) < 0)
+		return -1;
+	if (rename(tmp, path) == 0)
+		return 0;
+	err_sys(e, "rename %s to %s", tmp, path);
+	unlink(tmp);
+	return -1;
+}
+
+int
+file_make_dirs(const char *path, mode_t mode, struct err *e)
+{
+	char dir[PATH_MAX], *p;
+
+	if (fmt(dir, sizeof(dir), "%s", path) >= sizeof(dir))
+		return err_set(e, ERR_INVALID, "%s: path too long", path);
+	for (p = dir + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		if (mkdir(dir, mode) < 0 && errno != EEXIST)
+			return err_sys(e, "create %s", dir);
+		*p = '/';
+	}
+	return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file: files that are read as a whole.  A FIFO or a terminal in the place of
- * one keeps nobody waiting.  Uses err. */
+/* file: files that are read or written as a whole.  A FIFO or a terminal in the
+ * place of one keeps nobody waiting.  Uses err, fmt. */
 #ifndef FILE_H
 #define FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -26,5 +27,14 @@ char *file_load(int dir_fd, const char *path, int flags, size_t max,
 char *file_load_rest(int fd, const char *what, size_t *len, struct err *e);
 /* The same of a file whose size nobody knows, as /proc has them. */
 char *file_load_proc(const char *path, struct err *e);
+/* Make path, which is not there, of n bytes; one that cannot be written whole
+ * is removed. */
+int file_create(const char *path, mode_t mode, const void *p, size_t n,
+	struct err *e);
+/* The same in the place of what is there: complete or not at all. */
+int file_replace(const char *path, mode_t mode, const void *p, size_t n,
+	struct err *e);
+/* Make the directories that lead to path and are not there. */
+int file_make_dirs(const char *path, mode_t mode, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 
 /* A write of at most PIPE_BUF (4096) bytes to a FIFO is all or nothing. */
@@ -47,31 +48,20 @@ log_close(void)
 }
 
 int
-log_copy(const char *path)
+log_copy(const char *path, struct err *e)
 {
-	char dir[PATH_MAX];
 	struct stat st;
-	char *p;
 	int fd;
 
-	if (fmt(dir, sizeof(dir), "%s", path) >= sizeof(dir)) {
-		errno = ENAMETOOLONG;
+	if (file_make_dirs(path, 0755, e) < 0)
 		return -1;
-	}
-	for (p = dir + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-			return -1;
-		*p = '/';
-	}
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK |
 	    O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return -1;
+		return err_sys(e, "open %s", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
-		errno = EINVAL;
-		return -1;
+		return err_set(e, ERR_INVALID, "%s: not a regular file", path);
 	}
 	if (copy_fd >= 0)
 		close(copy_fd);

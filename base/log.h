@@ -7,12 +7,14 @@
  * because containerd copies the bundle's `log` FIFO to its stderr as it is.
  * Never blocks: the descriptor is non-blocking, a line that does not fit is
  * dropped and counted, and the count is told by the next line that fits.
- * Leaf module, uses nothing of ours.
+ * Uses file, fmt, err.
  */
 #ifndef LOG_H
 #define LOG_H
 
 #include <stdbool.h>
+
+#include "base/err.h"
 
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -26,10 +28,10 @@ int log_open(const char *path);
 void log_close(void);
 /*
  * Append a copy of every line to path too, which is made with its
- * directories; a link or what is no regular file is refused (errno).  The
- * last path given counts.
+ * directories; a link or what is no regular file is refused.  The last path
+ * given counts.
  */
-int log_copy(const char *path);
+int log_copy(const char *path, struct err *e);
 /* Lines above this level are not written.  Default LOG_INFO.  Returns what it
  * was. */
 enum log_level log_set_level(enum log_level level);

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/fmt.h"
@@ -23,20 +22,19 @@ put(struct json_out *o, const char *name, const char *value)
 }
 
 int
-saved_write(const struct saved *s, int bundle_fd, const char *bundle,
-    struct err *e)
+saved_write(const struct saved *s, const char *bundle, struct err *e)
 {
 	struct json_out o = { 0 };
-	char rootfs[PATH_MAX];
-	int fd, ret = -1;
+	char path[PATH_MAX];
+	int ret;
 
-	fmt(rootfs, sizeof(rootfs), "%s/rootfs", bundle);
+	fmt(path, sizeof(path), "%s/rootfs", bundle);
 	json_put_fmt(&o, "{");
 	put(&o, "id", s->id);
 	json_put_fmt(&o, ",");
 	put(&o, "namespace", s->namespace);
 	json_put_fmt(&o, ",");
-	put(&o, "rootfs", rootfs);
+	put(&o, "rootfs", path);
 	json_put_fmt(&o, ",\"options\":{");
 	put(&o, "binaryName", s->binary);
 	json_put_fmt(&o, ",");
@@ -45,21 +43,9 @@ saved_write(const struct saved *s, int bundle_fd, const char *bundle,
 	put(&o, "runscRoot", s->runsc_root);
 	json_put_fmt(&o, ",\"mounted\":%s,\"ownCgroup\":%s}",
 	    s->mounted ? "true" : "false", s->own_cgroup ? "true" : "false");
-	if (o.bad) {
-		err_set(e, ERR_EXHAUSTED, "save " FILE_NAME ": out of memory");
-		goto out;
-	}
-	unlinkat(bundle_fd, FILE_NAME, 0);
-	fd = openat(bundle_fd, FILE_NAME, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		err_sys(e, "create %s/" FILE_NAME, bundle);
-		goto out;
-	}
-	ret = write(fd, o.p, o.len) == (ssize_t)o.len ? 0 :
-	    err_sys(e, "write %s/" FILE_NAME, bundle);
-	close(fd);
-out:
+	fmt(path, sizeof(path), "%s/" FILE_NAME, bundle);
+	ret = o.bad ? err_set(e, ERR_EXHAUSTED, "save " FILE_NAME ": out of "
+	    "memory") : file_replace(path, 0600, o.p, o.len, e);
 	json_out_free(&o);
 	return ret;
 }

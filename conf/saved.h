@@ -26,9 +26,8 @@ struct saved {
 	bool own_cgroup;	/* the cgroup was not there before */
 };
 
-/* Replace the file in bundle, which bundle_fd is open on. */
-int saved_write(const struct saved *s, int bundle_fd, const char *bundle,
-	struct err *e);
+/* Replace the file in bundle. */
+int saved_write(const struct saved *s, const char *bundle, struct err *e);
 /* False if there is none that can be read; then *s is empty.  *s is to be
  * freed in any case. */
 bool saved_read(struct saved *s, const char *bundle);

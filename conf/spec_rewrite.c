@@ -11,12 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmt.h"
 #include "json.h"
 #include "base/log.h"
@@ -548,35 +548,6 @@ add_notes(struct rewrite *w)
 	json_out_free(&o);
 }
 
-/* path with o's text for its own, and its mode; complete or not at all. */
-static int
-replace_file(const char *path, const struct json_out *o, struct err *e)
-{
-	char tmp[PATH_MAX];
-	struct stat st;
-	int fd;
-
-	if (fmt(tmp, sizeof(tmp), "%s.%d", path, (int)getpid()) >= sizeof(tmp))
-		return err_set(e, ERR_INVALID, "%s: path too long", path);
-	unlink(tmp);
-	fd = lstat(path, &st) < 0 ? -1 : open(tmp, O_WRONLY | O_CREAT |
-	    O_EXCL | O_CLOEXEC | O_NOFOLLOW, st.st_mode & 0777);
-	if (fd < 0)
-		return err_sys(e, "create %s", tmp);
-	if (write(fd, o->p, o->len) != (ssize_t)o->len) {
-		err_sys(e, "write %s", tmp);
-		close(fd);
-		goto fail;
-	}
-	close(fd);
-	if (rename(tmp, path) == 0)
-		return 0;
-	err_sys(e, "rename %s to %s", tmp, path);
-fail:
-	unlink(tmp);
-	return -1;
-}
-
 int
 spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
     bool limits, struct err *e)
@@ -584,6 +555,7 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 	struct rewrite w = { .s = s, .kubelet = kubelet, .e = e };
 	struct json_out o = { 0 };
 	char path[PATH_MAX], *text;
+	struct stat st;
 	size_t len;
 	int rc = -1;
 
@@ -609,7 +581,8 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 	rc = 0;
 	if (w.ed.n > 0 || w.ed.bad)
 		rc = json_edit_apply(&w.ed, &w.j, &o, e) < 0 ? -1 :
-		    replace_file(path, &o, e);
+		    lstat(path, &st) < 0 ? err_sys(e, "look at it") :
+		    file_replace(path, st.st_mode & 0777, o.p, o.len, e);
 out:
 	if (rc < 0)
 		err_prefix(e, "rewrite %s", path);

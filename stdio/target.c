@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/fmt.h"
 
 #define MEM_MAJOR 1	/* /dev/null and its like */
@@ -122,17 +123,12 @@ classify(struct target *t, const struct stat *st)
 static int
 open_log_file(struct target *t, const char *uri, struct err *e)
 {
-	char path[PATH_MAX], *p;
+	char path[PATH_MAX];
 	struct stat st;
 
-	if (uri_path(uri, path, sizeof(path), e) < 0)
+	if (uri_path(uri, path, sizeof(path), e) < 0 ||
+	    file_make_dirs(path, 0755, e) < 0)
 		return -1;
-	for (p = path + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, "create %s", path);
-		*p = '/';
-	}
 	t->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
 	    O_NOCTTY | O_NONBLOCK, 0644);
 	if (t->fd < 0 || fstat(t->fd, &st) < 0)

@@ -454,9 +454,10 @@ log_set_level(enum log_level level)
 }
 
 int
-log_copy(const char *path)
+log_copy(const char *path, struct err *e)
 {
 	(void)path;
+	(void)e;
 	return 0;
 }
 
