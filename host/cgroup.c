@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "host/mount.h"
 
 /* Version 1 has a hierarchy for each; version 2 one for all, the first. */
 enum { MEMORY, CPU, CPUACCT, CPUSET, PIDS, CONTROLLERS };
@@ -127,41 +128,11 @@ cgroup_is_unified(const struct cgroup *cg)
 	return cg->unified;
 }
 
-/* The parts of a line of mountinfo that matter here, NUL-terminated. */
 /*
  * What was killed leaves its cgroup when it is reaped, and nothing says so: it
  * is looked at again after this, then after twice as long, up to some seconds.
  */
 #define LEAVING_FIRST_NS (10 * NS_PER_MS)
-
-struct mount_line {
-	const char *root, *point, *type, *options;
-};
-
-/* Cut up a line: "id parent dev root point options [tags] - type source
- * options"; the line is the caller's to lose. */
-static bool
-cut_mount_line(char *line, struct mount_line *m)
-{
-	char *word, *rest = line;
-	unsigned n = 0, after = 0;
-
-	memset(m, 0, sizeof(*m));
-	while ((word = strsep(&rest, " "))) {
-		n++;
-		if (n == 4)
-			m->root = word;
-		else if (n == 5)
-			m->point = word;
-		else if (n > 6 && !after && strcmp(word, "-") == 0)
-			after = n;
-		else if (after && n == after + 1)
-			m->type = word;
-		else if (after && n == after + 3)
-			m->options = word;
-	}
-	return m->options != NULL;
-}
 
 /* A cgroup whose directories are looked for, by a process's paths. */
 struct search {
@@ -169,7 +140,7 @@ struct search {
 	const char *text;	/* /proc/PID/cgroup */
 };
 
-/* Fill those that are on this mount. */
+/* Fill those that are on this mount, over those on a newer one. */
 static void
 use_mount(void *arg, const struct mount_line *m)
 {
@@ -186,33 +157,23 @@ use_mount(void *arg, const struct mount_line *m)
 			continue;
 		path = path_of(text, cg->unified ? NULL : controllers[i],
 		    &len);
-		if (cg->dirs[i] || len < root || memcmp(path, m->root,
-		    root) != 0 || (len > root && path[root] != '/'))
+		if (len < root || memcmp(path, m->root, root) != 0 ||
+		    (len > root && path[root] != '/'))
 			continue;
+		free(cg->dirs[i]);
 		cg->dirs[i] = fmt_new("%s%.*s", m->point, (int)(len - root),
 		    path + root);
 	}
 }
 
-/* Go through the mounts. */
 static int
 each_mount(void (*use)(void *arg, const struct mount_line *m), void *arg,
     struct err *e)
 {
-	char path[PATH_MAX], *text, *line, *end;
-	struct mount_line m;
+	char path[PATH_MAX];
 
 	fmt(path, sizeof(path), "%s/self/mountinfo", proc);
-	text = file_load_proc(path, e);
-	if (!text)
-		return -1;
-	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-		*end = '\0';
-		if (cut_mount_line(line, &m))
-			use(arg, &m);
-	}
-	free(text);
-	return 0;
+	return mount_each(path, use, arg, e);
 }
 
 /* Forget where the shim is too, or everybody. */
@@ -646,8 +607,7 @@ cgroup_get(pid_t pid, struct err *e)
 		}
 	}
 	cg->refs = 1;
-	cg->next = cgroups;
-	cgroups = cg;
+	LIST_ADD(&cgroups, cg);
 	look(cg);
 	watch_oom(cg);
 	return cg;
@@ -659,13 +619,9 @@ fail:
 void
 cgroup_put(struct cgroup *cg)
 {
-	struct cgroup **pp = &cgroups;
-
 	if (!cg || --cg->refs)
 		return;
-	while (*pp != cg)
-		pp = &(*pp)->next;
-	*pp = cg->next;
+	LIST_DEL(cg);
 	unwatch(cg);
 	cgroup_free(cg);
 }

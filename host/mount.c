@@ -26,7 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/fmt.h"
 
 /* linux/loop.h, which a musl tool chain need not have. */
@@ -576,25 +575,6 @@ out:
 	return -1;
 }
 
-/* Undo mountinfo's \ooo for space, tab, newline and backslash, in place. */
-static void
-unescape(char *s)
-{
-	char *out = s;
-
-	while (*s != '\0') {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
-		    s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
-			    (s[3] - '0'));
-			s += 4;
-		} else {
-			*out++ = *s++;
-		}
-	}
-	*out = '\0';
-}
-
 static bool
 is_below(const char *path, const char *top)
 {
@@ -604,49 +584,29 @@ is_below(const char *path, const char *top)
 	    path[n] == '/');
 }
 
-/*
- * Unmount what is listed at or below top, the newest first, as one reading of
- * the list has it; it lists them in the order in which they were mounted.
- * *left counts those that stay although they can be named, *e says why.
- * Returns how many went, or -1.
- */
-static long
-undo_once(const char *top, size_t *left, struct err *e)
-{
-	char *text = file_load_proc("/proc/self/mountinfo", e), *line, *p, *end;
-	long done = 0;
-	int i;
+/* One reading of the list: what is at or below top is unmounted. */
+struct undo {
+	const char *top;
+	bool any;		/* something went */
+	bool left;		/* something stays that can be named: e says why */
+	struct err *e;
+};
 
-	*left = 0;
-	if (text == NULL)
-		return -1;
-	for (end = text + strlen(text); end > text; end = line) {
-		while (end > text && end[-1] == '\n')
-			end--;
-		*end = '\0';
-		for (line = end; line > text && line[-1] != '\n'; line--)
-			;
-		for (p = line, i = 1; i < 5 && p != NULL; i++) {
-			p = strchr(p, ' ');
-			p += p != NULL;
-		}
-		if (p == NULL)
-			continue;
-		p[strcspn(p, " ")] = '\0';
-		unescape(p);
-		if (!is_below(p, top))
-			continue;
-		if (unmount_one(p) == 0) {
-			done++;
-		} else if (errno != ENOENT) {
-			/* ENOENT: its mount point was removed, and there is
-			 * nothing to name it by. */
-			err_sys(e, "unmount %s", p);
-			(*left)++;
-		}
+static void
+undo_line(void *arg, const struct mount_line *m)
+{
+	struct undo *u = arg;
+
+	if (!is_below(m->point, u->top))
+		return;
+	if (unmount_one(m->point) == 0) {
+		u->any = true;
+	} else if (errno != ENOENT) {
+		/* ENOENT: its mount point was removed, and there is nothing to
+		 * name it by. */
+		err_sys(u->e, "unmount %s", m->point);
+		u->left = true;
 	}
-	free(text);
-	return done;
 }
 
 /*
@@ -697,8 +657,7 @@ static int
 undo_listed(const char *target, struct err *e)
 {
 	char top[PATH_MAX];
-	size_t left;
-	long done;
+	struct undo u;
 	int r;
 
 	r = resolve(target, top, sizeof(top), e);
@@ -707,9 +666,10 @@ undo_listed(const char *target, struct err *e)
 	/* One that is covered by a newer mount cannot be named: once more as
 	 * long as something goes. */
 	do {
-		done = undo_once(top, &left, e);
-	} while (done > 0);
-	return done < 0 || left > 0 ? -1 : 0;
+		u = (struct undo){ .top = top, .e = e };
+		r = mount_each("/proc/self/mountinfo", undo_line, &u, e);
+	} while (r == 0 && u.any);
+	return r < 0 || u.left ? -1 : 0;
 }
 
 int

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mount: a container's rootfs, mounted as containerd says and unmounted.
+ * mount: a container's rootfs, mounted as containerd says and unmounted; the
+ * list of mounts.
  *
  * The rules are containerd's core/mount/mount_linux.go: option words to
  * flags, the rest as data; overlay options longer than a page made relative
  * to a common directory; propagation and read-only remount of binds as second
- * steps.  Uses err only.
+ * steps.  Uses file, fmt, err.
  */
 #ifndef MOUNT_H
 #define MOUNT_H
@@ -34,6 +35,15 @@ int mount_all(const struct mount_spec *specs, size_t n, const char *target,
  * busy mount is detached (MNT_DETACH) at once: nothing here waits.
  */
 int mount_undo(const char *target, struct err *e);
+
+/* What /proc/PID/mountinfo says of a mount. */
+struct mount_line {
+	const char *root, *point, *type;
+	const char *options;	/* of the file system */
+};
+/* Call use for each mount in list, such a file, the newest first. */
+int mount_each(const char *list, void (*use)(void *arg,
+	const struct mount_line *m), void *arg, struct err *e);
 
 /* For the unit tests: what mount(2) would be called with.  data gets at most
  * cap bytes. */
