@@ -77,8 +77,10 @@ process_clear(struct process *p)
 	timer_stop(&p->kill_timer);
 	runsc_cancel(p->wait_cmd);
 	runsc_cancel(p->end_cmd);
-	if (p->kind == PROC_INIT)
+	if (p->kind == PROC_INIT) {
 		runsc_cancel(p->ct->strays.cmd);
+		timer_stop(&p->ct->strays.again);
+	}
 	process_close_stdio(p);
 	console_free(p->console);
 	process_forget_spec(p);

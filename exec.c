@@ -18,6 +18,7 @@
 /* -- what a failed exec leaves inside ------------------------------------- */
 
 static void strays_look(struct container *ct);
+static void strays_look_again(struct container *ct);
 
 static bool
 any_is_starting(const struct container *ct)
@@ -80,8 +81,10 @@ on_strays(void *arg, const struct runsc_result *res)
 		return;
 	}
 	pid = n > 0 ? find_stray(ct, pids, n) : 0;
-	if (!pid)
+	if (!pid) {
+		strays_look_again(ct);
 		return;
+	}
 	log_warn("%s: killing process %u, whose exec has failed", ct->id,
 	    (unsigned)pid);
 	ct->strays.due = true;
@@ -116,6 +119,34 @@ strays_look(struct container *ct)
 	ct->strays.cmd = runsc_list_parentless(&ct->env, on_strays, ct, &e);
 	if (!ct->strays.cmd)
 		log_err("%s: %s", ct->id, e.msg);
+}
+
+static void
+on_again(struct timer *t)
+{
+	struct container *ct = container_of(t, struct container, strays.again);
+
+	ct->strays.due = true;
+	strays_look(ct);
+}
+
+/* The sandbox may have been asked to start it, and not have come to that. */
+static void
+strays_look_again(struct container *ct)
+{
+	int64_t delay = ct->strays.delay_ns;
+
+	ct->strays.delay_ns = 2 * delay;
+	if (delay <= STRAYS_NS)
+		timer_start(&ct->strays.again, delay, on_again);
+}
+
+/* An exec of ct has failed, and may have left a process. */
+static void
+strays_expect(struct container *ct)
+{
+	ct->strays.due = true;
+	ct->strays.delay_ns = STRAYS_AGAIN_NS;
 }
 
 /* -- exec ----------------------------------------------------------------- */
@@ -199,14 +230,15 @@ on_exec_started(void *arg, const struct runsc_result *res)
 		e = res->err;
 		/* Who says why has started nothing, but for what comes after
 		 * that (runsc/cmd/exec.go). */
-		p->ct->strays.due |= !res->told || fmt_find(e.msg, "pid file");
+		if (!res->told || fmt_find(e.msg, "pid file"))
+			strays_expect(ct);
 		err_prefix(&e, "OCI runtime exec failed");
 		exec_failed(p, &e);
 		return;
 	}
 	if (exit_watch_exec(p, res->pid, &res->origin, &e) < 0) {
 		err_prefix(&e, "exec started but cannot be watched");
-		p->ct->strays.due = true;
+		strays_expect(ct);
 		exec_failed(p, &e);
 		return;
 	}
@@ -298,7 +330,7 @@ op_kill_new_exec(struct process *p, struct request *r)
 	}
 	request_finish(r, NULL);
 	state_set(p, STATE_ENDING);
-	p->ct->strays.due = true;
+	strays_expect(p->ct);
 	request_refuse(p->current, ERR_CANCELED, "killed while starting");
 	exit_unstarted(p, STATUS_KILLED);
 	strays_look(p->ct);

@@ -83,7 +83,7 @@ finish_stats(struct request *r, const char *said, enum metrics_of of)
 	pb_out_init(&o, NULL, 0);
 	r->stats_type = metrics_encode(&o, said, said ? strlen(said) : 0,
 	    ct->cgroup, of, oom_kills_of(ct), &e);
-	r->stats = &o;
+	r->stats = (struct pb_bytes){ o.p, o.len };
 	request_finish(r, r->stats_type ? NULL : &e);
 	pb_out_free(&o);
 }

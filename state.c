@@ -119,7 +119,7 @@ cell_of(const struct process *p, enum op op)
 bool
 state_allows(enum proc_kind kind, enum proc_state s, enum op op, int *code)
 {
-	static const int8_t codes[CELLS] = {
+	static const int16_t codes[CELLS] = {
 		[PR] = ERR_PRECONDITION, [KNEX] = ERR_PRECONDITION,
 		[NF] = ERR_NOT_FOUND, [KEND] = ERR_NOT_FOUND,
 		[HV] = ERR_EXISTS, [WT] = STATE_WAITS,

@@ -124,7 +124,7 @@ struct request {
 	const uint32_t *pids;		/* pids */
 	size_t npids;
 	const char *stats_type;		/* stats */
-	const struct pb_out *stats;
+	struct pb_bytes stats;
 	/* e NULL: done; else why not. */
 	void (*done)(struct request *r, const struct err *e);
 
@@ -231,6 +231,8 @@ struct container {
 		uint32_t init;		/* init's own pid inside; 0: unknown */
 		bool asked;		/* for it */
 		bool due;		/* to be looked for */
+		int64_t delay_ns;	/* until they are looked for again */
+		struct timer again;
 		struct runsc_cmd *cmd;	/* looks, or kills */
 	} strays;
 	struct pb_out create_event;	/* TaskCreate but for the pid */

@@ -109,7 +109,7 @@ operation_done(struct request *r, const struct err *e)
 		reply_pids(op);
 	} else if (r->op == OP_STATS) {
 		pb_out_init(&o, NULL, 0);
-		pb_put_any(&o, 1, r->stats_type, r->stats->p, r->stats->len);
+		pb_put_any(&o, 1, r->stats_type, r->stats.p, r->stats.n);
 		ttrpc_reply_pb(op->call, &o);
 	} else if (r->op == OP_START || r->op == OP_CREATE) {
 		pb_out_init(&o, buf, sizeof(buf));

@@ -38,6 +38,12 @@
 /* Kill that fails: tried for */
 #define KILL_RETRY_NS (1 * NS_PER_S)
 
+/* what a failed exec leaves: looked for again, then after twice that */
+#define STRAYS_AGAIN_NS (500 * NS_PER_MS)
+
+/* what a failed exec leaves: looked for at most after */
+#define STRAYS_NS (5 * NS_PER_S)
+
 /* State of what has ended with output that nobody opened */
 #define STATE_HELD_NS (100 * NS_PER_MS)
 

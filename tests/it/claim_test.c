@@ -125,6 +125,15 @@ start_exec(const char *container, const char *id, int code)
 	    "%s", client_error);
 }
 
+/* An exec that fails, and what it leaves in the container. */
+static void
+leave_exec(const char *container, const char *how)
+{
+	faults(how);
+	start_exec(container, "bad", 1);
+	await(calls_of("exec-is-left") == 1);
+}
+
 /* What is in the container becomes that number of processes. */
 static void
 pids_become(const char *id, unsigned want)
@@ -133,6 +142,9 @@ pids_become(const char *id, unsigned want)
 
 	await(task_pids(c, id, &t) == 0 && t.npids == want);
 }
+
+/* How a runsc's exec dies: with its process there, or about to be. */
+static const char *const dies[] = { "detached:die#1", "detached:die=200#1" };
 
 /*
  * 13.3: a runsc that is killed after it had the sandbox start the process, and
@@ -143,11 +155,10 @@ START_TEST(exec_killed_in_start)
 {
 	struct task_reply t;
 
-	write_toml(_i == 0 ? "" : "control_socket = \"off\"\n");
+	write_toml(_i % 2 == 0 ? "" : "control_socket = \"off\"\n");
 	run("c1", "\"hang\"");
 	start_exec("c1", "good", 0);
-	faults("detached:die#1");
-	start_exec("c1", "bad", 1);
+	leave_exec("c1", dies[_i / 2]);
 	ck_assert_int_eq(task_state(c, "c1", "bad", &t), 0);
 	ck_assert_uint_eq(t.status, STOPPED);
 	pids_become("c1", 2);
@@ -170,7 +181,7 @@ START_TEST(exec_killed_in_start_of_a_pod)
 		.config_path = toml };
 	struct task_reply t;
 
-	write_toml(_i == 0 ? "" : "control_socket = \"off\"\n");
+	write_toml(_i % 2 == 0 ? "" : "control_socket = \"off\"\n");
 	a.bundle = make_bundle("pod", "\"hang\"", POD("sandbox"), false);
 	start_shim("pod", a.bundle);
 	ck_assert_int_eq(task_create(c, &a, NULL), 0);
@@ -179,8 +190,7 @@ START_TEST(exec_killed_in_start_of_a_pod)
 	a.bundle = make_bundle("k", "\"hang\"", POD("container"), false);
 	ck_assert_int_eq(task_create(c, &a, NULL), 0);
 	ck_assert_int_eq(task_start(c, "k", "", NULL), 0);
-	faults("detached:die#1");
-	start_exec("k", "bad", 1);
+	leave_exec("k", dies[_i / 2]);
 	pids_become("k", 1);
 	ck_assert_int_eq(task_state(c, "k", "", &t), 0);
 	ck_assert_uint_eq(t.status, RUNNING);
@@ -269,8 +279,8 @@ add(TCase *tc)
 {
 	suite_add(tc, create_believes_no_pid_file, exec_believes_no_pid_file,
 	    exec_killed_beside_another, sub_created_while_sandbox_dies);
-	tcase_add_loop_test(tc, exec_killed_in_start, 0, 2);
-	tcase_add_loop_test(tc, exec_killed_in_start_of_a_pod, 0, 2);
+	tcase_add_loop_test(tc, exec_killed_in_start, 0, 4);
+	tcase_add_loop_test(tc, exec_killed_in_start_of_a_pod, 0, 4);
 }
 
 int

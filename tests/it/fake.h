@@ -56,6 +56,10 @@ ssize_t recv_fds(int sock, char *buf, size_t cap, int *fds, int *nfds);
 
 extern const char *root_dir;
 extern bool no_pid_file, no_inner_pid_file, die_started;
+extern long die_ms;
+extern char **own_argv;
+/* Its line in FAKE_RUNSC_LOG. */
+void log_call(int argc, char **argv);
 extern const char *pid_text;	/* in the place of the pid */
 
 /* What the command line says after the subcommand. */

@@ -50,7 +50,8 @@
  *   no-pid           (create, exec) write no pid file
  *   no-inner-pid     (exec) write no internal pid file
  *   pid=TEXT         (create, exec) what the pid file is to hold
- *   die              (detached) of SIGKILL, with the process started
+ *   die[=MS]         (detached) of SIGKILL, with the process started, or to
+ *                    be started in MS; the log then has a line exec-is-left
  * Of the first actions that end the call only one acts; the others add up.
  * COMMAND socket is the control socket, with METHOD for an ID:
  *   hang             no reply               close      instead of a reply
@@ -83,6 +84,8 @@
 const char *root_dir = "/var/run/runsc";
 static const char *rule_id = "";	/* the container it is about */
 bool no_pid_file, no_inner_pid_file, die_started;
+long die_ms;
+char **own_argv;
 const char *pid_text;	/* in the place of the pid */
 static const char *fail_after;
 static long late_ms;
@@ -156,6 +159,7 @@ rule_act(const char *action, const char *value)
 		pid_text = strdup(value);
 	} else if (strcmp(action, "die") == 0) {
 		die_started = true;
+		die_ms = n;
 	} else if (strcmp(action, "no-inner-pid") == 0) {
 		no_inner_pid_file = true;
 	} else {
@@ -216,7 +220,7 @@ rules_apply(void)
 		rule_apply(rule + strspn(rule, " \t"));
 }
 
-static void
+void
 log_call(int argc, char **argv)
 {
 	const char *path = getenv("FAKE_RUNSC_LOG");
@@ -639,6 +643,7 @@ main(int argc, char **argv)
 	bool detached;
 	int i;
 
+	own_argv = argv;
 	name = name != NULL ? name + 1 : argv[0];
 	if (strcmp(name, "runsc-gofer") == 0)
 		gofer_main();
