@@ -2,9 +2,8 @@
 /*
  * json_edit: the writer and the edits of json.h.
  *
- * Edits are collected as they are asked for and become byte ranges only when
- * they are applied, container by container, so that any mix of neighbours can
- * be removed, replaced and appended to and the commas come out right.
+ * Edits are byte ranges, collected as they are asked for, sorted when they are
+ * applied.  Which commas go and come is seen then, from what stands before.
  */
 #include "json.h"
 
@@ -38,156 +37,121 @@ grow(struct json_out *o, size_t n)
 	return true;
 }
 
-enum edit_kind { EDIT_REPLACE, EDIT_APPEND, EDIT_REMOVE };
-
-#define NONE UINT32_MAX
-
+/* A splice: text, or nothing for what is removed, in the place of the bytes from
+ * start to end. */
 struct json_edit {
-	enum edit_kind kind;
-	uint32_t box;		/* object or array; NONE for EDIT_REPLACE */
-	uint32_t tok;		/* the value; NONE for EDIT_APPEND */
-	uint32_t next;		/* in its slot: 1 + index; 0 ends */
-	char *text;		/* ours */
-	/* Worked out when applied: */
-	uint64_t key;		/* to sort by */
-	uint32_t start;		/* bytes that text takes the place of */
+	uint32_t start;
 	uint32_t end;
-	bool comma;		/* before text */
+	uint32_t keylen;	/* of a new member's text: its key and colon */
+	char *text;		/* ours */
 };
 
-/* The slot for edits of that place. */
-static uint32_t *
-slot_of(struct json_edits *ed, const struct json_edit *edit, size_t keylen)
-{
-	uint32_t hash = edit->box + edit->tok;
-	size_t i;
-
-	for (i = 0; i < keylen; i++)
-		hash = hash * 31 + (unsigned char)edit->text[i];
-	return &ed->slots[hash % JSON_EDIT_SLOTS];
-}
-
-/*
- * Takes text over.  An edit of the same place, and for EDIT_APPEND of the same
- * key (the first keylen bytes of text), is replaced.
- */
+/* Takes text over. */
 static void
-add_edit(struct json_edits *ed, struct json_edit edit, size_t keylen)
+add_edit(struct json_edits *ed, uint32_t start, uint32_t end, size_t keylen,
+    char *text)
 {
 	size_t cap = ed->cap ? 2 * ed->cap : 8;
-	uint32_t *slot = slot_of(ed, &edit, keylen), i;
-	struct json_edit *x = NULL;
+	struct json_edit *x = ed->list;
 
-	for (i = *slot; i; i = x->next) {
-		x = &ed->list[i - 1];
-		if (x->kind == edit.kind && x->box == edit.box &&
-		    x->tok == edit.tok && (keylen == 0 ||
-		    strncmp(x->text, edit.text, keylen) == 0)) {
-			free(x->text);
-			x->text = edit.text;
-			return;
-		}
-	}
 	if (ed->n == ed->cap) {
-		x = NULL;
-		if (ed->n < JSON_EDITS_MAX)
-			x = realloc(ed->list, cap * sizeof(*x));
+		x = ed->n < JSON_EDITS_MAX ?
+		    realloc(ed->list, cap * sizeof(*x)) : NULL;
 		if (!x) {
-			free(edit.text);
+			free(text);
 			ed->bad = true;
 			return;
 		}
 		ed->list = x;
 		ed->cap = cap;
 	}
-	edit.next = *slot;
-	ed->list[ed->n++] = edit;
-	*slot = (uint32_t)ed->n;
+	x[ed->n++] = (struct json_edit){ start, end, (uint32_t)keylen, text };
 }
 
-/* By key, then in the order they were asked for. */
+/* The keys of two new members of one object; 0 for what is none.  No key with
+ * its quotes begins another. */
+static int
+cmp_keys(const struct json_edit *x, const struct json_edit *y)
+{
+	uint32_t n = x->keylen < y->keylen ? x->keylen : y->keylen;
+
+	return n ? strncmp(x->text, y->text, n) : 0;
+}
+
+/* By place, by key, then in the order they were asked for. */
 static int
 cmp_edits(const void *ctx, uint32_t a, uint32_t b)
 {
-	const struct json_edit *list = ctx;
+	const struct json_edit *x = ctx, *y = x + b;
+	int by_key;
 
-	if (list[a].key != list[b].key)
-		return list[a].key < list[b].key ? -1 : 1;
-	return a < b ? -1 : a > b;
+	x += a;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	by_key = cmp_keys(x, y);
+	return by_key ? by_key : a < b ? -1 : a > b;
+}
+
+/* Is x asked for once more, or otherwise, by y, which comes next? */
+static bool
+is_same(const struct json_edit *x, const struct json_edit *y)
+{
+	return x->start == y->start && x->end == y->end &&
+	    !x->text == !y->text && !x->keylen == !y->keylen &&
+	    cmp_keys(x, y) == 0;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* n less the blanks that the n bytes at p end in; never all of them. */
+static size_t
+trimmed(const char *p, size_t n)
+{
+	while (n > 1 && is_blank(p[n - 1]))
+		n--;
+	return n;
+}
+
+/* Where the text goes on after what ends at pos: after a comma that follows. */
+static size_t
+after_comma(const struct json *j, size_t pos)
+{
+	size_t p = pos;
+
+	while (p < j->len && is_blank(j->text[p]))
+		p++;
+	if (p == j->len || j->text[p] != ',')
+		return pos;
+	for (p++; is_blank(j->text[p]); p++)
+		;
+	return p;
 }
 
 /*
- * The byte ranges of one container's n edits, in one walk over its elements.
- * A removed element takes the comma before it along while some element before
- * it stays, else the comma after it: so any mix of neighbours can go.
+ * Put x behind what stands before it.  What goes takes along the comma before
+ * it or, if nothing before it stays, the one after it: so any mix of neighbours
+ * can go.  Returns where the text goes on.
  */
 static size_t
-plan_box(struct json_edit *list, const uint32_t *order, size_t n,
-	const struct json *j)
+splice(const struct json_edit *x, const struct json *j, struct json_out *out)
 {
-	uint32_t box = list[order[0]].box, t = box + 1, val, i, prev = 0;
-	const struct json_tok *toks = j->toks;
-	uint32_t kept = 0;
-	struct json_edit *x;
-	size_t k = 0;
+	size_t n = trimmed(out->p, out->len);
+	char last = out->len ? out->p[n - 1] : '\0';
 
-	for (i = 0; i < toks[box].size; i++) {
-		val = toks[box].type == JSON_OBJECT ? t + 1 : t;
-		x = &list[order[k < n ? k : 0]];
-		if (k < n && x->tok == val) {
-			x->start = kept ? prev : toks[t].start;
-			x->end = toks[val].end;
-			if (!kept && i + 1 < toks[box].size)
-				x->end = toks[toks[val].next].start;
-			k++;
-		} else {
-			kept++;
-		}
-		prev = toks[val].end;
-		t = toks[val].next;
+	if (x->text) {
+		if (x->keylen && last != '{')
+			json_put_raw(out, ",", 1);
+		json_put_raw(out, x->text, strlen(x->text));
+	} else if (last == ',') {
+		out->len = trimmed(out->p, n - 1);
+	} else {
+		return after_comma(j, x->end);
 	}
-	for (; k < n && list[order[k]].kind == EDIT_APPEND; k++) {
-		x = &list[order[k]];
-		x->start = toks[box].size ? prev : toks[box].end - 1;
-		x->end = x->start;
-		x->comma = kept++ > 0;
-	}
-	return k;
-}
-
-/* Leaves order sorted by place in the text. */
-static int
-plan(struct json_edit *list, uint32_t *order, size_t n, const struct json *j,
-	struct err *e)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		order[i] = (uint32_t)i;
-		/* Container by container, element by element; EDIT_APPEND
-		 * last in its container, EDIT_REPLACE last of all. */
-		list[i].key = (uint64_t)list[i].box << 32 | list[i].tok;
-	}
-	json_sort(order, n, cmp_edits, list);
-	for (i = 0; i < n && list[order[i]].box != NONE; i += k) {
-		for (k = 1; i + k < n; k++)
-			if (list[order[i + k]].box != list[order[i]].box)
-				break;
-		if (plan_box(list, order + i, k, j) != k)
-			return err_set(e, ERR_INTERNAL,
-			    "JSON edit: no such element");
-	}
-	for (; i < n; i++) {
-		list[order[i]].start = j->toks[list[order[i]].tok].start;
-		list[order[i]].end = j->toks[list[order[i]].tok].end;
-	}
-	for (i = 0; i < n; i++)
-		list[i].key = list[i].start;
-	json_sort(order, n, cmp_edits, list);
-	for (i = 1; i < n; i++)
-		if (list[order[i]].start < list[order[i - 1]].end)
-			return err_set(e, ERR_INTERNAL, "JSON edits overlap");
-	return 0;
+	return x->end;
 }
 
 void
@@ -261,16 +225,14 @@ void
 json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
 	const char *value)
 {
-	struct json_edit x = { .kind = EDIT_REPLACE, .box = NONE };
+	char *text = NULL;
 
 	if (tok >= 0 && (uint32_t)tok < j->ntoks)
-		x.text = strdup(value);
-	if (!x.text) {
+		text = strdup(value);
+	if (text)
+		add_edit(ed, j->toks[tok].start, j->toks[tok].end, 0, text);
+	else
 		ed->bad = true;
-		return;
-	}
-	x.tok = (uint32_t)tok;
-	add_edit(ed, x, 0);
 }
 
 void
@@ -289,38 +251,46 @@ void
 json_edit_append(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value)
 {
-	struct json_edit x = { .kind = EDIT_APPEND, .tok = NONE };
+	const struct json_tok *t = json_typed(j, obj, JSON_OBJECT);
 	struct json_out o = { 0 };
+	uint32_t at;
 	size_t keylen;
 
 	json_put_str(&o, key);
 	json_put_raw(&o, ":", 1);
 	keylen = o.len;
 	json_put_raw(&o, value, strlen(value));
-	if (o.bad || !json_typed(j, obj, JSON_OBJECT)) {
+	if (o.bad || !t) {
 		json_out_free(&o);
 		ed->bad = true;
 		return;
 	}
-	x.box = (uint32_t)obj;
-	x.text = o.p;
-	add_edit(ed, x, keylen);
+	at = t->end - 1;
+	if (t->size)
+		at = (uint32_t)trimmed(j->text, at);
+	add_edit(ed, at, at, keylen, o.p);
 }
 
 void
-json_edit_remove(struct json_edits *ed, const struct json *j, int arr, int tok)
+json_edit_remove(struct json_edits *ed, const struct json *j, int tok)
 {
-	struct json_edit x = { .kind = EDIT_REMOVE };
+	const struct json_tok *t = j->toks + tok;
+	size_t next;
 
-	if ((!json_typed(j, arr, JSON_ARRAY) &&
-	    !json_typed(j, arr, JSON_OBJECT)) ||
-	    tok < 0 || (uint32_t)tok >= j->ntoks) {
+	if (tok <= 0 || (uint32_t)tok >= j->ntoks) {
 		ed->bad = true;
 		return;
 	}
-	x.box = (uint32_t)arr;
-	x.tok = (uint32_t)tok;
-	add_edit(ed, x, 0);
+	if (j->text[trimmed(j->text, t->start) - 1] == ':') {
+		add_edit(ed, t[-1].start, t->end, 0, NULL);
+		return;
+	}
+	for (next = t->end; is_blank(j->text[next]); next++)
+		;
+	if (j->text[next] == ':')
+		ed->bad = true;		/* a key */
+	else
+		add_edit(ed, t->start, t->end, 0, NULL);
 }
 
 int
@@ -328,9 +298,9 @@ json_edit_apply(const struct json_edits *ed, const struct json *j,
 	struct json_out *out, struct err *e)
 {
 	const struct json_edit *x;
-	uint32_t *order = NULL;
+	uint32_t *order;
 	size_t i, pos = 0;
-	int rc = -1;
+	int rc = 0;
 
 	if (ed->bad)
 		return err_set(e, ERR_EXHAUSTED,
@@ -338,25 +308,26 @@ json_edit_apply(const struct json_edits *ed, const struct json *j,
 	order = malloc((ed->n + 1) * sizeof(*order));
 	if (!order)
 		return err_nomem(e);
-	if (plan(ed->list, order, ed->n, j, e) < 0)
-		goto out;
-	for (i = 0; i < ed->n; i++) {
+	for (i = 0; i < ed->n; i++)
+		order[i] = (uint32_t)i;
+	json_sort(order, ed->n, cmp_edits, ed->list);
+	for (i = 0; i < ed->n && rc == 0 && !out->bad; i++) {
 		x = &ed->list[order[i]];
+		if (i + 1 < ed->n && is_same(x, &ed->list[order[i + 1]]))
+			continue;
+		if (x->start < pos) {
+			rc = err_set(e, ERR_INTERNAL, "JSON edits overlap");
+			break;
+		}
 		json_put_raw(out, j->text + pos, x->start - pos);
-		if (x->comma)
-			json_put_raw(out, ",", 1);
-		if (x->text)
-			json_put_raw(out, x->text, strlen(x->text));
-		pos = x->end;
+		pos = splice(x, j, out);
 	}
-	json_put_raw(out, j->text + pos, j->len - pos);
-	if (out->bad)
-		err_set(e, ERR_EXHAUSTED,
+	free(order);
+	if (rc == 0)
+		json_put_raw(out, j->text + pos, j->len - pos);
+	if (rc == 0 && out->bad)
+		rc = err_set(e, ERR_EXHAUSTED,
 		    "edited JSON: out of memory or larger than %u bytes",
 		    JSON_TEXT_MAX);
-	else
-		rc = 0;
-out:
-	free(order);
 	return rc;
 }

@@ -130,7 +130,7 @@ set_type(struct rewrite *w, int mount, const char *type)
 	    tok = json_next(&w->j, options, tok)) {
 		if (json_is(&w->j, tok, "bind") ||
 		    json_is(&w->j, tok, "rbind"))
-			json_edit_remove(&w->ed, &w->j, options, tok);
+			json_edit_remove(&w->ed, &w->j, tok);
 	}
 }
 
@@ -408,7 +408,7 @@ shared_memory(struct rewrite *w)
 	free(source);
 	set_type(w, bind, "tmpfs");
 	if (tmpfs >= 0)
-		json_edit_remove(&w->ed, &w->j, w->mounts, tmpfs);
+		json_edit_remove(&w->ed, &w->j, tmpfs);
 }
 
 /* Does the last part of a cgroup's path name a pod as kubelets do: "pod" and

@@ -84,7 +84,7 @@ edit(const struct json *j, const uint8_t *p, size_t n)
 				continue;
 			switch (p[at++ % n] % 5) {
 			case 0:
-				json_edit_remove(&ed, j, (int)box, (int)val);
+				json_edit_remove(&ed, j, (int)val);
 				gone[val] = true;
 				break;
 			case 1:
@@ -129,7 +129,7 @@ edit_wild(const struct json *j, const uint8_t *p, size_t n)
 		int a = p[i + 1] - 1, b = p[i + 2] - 1;
 
 		if (p[i] % 3 == 0)
-			json_edit_remove(&ed, j, a, b);
+			json_edit_remove(&ed, j, b);
 		else if (p[i] % 3 == 1)
 			json_edit_set(&ed, j, a, "a", "[0]");
 		/* Not a key: a key is no value, and 7 is no key. */

@@ -216,7 +216,7 @@ run_edits(void)
 		for (tok = json_first(&j, list); tok >= 0;
 		    tok = json_next(&j, list, tok), n++) {
 			if (n % 3 == 0)
-				json_edit_remove(&ed, &j, list, tok);
+				json_edit_remove(&ed, &j, tok);
 			else if (n % 3 == 1)
 				json_edit_set(&ed, &j, tok, "k", "1");
 			snprintf(key, sizeof(key), "key%u", n);

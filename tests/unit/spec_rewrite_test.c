@@ -158,10 +158,10 @@ START_TEST(dev_shm)
 {
 	becomes("{\"annotations\":{" SANDBOX "},\"mounts\":[" SHM_BIND "]}",
 	    "{\"annotations\":{" SANDBOX ","
-	    HINT_ "gvisorinternaldevshm.source\":\"/s\","
-	    HINT_ "gvisorinternaldevshm.type\":\"tmpfs\","
+	    HINT_ "gvisorinternaldevshm.options\":\"rw\","
 	    HINT_ "gvisorinternaldevshm.share\":\"pod\","
-	    HINT_ "gvisorinternaldevshm.options\":\"rw\"},"
+	    HINT_ "gvisorinternaldevshm.source\":\"/s\","
+	    HINT_ "gvisorinternaldevshm.type\":\"tmpfs\"},"
 	    "\"mounts\":[" SHM_TMPFS "]}");
 	stays(text("%s", out));
 	/* Nor is it looked for among a pod's volumes when Create comes again. */
@@ -185,10 +185,10 @@ START_TEST(sandbox_volumes)
 	    HINT_ "cache.type\":\"tmpfs\"," HINT_ "full.type\":\"bind\","
 	    HINT_ "data.type\":\"bind\"," HINT_ "a/b.type\":\"bind\","
 	    HINT_ "cache.source\":\"%s/pods/uid1/volumes/" EMPTY "/cache\","
-	    HINT_ "full.source\":\"%s/pods/uid1/volumes/" EMPTY "/full\","
+	    HINT_ "data.source\":\"%s/pods/uid1/volumes/kubernetes.io~csi/data\","
 	    HINT_ "full.share\":\"shared\","
-	    HINT_ "data.source\":\"%s/pods/uid1/volumes/kubernetes.io~csi/data"
-	    "\"}}", dir, dir, dir));
+	    HINT_ "full.source\":\"%s/pods/uid1/volumes/" EMPTY "/full\"}}",
+	    dir, dir, dir));
 	/* What runsc keeps a tmpfs in is not content. */
 	make("pods/uid1/volumes/" EMPTY "/cache/.gvisor.filestore.1");
 	ck_assert_int_eq(rewrite("{\"annotations\":{" SANDBOX "," LOGS ","
