@@ -33,23 +33,12 @@ struct console {
 };
 
 static void
-close_watch(struct watch *w)
-{
-	int fd = w->fd;
-
-	if (fd < 0)
-		return;
-	loop_del(w);
-	close(fd);
-}
-
-static void
 tell(struct console *c, int fd, const struct err *e)
 {
 	void (*received)(void *, int, const struct err *) = c->received;
 
-	close_watch(&c->peer);
-	close_watch(&c->listener);
+	loop_close_fd(&c->peer);
+	loop_close_fd(&c->listener);
 	c->received = NULL;
 	if (received)
 		received(c->arg, fd, e);
@@ -209,22 +198,16 @@ console_path(const struct console *c)
 	return c->path;
 }
 
-static void
-free_now(struct defer *d)
-{
-	free(container_of(d, struct console, freed));
-}
-
 void
 console_free(struct console *c)
 {
 	if (!c)
 		return;
-	close_watch(&c->peer);
-	close_watch(&c->listener);
+	loop_close_fd(&c->peer);
+	loop_close_fd(&c->listener);
 	c->received = NULL;
 	unlink(c->path);
-	loop_defer(&c->freed, free_now);
+	loop_free(&c->freed, c);
 }
 
 void

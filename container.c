@@ -129,19 +129,13 @@ fail:
 	return NULL;
 }
 
-static void
-free_process(struct defer *d)
-{
-	free(container_of(d, struct process, freed));
-}
-
 void
 container_remove_exec(struct process *p)
 {
 	LIST_DEL(p);
 	p->ct->nexecs--;
 	process_clear(p);
-	loop_defer(&p->freed, free_process);
+	loop_free(&p->freed, p);
 }
 
 static void
@@ -192,12 +186,6 @@ process_console_path(const struct process *p)
 
 /* -- containers ----------------------------------------------------------- */
 
-static void
-free_container(struct defer *d)
-{
-	free(container_of(d, struct container, init.freed));
-}
-
 /* Remove what runsc and its cgroup have left of ct, whose processes are dead; a
  * second time is nothing. */
 static void
@@ -245,7 +233,7 @@ container_free(struct container *ct)
 	free(ct->rootfs);
 	free(ct->bundle);
 	free(ct->id);
-	loop_defer(&ct->init.freed, free_container);
+	loop_free(&ct->init.freed, ct);
 }
 
 static struct container *

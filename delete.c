@@ -164,16 +164,14 @@ static void
 print_response(const char *id, const char *bundle)
 {
 	char *text = read_text(bundle, "init.pid");
-	struct timespec ts;
 	struct pb_out out;
 	uint8_t buf[64];
 
-	clock_gettime(CLOCK_REALTIME, &ts);
 	pb_out_init(&out, buf, sizeof(buf));
 	pb_put_uint(&out, 1, text ? (uint64_t)runsc_parse_pid(text,
 	    strlen(text)) : 0);
 	pb_put_uint(&out, 2, STATUS_KILLED);
-	pb_put_time(&out, 3, (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec);
+	pb_put_time(&out, 3, loop_clock(CLOCK_REALTIME));
 	if (write(STDOUT_FILENO, out.p, out.len) < 0)
 		complain(id, "print the answer");
 	pb_out_free(&out);

@@ -188,13 +188,11 @@ encode(struct pb_out *o, const char *topic, const char *name,
     const struct pb_out *message)
 {
 	char type[64];
-	struct timespec ts;
 	size_t mark;
 
 	fmt(type, sizeof(type), "containerd.events.%s", name);
-	clock_gettime(CLOCK_REALTIME, &ts);
 	mark = pb_begin(o, 1);
-	pb_put_time(o, 1, (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec);
+	pb_put_time(o, 1, loop_clock(CLOCK_REALTIME));
 	pb_put_str(o, 2, ns);
 	pb_put_str(o, 3, topic);
 	pb_put_any(o, 4, type, message->p, message->len);

@@ -168,7 +168,7 @@ op_exec(struct process *p, struct request *r)
 		request_finish(r, &e);
 		return;
 	}
-	publish_exec_added(x);
+	publish_event(PUBLISH_EXEC_ADDED, x);
 	request_finish(r, NULL);
 }
 

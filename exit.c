@@ -55,7 +55,7 @@ tell_exit(void *arg)
 	if (p->kind == PROC_INIT)
 		resources_end(p->ct);
 	if (p->kind == PROC_INIT || p->start == START_WORKED)
-		publish_exit(p);
+		publish_event(PUBLISH_EXIT, p);
 	answer_failed_start(p);
 	waiters_release(p);
 	requests_run(p);
@@ -304,7 +304,8 @@ exit_start_worked(struct process *p)
 	r->pid = p->pid;
 	request_detach(r);
 	r->done(r, NULL);
-	publish_start(p);
+	publish_event(p->kind == PROC_INIT ? PUBLISH_START :
+	    PUBLISH_EXEC_STARTED, p);
 	if (process_has_exited(p))
 		begin_end(p);
 	else

@@ -284,7 +284,7 @@ on_resumed_to_kill(void *arg, const struct runsc_result *res)
 	r->cmd = NULL;
 	if (res->err.code == ERR_OK && p->state == STATE_PAUSED) {
 		state_set(p, STATE_RUNNING);
-		publish_resumed(p->ct);
+		publish_event(PUBLISH_RESUMED, p);
 	}
 	try_kill(r);
 }
@@ -330,7 +330,7 @@ on_paused(void *arg, const struct runsc_result *res)
 	/* A kill may have resumed it meanwhile. */
 	if (p->state != (pausing ? STATE_PAUSED : STATE_RUNNING)) {
 		state_set(p, pausing ? STATE_PAUSED : STATE_RUNNING);
-		(pausing ? publish_paused : publish_resumed)(p->ct);
+		publish_event(pausing ? PUBLISH_PAUSED : PUBLISH_RESUMED, p);
 	}
 	request_finish(r, NULL);
 }
@@ -539,7 +539,7 @@ delete_finished(struct request *r)
 	fill_exit(r, p);
 	request_detach(r);
 	state_set(p, STATE_DELETED);
-	publish_delete(p);
+	publish_event(PUBLISH_DELETE, p);
 	for (x = ct->execs; x; x = x->next)
 		requests_flush(x, "deleted");
 	requests_flush(p, "deleted");

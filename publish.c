@@ -41,92 +41,43 @@ publish_create(struct container *ct)
 	events_publish("/tasks/create", "TaskCreate", &ct->create_event);
 }
 
+/* What the fields 1, 2, ... say: c container, x exec, i the same or of init the
+ * container, p pid, s exit status, t when. */
+static const struct {
+	const char *topic, *name, *fields;
+} events[] = {
+	[PUBLISH_START] = { "/tasks/start", "TaskStart", "cp" },
+	[PUBLISH_EXEC_ADDED] = { "/tasks/exec-added", "TaskExecAdded", "cx" },
+	[PUBLISH_EXEC_STARTED] = { "/tasks/exec-started", "TaskExecStarted",
+	    "cxp" },
+	[PUBLISH_EXIT] = { "/tasks/exit", "TaskExit", "cipst" },
+	[PUBLISH_DELETE] = { "/tasks/delete", "TaskDelete", "cpst" },
+	[PUBLISH_PAUSED] = { "/tasks/paused", "TaskPaused", "c" },
+	[PUBLISH_RESUMED] = { "/tasks/resumed", "TaskResumed", "c" },
+	[PUBLISH_OOM] = { "/tasks/oom", "TaskOOM", "c" },
+};
+
 void
-publish_start(const struct process *p)
+publish_event(enum publish what, const struct process *p)
 {
+	const char *field = events[what].fields;
 	uint8_t buf[EVENT_BYTES];
 	struct pb_out o;
+	uint32_t num;
 
 	pb_out_init(&o, buf, sizeof(buf));
-	pb_put_str(&o, 1, p->ct->id);
-	if (p->kind == PROC_INIT) {
-		pb_put_uint(&o, 2, (uint64_t)p->pid);
-		events_publish("/tasks/start", "TaskStart", &o);
-	} else {
-		pb_put_str(&o, 2, p->exec_id);
-		pb_put_uint(&o, 3, (uint64_t)p->pid);
-		events_publish("/tasks/exec-started", "TaskExecStarted", &o);
+	for (num = 1; *field; field++, num++) {
+		if (*field == 'c' || (*field == 'i' && p->kind == PROC_INIT))
+			pb_put_str(&o, num, p->ct->id);
+		else if (*field == 'x' || *field == 'i')
+			pb_put_str(&o, num, p->exec_id);
+		else if (*field == 't')
+			pb_put_time(&o, num, p->exited_at);
+		else
+			pb_put_uint(&o, num, *field == 'p' ?
+			    (uint64_t)p->pid : p->exit_status);
 	}
-}
-
-void
-publish_exec_added(const struct process *p)
-{
-	uint8_t buf[EVENT_BYTES];
-	struct pb_out o;
-
-	pb_out_init(&o, buf, sizeof(buf));
-	pb_put_str(&o, 1, p->ct->id);
-	pb_put_str(&o, 2, p->exec_id);
-	events_publish("/tasks/exec-added", "TaskExecAdded", &o);
-}
-
-void
-publish_exit(const struct process *p)
-{
-	uint8_t buf[EVENT_BYTES];
-	struct pb_out o;
-
-	pb_out_init(&o, buf, sizeof(buf));
-	pb_put_str(&o, 1, p->ct->id);
-	pb_put_str(&o, 2, p->kind == PROC_INIT ? p->ct->id : p->exec_id);
-	pb_put_uint(&o, 3, (uint64_t)p->pid);
-	pb_put_uint(&o, 4, p->exit_status);
-	pb_put_time(&o, 5, p->exited_at);
-	events_publish("/tasks/exit", "TaskExit", &o);
-}
-
-void
-publish_delete(const struct process *p)
-{
-	uint8_t buf[EVENT_BYTES];
-	struct pb_out o;
-
-	pb_out_init(&o, buf, sizeof(buf));
-	pb_put_str(&o, 1, p->ct->id);
-	pb_put_uint(&o, 2, (uint64_t)p->pid);
-	pb_put_uint(&o, 3, p->exit_status);
-	pb_put_time(&o, 4, p->exited_at);
-	events_publish("/tasks/delete", "TaskDelete", &o);
-}
-
-static void
-publish_id(const char *topic, const char *name, const struct container *ct)
-{
-	uint8_t buf[EVENT_BYTES];
-	struct pb_out o;
-
-	pb_out_init(&o, buf, sizeof(buf));
-	pb_put_str(&o, 1, ct->id);
-	events_publish(topic, name, &o);
-}
-
-void
-publish_paused(const struct container *ct)
-{
-	publish_id("/tasks/paused", "TaskPaused", ct);
-}
-
-void
-publish_oom(const struct container *ct)
-{
-	publish_id("/tasks/oom", "TaskOOM", ct);
-}
-
-void
-publish_resumed(const struct container *ct)
-{
-	publish_id("/tasks/resumed", "TaskResumed", ct);
+	events_publish(events[what].topic, events[what].name, &o);
 }
 
 void

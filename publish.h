@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publish: the messages of containerd.events that a shim sends, one function
- * an event (containerd api/events/task.proto).  state.c calls them in the
- * order that is the product; events.c keeps that order.
+ * publish: the messages of containerd.events that a shim sends (containerd
+ * api/events/task.proto).  Called in the order that is the product, mostly by
+ * exit.c; events.c keeps that order.
  */
 #ifndef PUBLISH_H
 #define PUBLISH_H
@@ -13,13 +13,14 @@
 void publish_prepare_create(struct container *ct,
 	const struct create_request *c);
 void publish_create(struct container *ct);
-void publish_start(const struct process *p);
-void publish_exec_added(const struct process *p);
-void publish_exit(const struct process *p);
-void publish_delete(const struct process *p);
-void publish_paused(const struct container *ct);
 void publish_checkpointed(const struct container *ct, const char *path);
-void publish_oom(const struct container *ct);
-void publish_resumed(const struct container *ct);
+
+enum publish {
+	PUBLISH_START, PUBLISH_EXEC_ADDED, PUBLISH_EXEC_STARTED, PUBLISH_EXIT,
+	PUBLISH_DELETE, PUBLISH_PAUSED, PUBLISH_RESUMED, PUBLISH_OOM,
+};
+
+/* Any other; of p, or of its container. */
+void publish_event(enum publish what, const struct process *p);
 
 #endif

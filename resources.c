@@ -31,7 +31,7 @@ resources_end(struct container *ct)
 {
 	if (ct->init.exit_status == STATUS_KILLED &&
 	    cgroup_oom_kills(ct->cgroup) > ct->oom_kills)
-		publish_oom(ct);
+		publish_event(PUBLISH_OOM, &ct->init);
 }
 
 /* A container's figures take a kilobyte. */

@@ -201,12 +201,6 @@ cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
 }
 
 static void
-cmd_free_now(struct defer *d)
-{
-	free(container_of(d, struct runsc_cmd, freed));
-}
-
-static void
 cmd_release(struct runsc_cmd *c)
 {
 	timer_stop(&c->deadline);
@@ -218,7 +212,7 @@ cmd_release(struct runsc_cmd *c)
 	fd_close(&c->process_fd);
 	child_release(&c->hold);
 	running--;
-	loop_defer(&c->freed, cmd_free_now);
+	loop_free(&c->freed, c);
 }
 
 /* Is there anything in text but white space?  Then it is what e says. */

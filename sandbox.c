@@ -253,12 +253,6 @@ struct sandbox_op {
 	char id[ID_MAX_BYTES + 1];
 };
 
-static void
-free_now(struct defer *d)
-{
-	free(container_of(d, struct sandbox_op, step));
-}
-
 /* The end of every call: answer if somebody waits, with what o holds if it is
  * given, and release both. */
 static void
@@ -272,7 +266,7 @@ finish(struct sandbox_op *op, struct pb_out *o, const struct err *e)
 		ttrpc_reply(op->call, NULL, 0);
 	if (o && (e || !op->call))
 		pb_out_free(o);
-	loop_defer(&op->step, free_now);
+	loop_free(&op->step, op);
 }
 
 static void
@@ -285,21 +279,17 @@ unwanted(void *arg)
 	/* A stop whose kill is through; a shutdown goes on. */
 	if (ct && op->waiter.pprev && !op->req.p && !op->delete) {
 		state_unwait(&ct->init, &op->waiter);
-		loop_defer(&op->step, free_now);
+		loop_free(&op->step, op);
 	}
 }
 
 static struct sandbox_op *
 op_new(struct ttrpc_call *call, const char *id)
 {
-	struct sandbox_op *op = calloc(1, sizeof(*op));
-	struct err e;
+	struct sandbox_op *op = ttrpc_alloc(call, sizeof(*op));
 
-	if (!op) {
-		err_nomem(&e);
-		ttrpc_fail(call, &e);
+	if (!op)
 		return NULL;
-	}
 	op->call = call;
 	fmt(op->id, sizeof(op->id), "%s", id);
 	ttrpc_on_gone(call, unwanted, op);

@@ -410,7 +410,8 @@ serve_at(const struct options *o, const struct answer *a, const char *dir,
 	if (make_socket_dir(dir, e) < 0)
 		return -1;
 	/* First: whenever this is killed, `delete` finds the socket. */
-	if (file_replace(FILE_ADDRESS, 0600, a->address, strlen(a->address), e) < 0)
+	if (file_replace(FILE_ADDRESS, 0600, a->address, strlen(a->address),
+	    e) < 0)
 		return -1;
 	lock = lock_dir(dir, e);
 	if (lock < 0)

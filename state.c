@@ -257,10 +257,7 @@ process_named(const struct process *p, struct err *e)
 int64_t
 unix_now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+	return loop_clock(CLOCK_REALTIME);
 }
 
 bool

@@ -134,14 +134,10 @@ operation_unwanted(void *arg)
 static struct operation *
 operation_new(struct ttrpc_call *call, enum op what)
 {
-	struct operation *op = calloc(1, sizeof(*op));
-	struct err e;
+	struct operation *op = ttrpc_alloc(call, sizeof(*op));
 
-	if (!op) {
-		err_nomem(&e);
-		ttrpc_fail(call, &e);
+	if (!op)
 		return NULL;
-	}
 	op->call = call;
 	op->req.op = what;
 	op->req.done = operation_done;
@@ -341,14 +337,14 @@ task_create(struct ttrpc_call *call, struct message *m, const void *row)
 		.in = m->str[5], .out = m->str[6], .err = m->str[7],
 		.checkpoint = m->str[8], .options = m->f[10].b,
 	};
-	struct rootfs *rf = calloc(1, sizeof(*rf));
+	struct rootfs *rf = ttrpc_alloc(call, sizeof(*rf));
 	struct operation *op;
 	struct err e;
 
 	(void)row;
-	if (!rf || decode_rootfs(rf, m->whole, &e) < 0) {
-		if (!rf)
-			err_nomem(&e);
+	if (!rf)
+		return;
+	if (decode_rootfs(rf, m->whole, &e) < 0) {
 		ttrpc_fail(call, &e);
 	} else if ((op = operation_new(call, OP_CREATE))) {
 		c.rootfs = rf->mounts;
@@ -356,8 +352,7 @@ task_create(struct ttrpc_call *call, struct message *m, const void *row)
 		op->req.create = &c;
 		state_submit(&op->req, c.id, "");
 	}
-	if (rf)
-		free(rf->text);
+	free(rf->text);
 	free(rf);
 }
 
@@ -371,18 +366,12 @@ struct waiting {
 };
 
 static void
-waiting_free_now(struct defer *d)
-{
-	free(container_of(d, struct waiting, freed));
-}
-
-static void
 waited(struct waiter *w, unsigned status, int64_t exited_at)
 {
 	struct waiting *wt = container_of(w, struct waiting, w);
 
 	reply_exit(wt->call, 1, 0, status, exited_at);
-	loop_defer(&wt->freed, waiting_free_now);
+	loop_free(&wt->freed, wt);
 }
 
 static void
@@ -391,31 +380,29 @@ waiting_unwanted(void *arg)
 	struct waiting *wt = arg;
 
 	state_unwait(wt->p, &wt->w);
-	loop_defer(&wt->freed, waiting_free_now);
+	loop_free(&wt->freed, wt);
 }
 
 void
 task_wait(struct ttrpc_call *call, struct message *m, const void *row)
 {
-	struct waiting *wt = calloc(1, sizeof(*wt));
 	struct err e;
+	struct process *p = state_find(m->str[1], m->str[2], &e);
+	struct waiting *wt = p ? ttrpc_alloc(call, sizeof(*wt)) : NULL;
 
 	(void)row;
-	if (!wt) {
-		err_nomem(&e);
-		goto fail;
+	if (!p) {
+		ttrpc_fail(call, &e);
+	} else if (wt) {
+		wt->call = call;
+		wt->w.exited = waited;
+		wt->p = p;
+		ttrpc_on_gone(call, waiting_unwanted, wt);
+		if (state_wait(p, &wt->w, &e) == 0)
+			return;
+		ttrpc_fail(call, &e);
+		free(wt);
 	}
-	wt->call = call;
-	wt->w.exited = waited;
-	wt->p = state_find(m->str[1], m->str[2], &e);
-	if (!wt->p)
-		goto fail;
-	ttrpc_on_gone(call, waiting_unwanted, wt);
-	if (state_wait(wt->p, &wt->w, &e) == 0)
-		return;
-fail:
-	ttrpc_fail(call, &e);
-	free(wt);
 }
 
 /* -- answered from memory ------------------------------------------------- */

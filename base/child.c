@@ -312,12 +312,7 @@ child_init(void (*on_signal)(int sig), struct err *e)
 void
 child_close(void)
 {
-	int fd = sig_watch.fd;
-
-	if (fd >= 0) {
-		loop_del(&sig_watch);
-		close(fd);
-	}
+	loop_close_fd(&sig_watch);
 	while (children)
 		child_forget(children);
 	unclaimed_len = 0;
@@ -466,15 +461,6 @@ tell_late(struct timer *t)
 }
 
 static int64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
-static int64_t
 ticks_of(int64_t boot_ns)
 {
 	return boot_ns / (NS_PER_S / USER_HZ);
@@ -485,8 +471,8 @@ ticks_of(int64_t boot_ns)
 static int64_t
 latest_start(const struct child_origin *o)
 {
-	return ticks_of(o->written_ns - clock_ns(CLOCK_REALTIME) +
-	    clock_ns(CLOCK_BOOTTIME)) + 1;
+	return ticks_of(o->written_ns - loop_clock(CLOCK_REALTIME) +
+	    loop_clock(CLOCK_BOOTTIME)) + 1;
 }
 
 /* Of two that had the number, is the one that started at a rather than at b
@@ -624,7 +610,7 @@ child_hold(struct child_hold *h)
 {
 	LIST_ADD(&holds, h);
 	h->seq = next_seq;
-	h->start = ticks_of(clock_ns(CLOCK_BOOTTIME));
+	h->start = ticks_of(loop_clock(CLOCK_BOOTTIME));
 }
 
 /* What was kept for this one only is forgotten. */

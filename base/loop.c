@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -48,12 +49,18 @@ loop_close(void)
 }
 
 int64_t
-loop_now(void)
+loop_clock(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+int64_t
+loop_now(void)
+{
+	return loop_clock(CLOCK_MONOTONIC);
 }
 
 int
@@ -100,6 +107,16 @@ loop_del(struct watch *w)
 }
 
 void
+loop_close_fd(struct watch *w)
+{
+	int fd = w->fd;
+
+	loop_del(w);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
 timer_stop(struct timer *t)
 {
 	LIST_DEL(t);
@@ -133,6 +150,19 @@ loop_defer(struct defer *d, void (*fn)(struct defer *d))
 	d->next = NULL;
 	*deferred_tail = d;
 	deferred_tail = &d->next;
+}
+
+static void
+free_it(struct defer *d)
+{
+	free(d->p);
+}
+
+void
+loop_free(struct defer *d, void *p)
+{
+	d->p = p;
+	loop_defer(d, free_it);
 }
 
 static int

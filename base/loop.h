@@ -13,7 +13,9 @@
 #define LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -39,6 +41,7 @@ struct timer {
 struct defer {
 	struct defer *next;
 	void (*fn)(struct defer *d);	/* NULL: not pending */
+	void *p;			/* loop_free()'s */
 };
 
 #define container_of(ptr, type, member) \
@@ -78,7 +81,8 @@ void loop_run(void);
 int loop_turn(int64_t max_wait_ns);
 void loop_stop(void);
 
-/* CLOCK_MONOTONIC in ns. */
+/* A clock's time in ns; CLOCK_MONOTONIC's. */
+int64_t loop_clock(clockid_t clock);
 int64_t loop_now(void);
 
 /* Watch fd for events; EPOLLERR and EPOLLHUP always arrive too. */
@@ -89,6 +93,8 @@ void loop_mod(struct watch *w, uint32_t events);
 /* Stop watching and set w->fd to -1; the descriptor stays open.  A watch
  * with fd -1 is left alone. */
 void loop_del(struct watch *w);
+/* The same, and close it. */
+void loop_close_fd(struct watch *w);
 
 /* (Re)start t to fire once, delay_ns from now. */
 void timer_start(struct timer *t, int64_t delay_ns,
@@ -99,5 +105,7 @@ bool timer_running(const struct timer *t);
 
 /* Run fn(d) when the turn in hand is over; once, if it is pending already. */
 void loop_defer(struct defer *d, void (*fn)(struct defer *d));
+/* free(p) then, which d is part of. */
+void loop_free(struct defer *d, void *p);
 
 #endif

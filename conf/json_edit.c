@@ -37,8 +37,8 @@ grow(struct json_out *o, size_t n)
 	return true;
 }
 
-/* A splice: text, or nothing for what is removed, in the place of the bytes from
- * start to end. */
+/* A splice: text, or nothing for what is removed, in the place of the bytes
+ * from start to end. */
 struct json_edit {
 	uint32_t start;
 	uint32_t end;

@@ -324,23 +324,13 @@ out:
 /* -- the call ------------------------------------------------------------- */
 
 static void
-free_now(struct defer *d)
-{
-	free(container_of(d, struct urpc, freed));
-}
-
-static void
 release(struct urpc *u)
 {
-	int fd = u->watch.fd;
-
 	timer_stop(&u->deadline);
-	loop_del(&u->watch);
-	if (fd >= 0)
-		close(fd);
+	loop_close_fd(&u->watch);
 	free(u->buf);
 	u->buf = NULL;
-	loop_defer(&u->freed, free_now);
+	loop_free(&u->freed, u);
 }
 
 static void

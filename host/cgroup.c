@@ -492,16 +492,6 @@ cgroup_oom_kills(struct cgroup *cg)
 }
 
 static void
-unwatch(struct cgroup *cg)
-{
-	int fd = cg->watch.fd;
-
-	loop_del(&cg->watch);
-	if (fd >= 0)
-		close(fd);
-}
-
-static void
 on_event(struct watch *w, uint32_t revents)
 {
 	struct cgroup *cg = container_of(w, struct cgroup, watch);
@@ -511,7 +501,7 @@ on_event(struct watch *w, uint32_t revents)
 	/* Version 1 tells of the removal of a cgroup too. */
 	if ((read(w->fd, buf, sizeof(buf)) < 0 && errno != EAGAIN &&
 	    errno != EINTR) || !look(cg))
-		unwatch(cg);
+		loop_close_fd(&cg->watch);
 }
 
 /* An eventfd that the kernel signals when version 1's cgroup is out of memory.
@@ -622,6 +612,6 @@ cgroup_put(struct cgroup *cg)
 	if (!cg || --cg->refs)
 		return;
 	LIST_DEL(cg);
-	unwatch(cg);
+	loop_close_fd(&cg->watch);
 	cgroup_free(cg);
 }

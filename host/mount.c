@@ -588,7 +588,7 @@ is_below(const char *path, const char *top)
 struct undo {
 	const char *top;
 	bool any;		/* something went */
-	bool left;		/* something stays that can be named: e says why */
+	bool left;		/* something that can be named stays: see e */
 	struct err *e;
 };
 

@@ -62,17 +62,6 @@ logger_set_bounds(int64_t ready, int64_t term, int64_t kill)
 }
 
 static void
-close_watch(struct watch *w)
-{
-	int fd = w->fd;
-
-	if (fd < 0)
-		return;
-	loop_del(w);
-	close(fd);
-}
-
-static void
 close_end(struct logger *l, int i)
 {
 	loop_del(&l->discard[i]);
@@ -82,22 +71,16 @@ close_end(struct logger *l, int i)
 }
 
 static void
-free_now(struct defer *d)
-{
-	free(container_of(d, struct logger, gone));
-}
-
-static void
 release(struct logger *l)
 {
 	timer_stop(&l->timer);
-	close_watch(&l->ready);
-	close_watch(&l->reader);
+	loop_close_fd(&l->ready);
+	loop_close_fd(&l->reader);
 	if (l->dropped)
 		log_warn("%s: logging binary: %llu bytes dropped after its "
 		    "end", l->label, (unsigned long long)l->dropped);
 	LIST_DEL(l);
-	loop_defer(&l->gone, free_now);
+	loop_free(&l->gone, l);
 }
 
 /* -- readiness ------------------------------------------------------------ */
@@ -135,7 +118,7 @@ on_ready(struct watch *w, uint32_t revents)
 	n = read(w->fd, &c, 1);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	close_watch(w);
+	loop_close_fd(w);
 	/* Of its end on_exit_status() will tell. */
 	if (n <= 0 && child_is_exiting(l->child.pid))
 		return;
@@ -284,7 +267,7 @@ on_reader_end(struct watch *w, uint32_t revents)
 	struct logger *l = container_of(w, struct logger, reader);
 
 	(void)revents;
-	close_watch(w);
+	loop_close_fd(w);
 	if (watch_reader(l))
 		return;
 	if (!l->freed)
@@ -306,7 +289,7 @@ on_exit_status(struct child *child, int status)
 
 	ready = lives || (l->ready.fd >= 0 && read(l->ready.fd, &c, 1) == 1);
 	timer_stop(&l->timer);
-	close_watch(&l->ready);
+	loop_close_fd(&l->ready);
 	if (!lives)
 		start_discard(l);
 	if (child->exec_errno)

@@ -33,12 +33,8 @@ has_client(const struct tail *t)
 static void
 unwatch(struct tail *t)
 {
-	int fd = t->watch.fd;
-
 	timer_stop(&t->timer);
-	loop_del(&t->watch);
-	if (fd >= 0)
-		close(fd);
+	loop_close_fd(&t->watch);
 }
 
 /* Take what inotify has to say. Is it more than that somebody has read? */

@@ -178,14 +178,11 @@ conn_end_deferred(struct defer *d)
 static void
 conn_break(struct conn *c)
 {
-	int fd = c->watch.fd;
-
 	if (c->broken)
 		return;
 	c->broken = true;
 	nconns--;
-	loop_del(&c->watch);
-	close(fd);
+	loop_close_fd(&c->watch);
 	loop_defer(&c->ended, conn_end_deferred);
 }
 
@@ -376,6 +373,19 @@ ttrpc_fail(struct ttrpc_call *call, const struct err *e)
 	}
 	send_status(call->conn, call->stream, e->code, e->msg);
 	call_free(call);
+}
+
+void *
+ttrpc_alloc(struct ttrpc_call *call, size_t n)
+{
+	void *p = calloc(1, n);
+	struct err e;
+
+	if (!p) {
+		err_nomem(&e);
+		ttrpc_fail(call, &e);
+	}
+	return p;
 }
 
 void
@@ -784,13 +794,8 @@ ttrpc_serve(int listenfd, const struct ttrpc_service *table,
 void
 ttrpc_stop_accepting(void)
 {
-	int fd = listener.fd;
-
 	timer_stop(&accept_again);
-	if (fd < 0)
-		return;
-	loop_del(&listener);
-	close(fd);
+	loop_close_fd(&listener);
 }
 
 void

@@ -78,6 +78,8 @@ void ttrpc_reply(struct ttrpc_call *call, const void *p, size_t n);
 void ttrpc_reply_pb(struct ttrpc_call *call, struct pb_out *o);
 /* Answer with a status and release the call. */
 void ttrpc_fail(struct ttrpc_call *call, const struct err *e);
+/* Zeroed memory, of the caller's then; NULL: the call is answered so. */
+void *ttrpc_alloc(struct ttrpc_call *call, size_t n);
 /*
  * Tell the owner when nobody waits for the answer any more: the connection
  * closed, or the request's timeout_nano passed (then ttrpc has answered

@@ -70,14 +70,9 @@ drop_frame(struct ttrpc_client *c)
 static void
 disconnect(struct ttrpc_client *c)
 {
-	int fd = c->watch.fd;
-
 	/* Between requests too: the next connection begins with a header. */
 	drop_frame(c);
-	if (fd >= 0) {
-		loop_del(&c->watch);
-		close(fd);
-	}
+	loop_close_fd(&c->watch);
 	c->stream = 0;
 }
 

@@ -100,6 +100,16 @@ ttrpc_fail(struct ttrpc_call *call, const struct err *e)
 	sum += strlen(e->msg);
 }
 
+void *
+ttrpc_alloc(struct ttrpc_call *call, size_t n)
+{
+	void *p = calloc(1, n);
+
+	(void)call;
+	must(p != NULL);
+	return p;
+}
+
 void
 ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg)
 {

@@ -406,25 +406,25 @@ START_TEST(golden_events)
 	publish_prepare_create(&ct, &c);
 	publish_create(&ct);
 	same_as("TaskCreate");
-	publish_start(init);
+	publish_event(PUBLISH_START, init);
 	same_as("TaskStart");
-	publish_exec_added(&x);
+	publish_event(PUBLISH_EXEC_ADDED, &x);
 	same_as("TaskExecAdded");
 	x.pid = (pid_t)number(golden("TaskExecStarted"), 3);
-	publish_start(&x);
+	publish_event(PUBLISH_EXEC_STARTED, &x);
 	same_as("TaskExecStarted");
 	/* The first recorded exit is that of the exec. */
 	x.exit_status = (unsigned)number(golden("TaskExit"), 4);
 	x.exited_at = number(golden("TaskExit"), 5);
-	publish_exit(&x);
+	publish_event(PUBLISH_EXIT, &x);
 	same_as("TaskExit");
-	publish_paused(&ct);
+	publish_event(PUBLISH_PAUSED, init);
 	same_as("TaskPaused");
-	publish_resumed(&ct);
+	publish_event(PUBLISH_RESUMED, init);
 	same_as("TaskResumed");
 	init->exit_status = (unsigned)number(golden("TaskDelete"), 3);
 	init->exited_at = number(golden("TaskDelete"), 4);
-	publish_delete(init);
+	publish_event(PUBLISH_DELETE, init);
 	same_as("TaskDelete");
 }
 END_TEST

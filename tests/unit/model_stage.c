@@ -74,16 +74,17 @@ loop_now(void)
 	return now;
 }
 
+int64_t
+loop_clock(clockid_t clock)
+{
+	(void)clock;
+	return now;
+}
+
 void
 timer_stop(struct timer *t)
 {
-	if (!t->pprev)
-		return;
-	*t->pprev = t->next;
-	if (t->next)
-		t->next->pprev = t->pprev;
-	t->pprev = NULL;
-	t->next = NULL;
+	LIST_DEL(t);
 }
 
 bool
@@ -102,11 +103,7 @@ timer_start(struct timer *t, int64_t delay_ns, void (*cb)(struct timer *t))
 	t->cb = cb;
 	while (*pp && (*pp)->at_ns <= t->at_ns)
 		pp = &(*pp)->next;
-	t->next = *pp;
-	t->pprev = pp;
-	if (t->next)
-		t->next->pprev = &t->next;
-	*pp = t;
+	LIST_ADD(pp, t);
 }
 
 void
@@ -116,6 +113,19 @@ loop_defer(struct defer *d, void (*fn)(struct defer *d))
 	d->fn = fn;
 	d->next = deferred;
 	deferred = d;
+}
+
+static void
+free_it(struct defer *d)
+{
+	free(d->p);
+}
+
+void
+loop_free(struct defer *d, void *p)
+{
+	d->p = p;
+	loop_defer(d, free_it);
 }
 
 void
