@@ -5,8 +5,7 @@
  *
  * RFC 8259 to the letter: no comments, no trailing commas, no leading zeros,
  * valid UTF-8, valid escapes, no key twice in one object.  A token is offsets
- * into the text.  Depth, size and number of tokens are capped.  Leaf module,
- * uses err only.
+ * into the text.  Depth, size and number of tokens are capped.
  */
 #ifndef JSON_H
 #define JSON_H

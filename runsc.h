@@ -15,7 +15,7 @@
  * runsc does no more than ask the sandbox; so that is asked (urpc.h), which
  * takes a millisecond and no process, and a `runsc wait` does not sit there as
  * long as the container lives.  Whatever is odd about its answer, runsc is run
- * after all, within the same deadline; a signal may then come twice, as it
+ * after all (unless control_socket is "on"), within the same deadline; a signal may then come twice, as it
  * may when a runsc that failed is tried again.  Pausing stays with runsc,
  * see urpc.h.  What runsc prints and what it leaves is gvisor/'s.
  */
@@ -106,7 +106,7 @@ struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
 	bool all, unsigned sig, runsc_done *done, void *arg, struct err *e);
 struct runsc_cmd *runsc_delete(const struct runsc_env *env, bool force,
 	runsc_done *done, void *arg, struct err *e);
-/* "wait", without a deadline; "ps", "pause", "resume", "state", "events";
+/* "wait", without a deadline; "ps", "pause", "resume", "events";
  * "help" for the flags of checkpoint; "features", of no container: env's id is
  * "". Like runsc_kill(), not always by a runsc. */
 struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,

@@ -13,7 +13,7 @@
  * with the start time of its process; and child_adopt() takes, of all processes
  * that have had the number since the hold began, dead or alive, the one that
  * had it when the file was written.  One that is alive must be a descendant of
- * ours.  Uses loop, log, err.
+ * ours.
  */
 #ifndef CHILD_H
 #define CHILD_H

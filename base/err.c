@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* err: see err.h.  Leaf module, uses nothing of ours. */
+/* err: see err.h. */
 #include "base/err.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fd: what is done with descriptors everywhere.  Leaf module. */
+/* fd: what is done with descriptors everywhere. */
 #ifndef FD_H
 #define FD_H
 

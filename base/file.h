@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file: files that are read or written as a whole.  A FIFO or a terminal in the
- * place of one keeps nobody waiting.  Uses err, fmt. */
+ * place of one keeps nobody waiting. */
 #ifndef FILE_H
 #define FILE_H
 

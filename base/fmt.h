@@ -5,7 +5,7 @@
  * The conversions are s, d, u, x, c and %; the flags 0 and #; a width; for s a
  * precision, also as *; the lengths l, ll and z.  libc's printf brings floating
  * point, wide characters and stdio along, a tenth of the static binary.  An
- * unknown conversion ends the text there.  Leaf module.
+ * unknown conversion ends the text there.
  */
 #ifndef FMT_H
 #define FMT_H

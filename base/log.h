@@ -7,7 +7,6 @@
  * because containerd copies the bundle's `log` FIFO to its stderr as it is.
  * Never blocks: the descriptor is non-blocking, a line that does not fit is
  * dropped and counted, and the count is told by the next line that fits.
- * Uses file, fmt, err.
  */
 #ifndef LOG_H
 #define LOG_H

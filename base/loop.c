@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop: see loop.h.  Leaf module: uses err only. */
+/* loop: see loop.h. */
 #include "base/loop.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * An id becomes part of file names that root makes and removes, and a path may
  * come in an annotation, so all of them are checked here, before anything is
  * touched, wherever they come from: a request, an option, an annotation, a
- * flag.  Uses err.
+ * flag.
  */
 #ifndef NAME_H
 #define NAME_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sha256: FIPS 180-4, of one text at once.  Leaf module. */
+/* sha256: FIPS 180-4, of one text at once. */
 #ifndef SHA256_H
 #define SHA256_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config: see config.h.  Uses pb, err, log.
+ * config: see config.h.
  *
  * The text is read once to find lenient and once for its keys.  Keys are
  * compared as their full dotted path.  A quoted part of a path that holds

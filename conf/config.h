@@ -7,8 +7,7 @@
  * integers, booleans; a byte order mark is passed over); an unknown key, a
  * wrong type, a key given twice or a syntax error is refused (ERR_INVALID) as
  * "FILE:LINE: key 'x': what".  `lenient = true` anywhere at the top turns
- * unknown keys into warnings, if their values are well-formed.  Uses pb, err,
- * log.
+ * unknown keys into warnings, if their values are well-formed.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -83,14 +82,14 @@ int config_search(struct config *c, const char *const *paths, struct err *e);
  * (n 0).  Any{runtimeoptions.v1.Options} (also cri.runtimeoptions.v1.Options):
  * config_path is read, else config_body is parsed, else defaults.
  * Any{containerd.runc.v1.Options}: binary_name, root, io_uid, io_gid,
- * shim_cgroup are taken, systemd_cgroup is the flag, the others are ignored
- * with a line in the log.  The body may name them as runc's section does
+ * shim_cgroup are taken, systemd_cgroup is the flag, others that say something
+ * are ignored with a line in the log.  The body may name them as runc's section does
  * (BinaryName).  A binary_name whose last part is "runc" counts as unset:
  * Docker 20.10 sends it, and runc is not runsc.  Another type with a non-empty
  * value: ERR_INVALID.  With nothing given (no or an empty value, or options
  * with none of those set), the search order: the first of
- * /run/containerd/runsc/config.toml, /etc/containerd/runsc/config.toml,
- * /etc/containerd/runsc.toml that exists.
+ * /run/containerd/runsc/config.toml, SYSCONFDIR/containerd/runsc/config.toml,
+ * SYSCONFDIR/containerd/runsc.toml that exists.
  */
 int config_from_options(struct config *c, struct pb_bytes any, struct err *e);
 

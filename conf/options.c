@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* options: what containerd passes, see config.h.  Uses config, pb, err, log. */
+/* options: what containerd passes, see config.h. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
  * nothing that is the verb's to remove.  The members that it has in common with
  * gVisor's own shim (shim/runsc/state.go) are named as there; that one's file
  * is read too, and lacks id, namespace, runscRoot, mounted and ownCgroup.
- * Uses json, fmt, err.
  */
 #ifndef SAVED_H
 #define SAVED_H

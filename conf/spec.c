@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spec: see spec.h.  Uses json and err.
+ * spec: see spec.h.
  *
  * A member that is null counts as absent, as it does for Go's readers of the
  * same file.

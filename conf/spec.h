@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * spec: what the shim reads in a bundle's config.json.
- *
- * Uses json and err.
- */
+/* spec: what the shim reads in a bundle's config.json, and changes there. */
 #ifndef SPEC_H
 #define SPEC_H
 
@@ -40,7 +36,7 @@ struct spec {
 };
 
 /* Read bundle/config.json.  Errors: not found, a symbolic link, not JSON, wrong
- * types.  After -1, *s is zeroed. */
+ * types, an id or a path that can be none (name.h).  After -1, *s is zeroed. */
 int spec_read(struct spec *s, const char *bundle, struct err *e);
 void spec_free(struct spec *s);
 
@@ -59,14 +55,17 @@ int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
  *
  * - a volume annotated dev.gvisor.spec.mount.NAME.type gets its source, and
  *   an emptyDir becomes a tmpfs that the pod shares, or a shared bind mount
- *   if it holds something or has dev.gvisor.empty-dir.NAME.force-shared;
+ *   if it holds something or has dev.gvisor.empty-dir.NAME.force-shared; a
+ *   container of the pod mounts it so; one over which the sidecar of a bucket
+ *   talks to the host gets dev.gvisor.flag.host-uds;
  * - a pod's bind-mounted /dev/shm becomes a tmpfs that the pod shares;
  * - dev.gvisor.spec.cgroup-parent names the pod's cgroup, for the sandbox of
  *   a pod whose path has a part that a kubelet made.  Not in version 2, where a
  *   cgroup with others below takes no process: there runsc before 2024 cannot
  *   start a second container, and those after it take the sandbox's own anyway;
  * - with limits, a sandbox gets the CPU and memory limits that containerd
- *   puts in its annotations only, where the spec has none of its own.
+ *   puts in its annotations only, where the spec has none of its own; and
+ *   linux.resources is there in any case.
  *
  * What is not touched keeps its bytes; a file with nothing to change is left
  * alone, else it is replaced at once (rename).  kubelet: the kubelet's

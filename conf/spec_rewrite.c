@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spec_rewrite: see spec.h.  Uses json, log and err.
+ * spec_rewrite: see spec.h.
  *
  * All of it is edits of one parsed text, collected and then applied at once,
  * so a failure on the way leaves the file as it was.

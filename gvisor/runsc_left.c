@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * runsc_left: what runsc keeps and leaves: the state files of its containers,
- * and processes found by their command lines.  See runsc.h.
+ * and processes found by their command lines.  See runsc_left.h.
  */
 #include "gvisor/runsc_left.h"
 

@@ -14,8 +14,8 @@
 
 /*
  * SIGKILL whatever runsc left running for this bundle (sandbox, gofer, a
- * create cut short): processes named runsc* with it as their --bundle.
- * Returns how many.
+ * create cut short): processes named runsc* with it as their --bundle, but for
+ * those whose parent is in another mount namespace.  Returns how many.
  */
 unsigned runsc_kill_leftovers(const char *bundle);
 /* The same for our own descendants that have a flag of that value. */
@@ -35,9 +35,10 @@ char *runsc_root(const char *root, const char *ns, const char *sandbox_id);
 int runsc_check_root(const char *root, const char *ns, const char *id,
 	struct err *e);
 /* Has runsc a state of exactly this id whose sandbox lives?  A power cut leaves
- * states where root is on a disk. */
+ * states where root is on a disk.  Where that cannot be known: yes. */
 bool runsc_is_alive(const char *root, const char *id);
-/* Has runsc a state file of exactly this id? */
+/* Has runsc a state file of exactly this id?  Where that cannot be known: yes,
+ * and runsc is asked. */
 bool runsc_exists(const char *root, const char *id);
 /* Is what runsc has of exactly this id of that bundle?  Also where it has
  * nothing or does not say.  Two containerds may use one root. */

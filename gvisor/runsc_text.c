@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* runsc_text: what runsc prints and logs; see runsc.h. */
+/* runsc_text: what runsc prints and logs; see runsc_text.h. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
  *
  * Not here: pausing, since runsc keeps it in its state file: a container that
  * was paused over the socket is "running" to runsc, which would not resume
- * it; and all that starts or ends a container.  Uses json, loop, err.
+ * it; and all that starts or ends a container.
  */
 #ifndef URPC_H
 #define URPC_H

@@ -77,8 +77,9 @@ enum metrics_of { METRICS_SHARED, METRICS_ALONE, METRICS_CGROUP };
 const char *metrics_encode(struct pb_out *o, const char *out, size_t len,
 	const struct cgroup *cg, enum metrics_of of, uint64_t oom_kills,
 	struct err *e);
-/* Set the limits in the LinuxResources (JSON).  What cannot be set is an
- * error, before anything is written. */
+/* Set the limits in the LinuxResources (JSON).  What is nothing of a cgroup's
+ * is an error before anything is written; what the kernel refuses may leave
+ * those before it set. */
 int limits_apply(const struct cgroup *cg, const char *json, size_t len,
 	struct err *e);
 

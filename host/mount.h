@@ -6,7 +6,7 @@
  * The rules are containerd's core/mount/mount_linux.go: option words to
  * flags, the rest as data; overlay options longer than a page made relative
  * to a common directory; propagation and read-only remount of binds as second
- * steps.  Uses file, fmt, err.
+ * steps.
  */
 #ifndef MOUNT_H
 #define MOUNT_H
@@ -30,8 +30,7 @@ struct mount_spec {
 int mount_all(const struct mount_spec *specs, size_t n, const char *target,
 	struct err *e);
 /*
- * Unmount everything mounted on target and below it, deepest and newest
- * first.  A path that is no mount point, or does not exist, is success.  A
+ * Unmount everything mounted on target and below it, the newest first.  A path that is no mount point, or does not exist, is success.  A
  * busy mount is detached (MNT_DETACH) at once: nothing here waits.
  */
 int mount_undo(const char *target, struct err *e);

@@ -5,7 +5,7 @@
  * Reading: strict about the wire (varints of at most ten bytes, lengths
  * inside the message, groups refused) and about the kind of each field that is
  * asked for; others are passed over.  Writing: into the caller's buffer first,
- * then into memory of its own up to a cap.  Uses err.
+ * then into memory of its own up to a cap.
  */
 #ifndef PB_H
 #define PB_H

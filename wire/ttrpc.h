@@ -65,7 +65,7 @@ int ttrpc_serve(int listenfd, const struct ttrpc_service *services,
 	void (*idle)(bool no_connection), struct err *e);
 /* Stop accepting; connections stay.  Closes the listening socket. */
 void ttrpc_stop_accepting(void);
-/* Close everything; calls under way are told gone. */
+/* Close everything; calls under way are told gone when the turn is over. */
 void ttrpc_close_all(void);
 /* Bytes of replies not yet taken by the clients, over all connections. */
 size_t ttrpc_unsent(void);
@@ -84,7 +84,7 @@ void *ttrpc_alloc(struct ttrpc_call *call, size_t n);
  * Tell the owner when nobody waits for the answer any more: the connection
  * closed, or the request's timeout_nano passed (then ttrpc has answered
  * DeadlineExceeded "context deadline exceeded").  gone(arg) is called at most
- * once; the call is released after it and must not be answered.
+ * once; the call has been released by then and must not be answered.
  */
 void ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg);
 /* "Service/Method" of the call, for log lines. */
@@ -106,8 +106,9 @@ void ttrpc_client_free(struct ttrpc_client *c);
 /*
  * Send one request and call done(arg, e) with its outcome: e->code ERR_OK, or
  * the status answered, or ERR_UNAVAILABLE when the connection could not be
- * made or broke (the next call connects anew), or ERR_DEADLINE.  payload is
- * copied.  namespace goes into the metadata containerd-namespace-ttrpc.
+ * made or broke (the next call connects anew), or ERR_DEADLINE.  The n bytes at
+ * p are copied.  namespace, if it is any, goes into the metadata
+ * containerd-namespace-ttrpc.
  * done never runs before this returns.  -1 when a request is under way
  * already.
  */

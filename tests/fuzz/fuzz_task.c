@@ -343,8 +343,9 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 		setup();
 		task_init(on_shutdown);
 		methods = task_methods;
-		while (methods[nmethods].name)
-			nmethods++;
+		for (; methods[nmethods].name; nmethods++)
+			must(!methods[nmethods].kinds ||
+			    strlen(methods[nmethods].kinds) <= PB_FIELDS);
 	}
 	if (len == 0)
 		return 0;
