@@ -11,13 +11,14 @@
  * prefix (runsc/container/state_file.go findContainerID): an absent `web`
  * would hit `web2`.
  *
- * To wait for a sub-container, to signal, to list processes and for statistics,
- * runsc does no more than ask the sandbox; so that is asked (urpc.h), which
- * takes a millisecond and no process, and a `runsc wait` does not sit there as
- * long as the container lives.  Whatever is odd about its answer, runsc is run
- * after all (unless control_socket is "on"), within the same deadline; a signal may then come twice, as it
- * may when a runsc that failed is tried again.  Pausing stays with runsc,
- * see urpc.h.  What runsc prints and what it leaves is gvisor/'s.
+ * To wait for a sub-container, to signal, to list processes and for
+ * statistics, runsc does no more than ask the sandbox; so that is asked
+ * (urpc.h), which takes a millisecond and no process, and a `runsc wait` does
+ * not sit there as long as the container lives.  Whatever is odd about its
+ * answer, runsc is run after all (unless control_socket is "on"), within the
+ * same deadline; a signal may then come twice, as it may when a runsc that
+ * failed is tried again.  Pausing stays with runsc, see urpc.h.  What runsc
+ * prints and what it leaves is gvisor/'s.
  */
 #ifndef RUNSC_H
 #define RUNSC_H

@@ -182,19 +182,16 @@ static void
 end_request(struct request *r)
 {
 	static const uint32_t pids[] = { 1, 5, UINT32_MAX };
-	struct pb_out stats;
-	uint8_t buf[4] = { 8, 1 };
+	uint8_t buf[] = { 8, 1 };
 	struct err e;
 
-	pb_out_init(&stats, buf, sizeof(buf));
-	stats.len = 2;
 	r->pid = 7;
 	r->exit_status = 255;
 	r->exited_at = -1;
 	r->pids = pids;
 	r->npids = sizeof(pids) / sizeof(pids[0]);
 	r->stats_type = "x";
-	r->stats = &stats;
+	r->stats = (struct pb_bytes){ buf, sizeof(buf) };
 	err_set(&e, ERR_PRECONDITION, "badly");
 	r->done(r, ending == LATER_BADLY || !known ? &e : NULL);
 }
