@@ -547,7 +547,7 @@ const struct ttrpc_method sandbox_methods[] = {
 	{ "StartSandbox", "-s", start, NULL, true },
 	{ "Platform", NULL, platform, NULL, false },
 	{ "StopSandbox", "-s", end, NULL, false },
-	{ "WaitSandbox", "-ss", task_wait, NULL, false },
+	{ "WaitSandbox", "-s", task_wait, NULL, false },
 	{ "SandboxStatus", "-s", status, NULL, false },
 	{ "PingSandbox", "-s", ping, NULL, false },
 	{ "ShutdownSandbox", "-s", end, &deletes, false },

@@ -83,11 +83,11 @@ int config_search(struct config *c, const char *const *paths, struct err *e);
  * config_path is read, else config_body is parsed, else defaults.
  * Any{containerd.runc.v1.Options}: binary_name, root, io_uid, io_gid,
  * shim_cgroup are taken, systemd_cgroup is the flag, others that say something
- * are ignored with a line in the log.  The body may name them as runc's section does
- * (BinaryName).  A binary_name whose last part is "runc" counts as unset:
- * Docker 20.10 sends it, and runc is not runsc.  Another type with a non-empty
- * value: ERR_INVALID.  With nothing given (no or an empty value, or options
- * with none of those set), the search order: the first of
+ * are ignored with a line in the log.  The body may name them as runc's
+ * section does (BinaryName).  A binary_name whose last part is "runc" counts
+ * as unset: Docker 20.10 sends it, and runc is not runsc.  Another type with a
+ * non-empty value: ERR_INVALID.  With nothing given (no or an empty value, or
+ * options with none of those set), the search order: the first of
  * /run/containerd/runsc/config.toml, SYSCONFDIR/containerd/runsc/config.toml,
  * SYSCONFDIR/containerd/runsc.toml that exists.
  */

@@ -30,8 +30,9 @@ struct mount_spec {
 int mount_all(const struct mount_spec *specs, size_t n, const char *target,
 	struct err *e);
 /*
- * Unmount everything mounted on target and below it, the newest first.  A path that is no mount point, or does not exist, is success.  A
- * busy mount is detached (MNT_DETACH) at once: nothing here waits.
+ * Unmount everything mounted on target and below it, the newest first.  A path
+ * that is no mount point, or does not exist, is success.  A busy mount is
+ * detached (MNT_DETACH) at once: nothing here waits.
  */
 int mount_undo(const char *target, struct err *e);
 
