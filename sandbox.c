@@ -17,7 +17,6 @@
 #include "base/file.h"
 #include "base/fmt.h"
 #include "json.h"
-#include "base/log.h"
 #include "base/name.h"
 #include "resources.h"
 #include "state.h"

@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/loop.h"
 
 /* Replies to Forward are empty; what is longer is no reply for us. */

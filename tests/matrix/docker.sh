@@ -18,6 +18,28 @@ d_tty() {
 	    /dev/null
 }
 
+# in_tty COMMAND...: begin it in a terminal, which shows what stands in
+# $T/screen and into which typed() types.
+in_tty() {
+	rm -f "$T/keys"
+	mkfifo "$T/keys"
+	exec 7<>"$T/keys"
+	d_tty "$@" <"$T/keys" >"$T/screen" 7<&- &
+	TTY_PID=$!
+}
+
+# typed SHOWN LINE: once that is shown
+typed() {
+	until_true 30 grep -q "$1" "$T/screen" || why "no $1 is shown"
+	echo "$2" >&7
+}
+
+tty_status() {
+	wait "$TTY_PID"
+	is status $? "$1"
+	exec 7<&-
+}
+
 run() {
 	d run --network none --runtime "${RUNTIME:-runsc}" "$@"
 }
@@ -119,14 +141,11 @@ case_stdin() {
 }
 
 case_tty() {
-	local out
-
-	out=$({ sleep 2; echo 'echo $((40+2)) in a terminal'; sleep 0.5
-	    echo 'test -t 0 && exit 5'; sleep 2; } |
-	    d_tty run --network none --runtime "${RUNTIME:-runsc}" --rm -it \
-	    "$IMAGE" sh)
-	is status $? 5
-	has output "$out" "42 in a terminal"
+	in_tty run --network none --runtime "${RUNTIME:-runsc}" --rm -it \
+	    "$IMAGE" sh
+	typed '# ' 'echo $((40+2)) in a terminal'
+	typed '42 in a terminal' 'test -t 0 && exit 5'
+	tty_status 5
 	nothing_left
 }
 
@@ -148,12 +167,10 @@ case_exec() {
 }
 
 case_exec_tty() {
-	local out
-
 	bg et sleep 100
-	out=$({ sleep 2; echo 'stty size; test -t 0 && exit 4'; sleep 2; } |
-	    d_tty exec -it et sh)
-	is status $? 4
+	in_tty exec -it et sh
+	typed '# ' 'stty size; test -t 0 && exit 4'
+	tty_status 4
 	gone et
 }
 
@@ -247,8 +264,8 @@ case_update() {
 }
 
 case_stop() {
-	bg sp sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
-	sleep 0.5
+	bg sp sh -c 'trap "exit 3" TERM; echo on; while :; do sleep 0.1; done'
+	until_true 10 has_log sp on
 	d stop -t 20 sp >/dev/null || why "stop failed"
 	is state "$(exit_code sp)" "exited 3"
 	gone sp
@@ -256,16 +273,16 @@ case_stop() {
 
 case_stop_by_force() {
 	# In gVisor a signal ends the first process too, if that lets it.
-	bg sf sh -c 'trap "" TERM; while :; do sleep 0.1; done'
-	sleep 0.5
+	bg sf sh -c 'trap "" TERM; echo on; while :; do sleep 0.1; done'
+	until_true 10 has_log sf on
 	d stop -t 1 sf >/dev/null || why "stop failed"
 	is state "$(exit_code sf)" "exited 137"
 	gone sf
 }
 
 case_kill() {
-	bg ki sh -c 'trap "exit 4" USR1; while :; do sleep 0.1; done'
-	sleep 0.5
+	bg ki sh -c 'trap "exit 4" USR1; echo on; while :; do sleep 0.1; done'
+	until_true 10 has_log ki on
 	d kill -s USR1 ki >/dev/null || why "kill failed"
 	until_true 10 is_state ki exited || why "it did not stop"
 	is state "$(exit_code ki)" "exited 4"
@@ -376,7 +393,6 @@ case_memory_limit() {
 case_daemon_killed() {
 	bg dk sh -c 'seq 20; until [ -e /go ]; do sleep 0.1; done; seq 20; exit 8'
 	dockerd_stop KILL
-	sleep 1
 	rm -f "$T/docker.pid"
 	dockerd_start || why "it does not come back"
 	is state "$(state dk)" running
@@ -419,7 +435,7 @@ case_checkpoint() {
 	run -d --name cp "$IMAGE" sh -c \
 	    'i=0; while :; do i=$((i+1)); echo $i >/n; sleep 0.1; done' \
 	    >/dev/null || why "it did not start"
-	sleep 1.5
+	until_true 60 d exec cp sh -c '[ "$(cat /n)" -gt 10 ]'
 	if ! out=$(d checkpoint create cp one 2>&1); then
 		[ "$CELL_HOST" != bookworm ] || why "checkpoint: $out"
 		has "the refusal" "$out" "this runsc ends a container"

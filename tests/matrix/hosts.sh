@@ -40,11 +40,7 @@ hosts_end() {
 	for d in $(our_pids); do
 		kill -9 "$d"
 	done 2>/dev/null
-	until_true 3 no_pids
-}
-
-no_pids() {
-	[ -z "$(our_pids)" ]
+	until_true 3 nobody
 }
 
 # is_containerd PATTERN: does its version begin so?

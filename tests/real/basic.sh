@@ -109,7 +109,7 @@ case_stdin() {
 
 	# Its end only when it runs: ctr forgets one that comes before.
 	: >"$T/echoed"
-	{ sleep 1.5; echo line; until_true 60 test -s "$T/echoed"; } |
+	{ echo line; until_true 60 test -s "$T/echoed"; } |
 	    run_fg si cat >"$T/echoed"
 	is status $? 0
 	out=$(cat "$T/echoed")

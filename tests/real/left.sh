@@ -99,6 +99,7 @@ case_filestore() {
 			run_fg fs true >/dev/null 2>&1 &
 			pid=$!
 			until_true 5 is_creating
+			# A moment in it, which nothing tells of.
 			sleep "0.0$ms"
 			kill_it "$who"
 			wait "$pid"
@@ -134,6 +135,7 @@ cut_short() {
 	    >/dev/null 2>&1 &
 	pid=$!
 	until_true 5 is_creating
+	# A moment in it, which nothing tells of.
 	sleep "0.0$3"
 	kill_it shim
 	wait "$pid"

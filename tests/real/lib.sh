@@ -362,7 +362,7 @@ wipe() {
 	for pid in $(our_pids); do
 		kill -9 "$pid" 2>/dev/null
 	done
-	sleep 0.1
+	until_true 3 nobody
 	for m in $(awk -v ns="/$NS/" 'index($5, ns) { print $5 }' \
 	    /proc/self/mountinfo | tac); do
 		umount -l "$m" 2>/dev/null

@@ -9,28 +9,10 @@ dir=$(dirname "$0")
 # shellcheck source=tests/real/lib.sh
 . "$dir/lib.sh"
 have_all || exit 1
-passed=0
-failed=0
-child=
-out=$(mktemp) || exit 1
-# The script that runs cleans up what it made; wait for it.
-trap 'rm -f "$out"' EXIT
-trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 130' INT TERM
+# shellcheck source=tests/sum.sh
+. "$dir/../sum.sh"
 for script in ${SCRIPTS:-basic tasks stdio pod rootfs limits checkpoint crash \
     left others status says many late shimctl}; do
-	: >"$out"
-	"$dir/$script.sh" > >(tee "$out") &
-	child=$!
-	wait "$child"
-	rc=$?
-	child=
-	sleep 0.2
-	p=$(grep -c '^ok ' "$out")
-	f=$(grep -c '^not ok ' "$out")
-	# One that did not even get to its cases has failed too.
-	[ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
-	passed=$((passed + p))
-	failed=$((failed + f))
+	summed "$dir/$script.sh"
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+sum_up

@@ -52,8 +52,6 @@ case_last_line_of_terminals() {
 	nothing_left
 }
 
-# A background child that writes after its exec has been deleted is neither
-# killed by that nor stuck.
 # ctr 2.x waits until all have closed an exec's output, not for its end alone.
 ctr_waits() {
 	case $(ctr --version) in
@@ -61,6 +59,9 @@ ctr_waits() {
 	esac
 }
 
+# A background child that writes after its exec has been deleted is neither
+# killed by that nor stuck.  It sleeps: nothing inside tells it of that, and ctr
+# 2.x, which waits for it, cannot.
 case_background_writer() {
 	run_bg bw sleep 1000 || why "it did not start"
 	# shellcheck disable=SC2016 # for the shell inside
@@ -86,16 +87,23 @@ case_output_sizes() {
 	nothing_left
 }
 
-# What comes in goes out again. (ctr 1.6 loses CloseIO when stdin ends before
-# the task exists, hence the pauses.)
+# Is that exec there?  ctr loses an end of stdin that comes before.
+exec_is_told() {
+	grep -q "/tasks/exec-started.*\"$1\"" "$T/events"
+}
+
+# What comes in goes out again.
 case_input_sizes() {
 	local n
 
+	events_begin
 	run_bg is sleep 1000 || why "it did not start"
 	for n in 0 1 65535 65536 65537 52428800; do
-		is "sum of $n bytes" "$({ sleep 0.5; pattern "$n"; sleep 0.5; } |
+		is "sum of $n bytes" "$({ pattern "$n"
+		    until_true 60 exec_is_told "i$n"; } |
 		    ex --exec-id "i$n" is cat | sum)" "$(pattern "$n" | sum)"
 	done
+	events_end
 	gone is
 	nothing_left
 }
@@ -108,24 +116,27 @@ case_full_sizes() {
 		return
 	fi
 	run_bg fs sleep 1000 || why "it did not start"
-	is "sum of $n bytes" "$({ sleep 0.5; pattern "$n"; sleep 0.5; } |
-	    ex --exec-id i fs cat | sum)" "$(pattern "$n" | sum)"
+	is "sum of $n bytes" "$(pattern "$n" | ex --exec-id i fs cat | sum)" \
+	    "$(pattern "$n" | sum)"
 	gone fs
 	nothing_left
 }
 
-# A client that takes nothing for two seconds: other execs go on meanwhile,
-# and then every byte comes.
+# A client that takes nothing until another exec has come and gone; then every
+# byte comes.
 case_stalled_reader() {
 	local got
 
+	events_begin
 	run_bg sr sleep 1000 || why "it did not start"
 	ex --exec-id big sr sh -c 'seq -w 0 99999999 | head -c 20000000' |
-	    { sleep 2; sum; } >"$T/stalled" &
-	sleep 0.7
+	    { until_true 60 test -e "$T/taken"; sum; } >"$T/stalled" &
+	until_true 60 exec_is_told big || why "the exec did not start"
 	got=$(ex --exec-id small sr echo meanwhile)
 	is "another exec meanwhile" "$got" meanwhile
+	: >"$T/taken"
 	wait $!
+	events_end
 	is "sum after the stall" "$(cat "$T/stalled")" "$(pattern 20000000 | sum)"
 	gone sr
 	nothing_left
@@ -145,7 +156,6 @@ case_restarted_reader() {
 	    why "it did not start"
 	wait $!
 	containerd_stop KILL
-	sleep 0.5
 	containerd_start
 	is status "$(status rr)" RUNNING
 	timeout 20 head -c $((n - first)) "$T/rr.out" >"$T/rr.2"

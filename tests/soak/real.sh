@@ -132,6 +132,7 @@ case_soak() {
 		worker "$i" >>"$T/results" 2>>"$T/noise" &
 		pids+=($!)
 	done
+	# At any moment, and for any time: nothing is waited for here.
 	while kill -0 "${pids[@]}" 2>/dev/null; do
 		sleep $((RANDOM % 4 + 2))
 		containerd_stop KILL

@@ -391,6 +391,8 @@ START_TEST(execs)
 		write_text(in_dir("calls"), "");
 		if (!warm && done >= all / 20) {
 			warm = true;
+			/* What it holds now is the measure: it shall be at
+			 * rest, and does not say when it is. */
 			sleep_ms(500);
 			before = holds_now(daemon, in_dir("b/c1"));
 			say("after a twentieth", &before);
@@ -472,7 +474,7 @@ START_TEST(pod)
 		write_text(in_dir("calls"), "");
 		remove_tree(in_dir("b/%s", l.id));
 		if (i == all / 10) {
-			sleep_ms(300);
+			sleep_ms(300);	/* as above */
 			before = holds_now(daemon, in_dir("b/pod"));
 			say("after a tenth", &before);
 		}

@@ -5,12 +5,8 @@
 # LOOPS=100 for what stands still once in a hundred boots.
 
 dir=$(dirname "$0")
-passed=0
-failed=0
-child=
-out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
-trap '[ -z "$child" ] || { kill "$child"; wait "$child"; }; exit 130' INT TERM
+# shellcheck source=tests/sum.sh
+. "$dir/../sum.sh"
 machines=${MACHINES:-initramfs-2022 initramfs-2024 initramfs-2026 \
     cgroup2-2022 cgroup2-2026 cgroup1-2022 debian cut arm64}
 for machine in $(for ((i = 0; i < ${LOOPS:-1}; i++)); do echo "$machines"; done)
@@ -21,20 +17,7 @@ do
 	*) set -- "$machine" ;;
 	esac
 	began=$SECONDS
-	: >"$out"
-	bash "$dir/$1.sh" "${@:2}" > >(tee "$out") &
-	child=$!
-	wait "$child"
-	rc=$?
-	child=
-	sleep 0.2
-	p=$(grep -c '^ok ' "$out")
-	f=$(grep -c '^not ok ' "$out")
-	# One that did not even get to its cases has failed too.
-	[ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
-	passed=$((passed + p))
-	failed=$((failed + f))
+	summed bash "$dir/$1.sh" "${@:2}"
 	echo "# $machine: $((SECONDS - began)) s"
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+sum_up
