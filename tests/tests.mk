@@ -35,7 +35,7 @@ UNIT = $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*_test.c))
 UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 
 # What several of them share, and who takes it.
-UNIT_SHARED = tests/suite.c tests/suite.h \
+UNIT_SHARED = tests/suite.c tests/files.c tests/suite.h tests/files.h \
 	$(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
 TURNS = tests/unit/turns.c
 $(foreach t,child console events runsc ttrpc urpc,\
@@ -48,7 +48,7 @@ UNIT_WITH_model = tests/unit/model_stage.c tests/unit/played.c
 
 $(B)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) $(B)/libshim.a
 	@mkdir -p $(B)/unit
-	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< tests/suite.c \
+	$(CC) $(TEST_CFLAGS) $(CHECK_CFLAGS) -o $@ $< tests/suite.c tests/files.c \
 	    $(UNIT_WITH_$*) $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 # The real binary against the fake runsc: what it does, what it does when
@@ -60,7 +60,7 @@ IT_CTL = $(patsubst tests/it/%.c,$(B)/it/%,$(wildcard tests/it/shimctl*_test.c))
 IT = $(filter-out $(IT_CTL),\
 	$(patsubst tests/it/%.c,$(B)/it/%,$(wildcard tests/it/*_test.c)))
 BUDGET_SHIM = $(if $(shell command -v $(MUSL_CC) 2>/dev/null),$(REAL),$(NAME))
-IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c tests/suite.c
+IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c tests/suite.c tests/files.c
 
 FAKE_SRCS = $(wildcard tests/it/fake_*.c)
 
@@ -76,7 +76,7 @@ $(IT): $(B)/it/%: tests/it/%.c $(IT_HOST) \
 	    $(B)/libshim.a $(CHECK_LIBS) $(LDFLAGS)
 
 # The client and the shim, against the fake runsc and a fake shim.
-CTL_HOST = tests/it/ctl.c tests/it/dir.c tests/suite.c
+CTL_HOST = tests/it/ctl.c tests/it/dir.c tests/suite.c tests/files.c
 
 $(IT_CTL): $(B)/it/%: tests/it/%.c $(CTL_HOST) $(wildcard tests/it/*.h) \
 		tests/suite.h $(B)/libshim.a
@@ -102,7 +102,7 @@ $(FAULT_SHIM): $(SRCS:%.c=$(B)/obj/%.o) tests/fault/wrap.c tests/fault/fault.h
 	    -Wl$(comma)--wrap=$(f),--wrap=$(f)64)
 
 FAULT_SRCS = tests/fault/fault_test.c tests/fault/world.c tests/it/client.c \
-	tests/it/dir.c tests/suite.c
+	tests/it/dir.c tests/suite.c tests/files.c
 
 $(FAULT): $(FAULT_SRCS) $(wildcard tests/*.h tests/fault/*.h tests/it/*.h) \
 		$(B)/libshim.a

@@ -9,15 +9,7 @@
 
 #include "conf/config.h"
 #include "start.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void
 read_options(struct pb_bytes any)

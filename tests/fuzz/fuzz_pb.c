@@ -9,17 +9,9 @@
 #include <string.h>
 
 #include "wire/pb.h"
+#include "tests/fuzz/fuzz.h"
 
 #define DEPTH_MAX 4
-
-int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 /* The bytes as a string: what is no UTF-8 is replaced, all else stays. */
 static void

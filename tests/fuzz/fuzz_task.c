@@ -17,8 +17,7 @@
 #include "base/loop.h"
 #include "ops.h"
 #include "task.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
+#include "tests/fuzz/fuzz.h"
 
 enum { AT_ONCE, LATER, LATER_BADLY, UNWANTED };
 
@@ -40,13 +39,6 @@ static struct process exec_process = {
 	.exec_id = "e", .in = "", .out = "/o", .err = "/e", .pid = 3,
 	.exit_status = 137, .exited_at = 1, .internal_pid = 5,
 };
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void
 check_string(const char *s)

@@ -14,17 +14,9 @@
 #include "gvisor/runsc_text.h"
 #include "runsc.h"
 #include "conf/spec.h"
+#include "tests/fuzz/fuzz.h"
 
 #define PIDS_MAX 8
-
-int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 /* The errors of a log are a text, and of a log's end too. */
 static void

@@ -7,15 +7,9 @@
 #include <string.h>
 
 #include "conf/config.h"
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void
 check(struct config *c, int rc, const struct err *e)

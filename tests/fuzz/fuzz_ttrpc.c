@@ -41,6 +41,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "wire/ttrpc.h"
+#include "tests/fuzz/fuzz.h"
 
 #define STEPS_MAX 64
 #define PEERS 3
@@ -49,20 +50,11 @@
 #define FLOOD (16u << 10)
 #define SERVICE "containerd.task.v2.Task"
 
-int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
-
 /* What is left of the input. */
 static const uint8_t *input;
 static size_t input_len;
 
 static uint8_t zeros[BIG];
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static uint8_t
 take_byte(void)

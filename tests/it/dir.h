@@ -12,8 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tests/files.h"
+
 extern char base[32];		/* of all tests; main makes it */
-extern char dir[64];		/* of this test */
 extern char shim[PATH_MAX];	/* the binary */
 
 /* base, named after the program; removed again after all tests, with the
@@ -30,12 +31,6 @@ void dir_open(const char *variable);
 void dir_close(void);
 
 void sleep_ms(int ms);
-/* A path below dir; one of 64 buffers in turn. */
-char *in_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Aborts where it cannot be written. */
-void write_text(const char *path, const char *text);
-/* The text of a file, "" if there is none; valid until the next call. */
-char *read_text(const char *path);
 /* What is in a directory, less what begins with a dot; 0 if there is none. */
 unsigned entries(const char *path);
 void remove_tree(const char *path);

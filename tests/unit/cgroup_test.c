@@ -13,38 +13,29 @@
 
 #include "host/cgroup.h"
 #include "base/loop.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 
 #define SANDBOX 7
-
-static char dir[64];
 
 /* Write text to a file below dir; its directories are made. */
 static void
 put(const char *name, const char *text)
 {
-	char path[256], *p;
-	FILE *f;
+	char *path = in_dir("%s", name), *p;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	for (p = path + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
 		*p = '\0';
 		mkdir(path, 0700);
 		*p = '/';
 	}
-	f = fopen(path, "w");
-	ck_assert_msg(f != NULL, "%s", path);
-	fputs(text, f);
-	fclose(f);
+	write_text(path, text);
 }
 
 static void
 unlink_below(const char *name)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(unlink(in_dir("%s", name)), 0);
 }
 
 static const char *

@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "conf/config.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 
 #define NS ((int64_t)1000000000)
 
 static struct err err;
 static struct config c;
-static char dir[] = "/tmp/config_test.XXXXXX";
 
 static void
 setup(void)
@@ -522,27 +522,12 @@ START_TEST(limits)
 }
 END_TEST
 
-/* A name under dir, which lasts as long as the program. */
-static const char *
-path(const char *name)
-{
-	static char buf[16][256];
-	static int i;
-
-	i = (i + 1) % 16;
-	snprintf(buf[i], sizeof(buf[i]), "%s/%s", dir, name);
-	return buf[i];
-}
-
 static const char *
 file(const char *name, const char *text)
 {
-	const char *p = path(name);
-	FILE *f = fopen(p, "w");
+	const char *p = in_dir("%s", name);
 
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
+	write_text(p, text);
 	return p;
 }
 
@@ -555,15 +540,15 @@ START_TEST(files)
 	ck_assert_int_eq(config_read_file(&c, p, &err), 0);
 	ck_assert_str_eq(c.root, "/a");
 	/* /etc is full of symbolic links: those are followed. */
-	ck_assert_int_eq(symlink("a.toml", path("link")), 0);
-	ck_assert_int_eq(config_read_file(&c, path("link"), &err), 0);
+	ck_assert_int_eq(symlink("a.toml", in_dir("link")), 0);
+	ck_assert_int_eq(config_read_file(&c, in_dir("link"), &err), 0);
 
 	p = file("bad.toml", "root = '/a'\n\nroot = 5\n");
 	ck_assert_int_eq(config_read_file(&c, p, &err), -1);
 	snprintf(want, sizeof(want), "%s:3: key 'root': given twice", p);
 	ck_assert_str_eq(err.msg, want);
 
-	p = path("none");
+	p = in_dir("none");
 	ck_assert_int_eq(config_read_file(&c, p, &err), -1);
 	snprintf(want, sizeof(want), "open %s: No such file or directory", p);
 	ck_assert_str_eq(err.msg, want);
@@ -572,7 +557,7 @@ START_TEST(files)
 	ck_assert_int_eq(config_read_file(&c, dir, &err), -1);
 	snprintf(want, sizeof(want), "%s: not a regular file", dir);
 	ck_assert_str_eq(err.msg, want);
-	p = path("fifo");
+	p = in_dir("fifo");
 	ck_assert_int_eq(mkfifo(p, 0600), 0);
 	ck_assert_int_eq(config_read_file(&c, p, &err), -1);
 	snprintf(want, sizeof(want), "%s: not a regular file", p);
@@ -588,8 +573,8 @@ END_TEST
 
 START_TEST(search)
 {
-	const char *none[] = { path("no1"), path("no2"), NULL };
-	const char *second[] = { path("no1"), file("2", "root='2'"),
+	const char *none[] = { in_dir("no1"), in_dir("no2"), NULL };
+	const char *second[] = { in_dir("no1"), file("2", "root='2'"),
 		file("3", "root='3'"), NULL };
 	const char *bad[] = { file("bad", "x"), second[1], NULL };
 
@@ -670,7 +655,7 @@ START_TEST(options_path)
 	/* What `ctr --runtime-config-path` sends has no type_url. */
 	ck_assert_int_eq(from(RUNTIME, text(none, 2, p)), 0);
 
-	ck_assert_int_eq(from(RUNTIME, text(none, 2, path("none"))), -1);
+	ck_assert_int_eq(from(RUNTIME, text(none, 2, in_dir("none"))), -1);
 	ck_assert_int_eq(err.code, ERR_NOT_FOUND);
 	ck_assert_ptr_nonnull(strstr(err.msg, "/none: No such file"));
 	ck_assert_int_eq(from(RUNTIME, text(none, 2, file("b", "y=1"))), -1);
@@ -824,13 +809,14 @@ main(void)
 		"fifo", "big", "2", "3", "bad", "o.toml", "b" };
 	int failed, i;
 
+	strcpy(dir, "/tmp/config_test.XXXXXX");
 	if (!mkdtemp(dir)) {
 		perror(dir);
 		return EXIT_FAILURE;
 	}
 	failed = suite_run("config", setup, teardown, add);
 	for (i = 0; i < COUNT(left); i++)
-		unlink(path(left[i]));
+		unlink(in_dir("%s", left[i]));
 	rmdir(dir);
 	return failed;
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,25 +18,8 @@
 #include "base/child.h"
 
 const size_t sizes[SIZES] = { 0, 1, 65535, 65536, 65537, BIG };
-char dir[64];
 uint8_t *data;
 static bool children;
-
-char *
-in_dir(const char *fmt, ...)
-{
-	static char text[64][128];
-	static unsigned i;
-	char *p = text[i++ % 64];
-	va_list ap;
-	int n;
-
-	n = snprintf(p, sizeof(text[0]), "%s/", dir);
-	va_start(ap, fmt);
-	vsnprintf(p + n, sizeof(text[0]) - (size_t)n, fmt, ap);
-	va_end(ap);
-	return p;
-}
 
 unsigned
 open_fds(void)

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "io.h"
+#include "tests/files.h"
 #include "turns.h"
 
 #define MIB (1u << 20)
@@ -22,12 +23,11 @@
 /* Clients that take their time here are no reason for the tests to. */
 #define READ_NS (20 * NS_PER_MS)
 
-extern char dir[64];		/* with the FIFOs in, out and err */
+/* dir has the FIFOs in, out and err. */
 extern uint8_t *data;		/* BIG bytes */
 extern const size_t sizes[SIZES];	/* to be tried */
 extern int drained;		/* calls of on_drained() */
 
-char *in_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct io *new_io(const char *in, const char *out, const char *err,
 	bool terminal);
 /* The container's ends, ours now; io's are closed. */

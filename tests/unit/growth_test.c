@@ -23,6 +23,7 @@
 #include "host/mount.h"
 #include "json.h"
 #include "state.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 
 #define TIMES 16
@@ -32,7 +33,6 @@
 
 #define HINT "dev.gvisor.spec.mount."
 
-static char dir[] = "/tmp/growth-test.XXXXXX";
 static char *text;		/* what make() wrote */
 static size_t text_len, text_cap;
 
@@ -58,11 +58,8 @@ put(const char *format, ...)
 static void
 write_config(void)
 {
-	char path[64];
-	FILE *f;
+	FILE *f = fopen(in_dir("config.json"), "w");
 
-	snprintf(path, sizeof(path), "%s/config.json", dir);
-	f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
 	ck_assert_uint_eq(fwrite(text, 1, text_len, f), text_len);
 	fclose(f);
@@ -245,28 +242,16 @@ make_resources(unsigned n)
 }
 
 static void
-put_file(const char *name, const char *line)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	ck_assert_ptr_nonnull(f);
-	fprintf(f, "%s\n", line);
-	fclose(f);
-}
-
-static void
 run_limits(void)
 {
 	struct cgroup *cg;
 	struct err e;
 	int ret;
 
-	put_file("self/cgroup", "0::/system");
-	put_file("7/cgroup", "0::/pod");
-	put_file("self/mountinfo", "30 1 0:2 / /none rw - cgroup2 cgroup2 rw");
+	write_text(in_dir("self/cgroup"), "0::/system\n");
+	write_text(in_dir("7/cgroup"), "0::/pod\n");
+	write_text(in_dir("self/mountinfo"),
+	    "30 1 0:2 / /none rw - cgroup2 cgroup2 rw\n");
 	cgroup_set_proc(dir);
 	cg = cgroup_get(7, &e);
 	ck_assert_msg(cg != NULL, "%s", e.msg);
@@ -390,6 +375,7 @@ setup(void)
 	if (geteuid() == 0 && (unshare(CLONE_NEWNS) < 0 ||
 	    mount("", "/", "", MS_PRIVATE | MS_REC, "") < 0))
 		ck_abort_msg("no mount namespace");
+	strcpy(dir, "/tmp/growth-test.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/self", dir);
 	mkdir(path, 0700);
@@ -413,7 +399,7 @@ setup(void)
 static void
 teardown(void)
 {
-	char command[64];
+	char command[80];
 
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	ck_assert_int_eq(system(command), 0);

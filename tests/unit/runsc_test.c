@@ -20,9 +20,10 @@
 #include "gvisor/runsc_text.h"
 #include "runsc.h"
 #include "wire/pb.h"
+#include "tests/files.h"
 #include "turns.h"
 
-static char dir[64], root[96], script[96], log_path[96];
+static char root[96], script[96], log_path[96];
 static char *flags[4];
 static struct runsc_env env;
 static struct runsc_result result;
@@ -30,35 +31,12 @@ static char result_out[4096];
 static int done_calls;
 
 static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert(f != NULL);
-	fputs(text, f);
-	fclose(f);
-}
-
-static const char *
-read_file(const char *path)
-{
-	static char text[16384];
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-
-	if (f)
-		fclose(f);
-	text[n] = '\0';
-	return text;
-}
-
-static void
 state_file(const char *name)
 {
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", root, name);
-	write_file(path, "{}");
+	write_text(path, "{}");
 }
 
 /* In runsc's place: writes its arguments down, one a line, then does what. */
@@ -71,7 +49,7 @@ play(const char *what)
 	    "for a; do echo \"$a\"; done >%s\n"
 	    "for a; do case $a in --log=*) log=${a#--log=};; esac; done\n"
 	    "%s\n", log_path, what);
-	write_file(script, text);
+	write_text(script, text);
 	chmod(script, 0700);
 }
 
@@ -249,7 +227,7 @@ START_TEST(roots_and_state_files)
 	strcat(own, "/web");
 	mkdir(own, 0700);
 	strcat(own, "/some.sock");
-	write_file(own, "");
+	write_text(own, "");
 	*strrchr(own, '/') = '\0';
 	runsc_forget(own, "ns", "web");
 	ck_assert_int_eq(access(own, F_OK), -1);
@@ -269,13 +247,13 @@ START_TEST(command_lines)
 	ck_assert_int_eq(result.err.code, ERR_OK);
 	ck_assert_str_eq(result_out, "done\n");
 	snprintf(want, sizeof(want), "--root=%s\n", root);
-	ck_assert(strstr(read_file(log_path), want) == read_file(log_path));
-	ck_assert(strstr(read_file(log_path), "--log-format=json\n"
+	ck_assert(strstr(read_text(log_path), want) == read_text(log_path));
+	ck_assert(strstr(read_text(log_path), "--log-format=json\n"
 	    "--network=none\n--debug-log=/l/c1/c1.log\nkill\n--all\n--pid\n7\n"
 	    "c1\n15\n") != NULL);
 	ck_assert(runsc_delete(&env, true, on_done, NULL, &e) != NULL);
 	wait_done();
-	ck_assert(strstr(read_file(log_path), "\ndelete\n--force\nc1\n"));
+	ck_assert(strstr(read_text(log_path), "\ndelete\n--force\nc1\n"));
 	env.log_directory = "/var/log/p";
 	play("while [ $# -gt 0 ]; do case $1 in --pid-file) shift; "
 	    "printf 4711 >$1;; esac; shift; done");
@@ -283,12 +261,12 @@ START_TEST(command_lines)
 	wait_done();
 	ck_assert_int_eq(result.err.code, ERR_OK);
 	ck_assert_int_eq(result.pid, 4711);
-	ck_assert(strstr(read_file(log_path),
+	ck_assert(strstr(read_text(log_path),
 	    "--panic-log=/var/log/p/gvisor_panic.log\n"));
 	snprintf(want, sizeof(want), "\ncreate\n--bundle\n%s\n--pid-file\n"
 	    "%s/init.pid\n--console-socket\n/c.sock\n--user-log\n"
 	    "/var/log/p/gvisor.log\nc1\n", dir, dir);
-	ck_assert(strstr(read_file(log_path), want));
+	ck_assert(strstr(read_text(log_path), want));
 }
 END_TEST
 
@@ -310,7 +288,7 @@ START_TEST(exec_files)
 	ck_assert_int_eq(result.err.code, ERR_OK);
 	ck_assert_int_eq(result.pid, 12);
 	ck_assert_int_eq(result.internal_pid, 3);
-	ck_assert_str_eq(read_file(path), process);
+	ck_assert_str_eq(read_text(path), process);
 	/* The script and what it wrote; no pid file. */
 	snprintf(path, sizeof(path), "test $(ls %s | wc -l) = 4", dir);
 	ck_assert_int_eq(system(path), 0);
@@ -381,7 +359,7 @@ START_TEST(dead_states)
 		if (!strchr(kinds[i].text, '@'))
 			snprintf(text, sizeof(text), "%s", kinds[i].text);
 		snprintf(path, sizeof(path), "%s/c1_sandbox:s.state", root);
-		write_file(path, text);
+		write_text(path, text);
 		ck_assert(runsc_exists(root, "c1"));
 		ck_assert_msg(runsc_is_alive(root, "c1") == kinds[i].alive,
 		    "%zu", i);

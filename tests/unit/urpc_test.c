@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "runsc.h"
 #include "gvisor/urpc.h"
+#include "tests/files.h"
 #include "turns.h"
 
 #define OK(result) "{\"success\":true,\"err\":\"\",\"result\":" result "}"
@@ -35,23 +36,13 @@ enum manner {
 	DRIP,		/* for ever a byte of an unfinished reply */
 };
 
-static char dir[64], root[400], script[96], calls[96];
+static char root[400], script[96], calls[96];
 static pid_t server;
 static int told_fd;		/* what the server was asked; then how its
 				   client left */
 static struct urpc_reply got;
 static char got_out[65536];
 static int done_calls;
-
-static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert(f != NULL);
-	fputs(text, f);
-	fclose(f);
-}
 
 static void
 write_state(const char *id, pid_t pid, const char *socket_path)
@@ -64,7 +55,7 @@ write_state(const char *id, pid_t pid, const char *socket_path)
 	snprintf(text, sizeof(text), "{\"id\":\"%s\",\"spec\":{\"x\":[1,{}]},"
 	    "\"sandbox\":{\"id\":\"s\",\"pid\":%d%s}}", id, (int)pid, member);
 	snprintf(path, sizeof(path), "%s/%s_sandbox:s.state", root, id);
-	write_file(path, text);
+	write_text(path, text);
 }
 
 static void
@@ -524,7 +515,7 @@ START_TEST(bad_state)
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/c_sandbox:s.state", root);
-	write_file(path, bad[_i]);
+	write_text(path, bad[_i]);
 	call(&r);
 	ck_assert_int_eq(got.end, URPC_BROKEN);
 	unlink(path);
@@ -578,7 +569,7 @@ begin_runsc(enum control_socket mode)
 	snprintf(text, sizeof(text), "#!/bin/sh\nfor a; do case $a in -*) ;; "
 	    "*) echo $a >>%s; break ;; esac; done\necho said by runsc\n",
 	    calls);
-	write_file(script, text);
+	write_text(script, text);
 	chmod(script, 0700);
 	control = (struct runsc_control){ .mode = mode, .started = true };
 	env = (struct runsc_env){ .binary = script, .root = root, .id = "c",
@@ -669,7 +660,7 @@ START_TEST(falls_back)
 	if (manners[_i] != DEAF)
 		ck_assert(!strstr(told_until("Processes"), "Signal"));
 	/* A runsc that hangs too has only the rest. */
-	write_file(script, "#!/bin/sh\nexec sleep 100\n");
+	write_text(script, "#!/bin/sh\nexec sleep 100\n");
 	control.without = 0;
 	timer_start(&late, 1400 * NS_PER_MS, on_late);
 	ck_assert(runsc_kill(&env, 0, false, 15, on_result, NULL, &e) != NULL);
@@ -736,7 +727,7 @@ START_TEST(start_arms)
 	ck_assert(runsc_start(&env, NULL, on_result, NULL, &e) != NULL);
 	end_runsc();
 	ck_assert(control.started);
-	write_file(script, "#!/bin/sh\nexit 128\n");
+	write_text(script, "#!/bin/sh\nexit 128\n");
 	control.started = false;
 	ck_assert(runsc_start(&env, NULL, on_result, NULL, &e) != NULL);
 	end_runsc();
