@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything, as CI runs it: what can be said without running, the tests
 # without root, the same under sanitizers and valgrind, with faults, the model,
-# a short soak, those with real containerd and runsc, another architecture and
-# the package; then the targets given.
+# a short soak, those with real containerd and runsc, another architecture, the
+# package and machines of their own; then the targets given.
 # Ends with the time of each part and the sum.
 
-make=${MAKE:-make}
+make="${MAKE:-make} -j$(nproc)"
 log=$(mktemp) || exit 1
 # This year's programs are built beside the rest where they are not there, when
 # nobody else wants the CPU. What needs a part waits for it.
-chrt -i 0 "$make" deps-modern >"$log.modern" 2>&1 &
+chrt -i 0 $make deps-modern >"$log.modern" 2>&1 &
 modern=$!
 trap 'kill $modern 2>/dev/null; rm -f "$log" "$log".*' EXIT
 trap 'exit 130' INT TERM
@@ -23,7 +23,7 @@ begin() {
 	out=$1
 	shift
 	began=$(date +%s)
-	"$make" "$@" >"$out" 2>&1
+	$make "$@" >"$out" 2>&1
 	echo "$? $(($(date +%s) - began))" >"$out.end"
 }
 
@@ -53,7 +53,7 @@ part() {
 	count "$log" "$@"
 }
 
-# Two that wait more than they compute and share nothing.
+# Two that share nothing and leave a processor idle, each by itself.
 pair() {
 	begin "$log.1" "$1" &
 	other=$!
@@ -67,17 +67,16 @@ part lint
 part analyze
 part check
 part check-asan
-part check-fault
+pair coverage check-fault
 part check-valgrind
-part coverage
 part check-model
 part check-soak
 # What both are run with.
-"$make" static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
+$make static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
 pair check-real check-real-modern
 part check-initramfs
-part check-aarch64
-part deb
+pair check-aarch64 deb
+part check-vm DEB="$(find build/deb -name 'containerd-shim-runsc-v1_*.deb')"
 for target in "$@"; do
 	part "$target"
 done

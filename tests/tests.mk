@@ -127,7 +127,7 @@ check: $(CHECK_BINS) $(NAME) shimctl
 	$(MAKE) $(BUDGET_SHIM)
 	SHIM=$(B)/$(NAME) SHIMCTL=$(B)/shimctl FAKE_BIN=$(B)/it/bin \
 	    BUDGET_SHIM=$(BUDGET_SHIM) BUDGET_COUNTED=$(FAULT_SHIM) \
-	    sh tests/run.sh $(UNIT_BINS) $(IT) $(IT_CTL) $(FUZZ_BINS)
+	    sh tests/run.sh $(IT) $(IT_CTL) $(UNIT_BINS) $(FUZZ_BINS)
 
 check-asan:
 	$(MAKE) VARIANT=asan check
@@ -197,10 +197,11 @@ analyze:
 check-valgrind: $(UNIT_BINS) $(FUZZ_BINS)
 	sh tests/valgrind.sh $(UNIT_BINS) $(FUZZ_BINS)
 
-# Lines of the product that `make check` runs.
+# Lines of the product that `make check` runs; one program after the other,
+# since one that is killed while it writes what it ran takes others' with it.
 coverage:
 	rm -rf build/cov
-	$(MAKE) VARIANT=cov check
+	JOBS=1 $(MAKE) VARIANT=cov check
 	sh tests/coverage.sh build/cov/obj
 
 check-all:

@@ -228,11 +228,12 @@ START_TEST(events_wait_for_containerd)
 {
 	struct task_reply t;
 
-	run("c1", "\"sleep:200\",\"exit:8\"");
+	run("c1", held("\"exit:8\""));
 	ck_assert(sink_wait("TaskStart", 5000));
 	sink_close();
 	unlink(events_path);
 	sink_clear();
+	let_go();
 	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
 	ck_assert_uint_eq(t.exit_status, 8);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);

@@ -203,15 +203,18 @@ END_TEST
 START_TEST(no_deadline)
 {
 	struct task_reply t;
+	uint32_t wait;
 
 	write_toml("command_timeout = 1\ncontrol_socket = \"off\"\n");
 	faults("ps:hang;delete:hang");
-	run("c1", "\"sleep:2500\",\"exit:3\"");
+	run("c1", held("\"exit:3\""));
+	wait = task_wait_send(c, "c1", "");
 	/* From memory, rather than not. */
 	ck_assert_int_eq(task_pids(c, "c1", &t), 0);
 	ck_assert_uint_eq(t.npids, 1);
-	/* A Wait is for as long as it takes. */
-	ck_assert_int_eq(task_wait(c, "c1", "", &t), 0);
+	/* A Wait is for as long as it takes: longer than that. */
+	let_go();
+	ck_assert_int_eq(task_wait_recv(c, wait, &t), 0);
 	ck_assert_uint_eq(t.exit_status, 3);
 	/* And a Delete ends, even if neither of runsc's does. */
 	ck_assert_int_eq(task_delete(c, "c1", "", &t), 0);

@@ -282,6 +282,21 @@ shut_down(void)
 	daemon_leaves(pid);
 }
 
+const char *
+held(const char *words)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text), "\"wait:%s\",%s", in_dir("go"), words);
+	return text;
+}
+
+void
+let_go(void)
+{
+	write_text(in_dir("go"), "");
+}
+
 void
 faults(const char *rules)
 {

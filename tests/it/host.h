@@ -21,6 +21,10 @@
 /* An exec's process object of words of the fake's language. */
 #define PROCESS(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"}"
 
+/* Words of the fake's language for what begins with let_go(). */
+const char *held(const char *words);
+void let_go(void);
+
 extern char events_path[128];
 extern char toml[128];
 extern char address[512];	/* what start printed, without unix:// */

@@ -22,7 +22,7 @@ START_TEST(whole_life)
 	struct task_reply t;
 	uint32_t wait;
 
-	ck_assert_int_eq(create("c1", "\"sleep:100\",\"exit:7\"", ""), 0);
+	ck_assert_int_eq(create("c1", held("\"exit:7\""), ""), 0);
 	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
 	ck_assert_uint_eq(t.status, CREATED);
 	ck_assert_uint_gt(t.pid, 0);
@@ -33,6 +33,7 @@ START_TEST(whole_life)
 	ck_assert_int_eq(task_state(c, "c1", "", &t), 0);
 	ck_assert_uint_eq(t.status, RUNNING);
 	ck_assert_int_eq(task_delete(c, "c1", "", NULL), PRECONDITION);
+	let_go();
 	ck_assert_int_eq(task_wait_recv(c, wait, &t), 0);
 	ck_assert_uint_eq(t.exit_status, 7);
 	ck_assert(t.exited_at);

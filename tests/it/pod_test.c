@@ -102,12 +102,13 @@ pod_as_ever(void)
 
 	run_pod();
 	run_sub("k7", "\"exit:7\"");
-	run_sub("k9", "\"sleep:300\",\"kill:9\"");
+	run_sub("k9", held("\"kill:9\""));
 	run_sub("kt", "\"hang\"");
 	ck_assert_int_eq(task_pids(c, "kt", &t), 0);
 	ck_assert_uint_eq(t.npids, 1);
 	ck_assert_int_eq(task_kill(c, "kt", "", SIGTERM, false), 0);
 	sub_ends("k7", 7);
+	let_go();
 	sub_ends("k9", 137);
 	sub_ends("kt", 143);
 	ck_assert_int_ne(task_kill(c, "kt", "", SIGTERM, false), 0);

@@ -50,10 +50,11 @@ START_TEST(notices)
 	start_shim("pod", a.bundle);
 	ck_assert_int_eq(task_create(c, &a, NULL), 0);
 	ck_assert_int_eq(task_start(c, "pod", "", NULL), 0);
-	make_sub("k", "\"sleep:300\",\"exit:5\"");
+	make_sub("k", held("\"exit:5\""));
 	ck_assert_msg(task_simple(c, "Stats", "k") == 0, "%s", client_error);
 	ck_assert_int_eq(task_pids(c, "k", &t), 0);
 	ck_assert_uint_eq(t.npids, 1);
+	let_go();
 	ck_assert_int_eq(task_wait(c, "k", "", &t), 0);
 	ck_assert_uint_eq(t.exit_status, 5);
 	ck_assert_int_eq(task_delete(c, "k", "", NULL), 0);
