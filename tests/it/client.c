@@ -509,16 +509,24 @@ task_create(struct client *c, const struct create_args *a,
 	return code;
 }
 
+/* What only has the two ids. */
+static int
+ask(struct client *c, const char *method, const char *id, const char *exec_id,
+    struct reply *r)
+{
+	struct pb_out o;
+
+	ids(&o, id, exec_id);
+	return call(c, method, &o, r);
+}
+
 int
 task_start(struct client *c, const char *id, const char *exec_id,
     struct task_reply *t)
 {
-	struct pb_out o;
 	struct reply r;
-	int code;
+	int code = ask(c, "Start", id, exec_id, &r);
 
-	ids(&o, id, exec_id);
-	code = call(c, "Start", &o, &r);
 	decode_pid(&r, t);
 	return code;
 }
@@ -527,12 +535,9 @@ int
 task_state(struct client *c, const char *id, const char *exec_id,
     struct task_reply *t)
 {
-	struct pb_out o;
 	struct reply r;
-	int code;
+	int code = ask(c, "State", id, exec_id, &r);
 
-	ids(&o, id, exec_id);
-	code = call(c, "State", &o, &r);
 	decode_exit(&r, t, 3, 4, 9);
 	return code;
 }
@@ -541,12 +546,9 @@ int
 task_delete(struct client *c, const char *id, const char *exec_id,
     struct task_reply *t)
 {
-	struct pb_out o;
 	struct reply r;
-	int code;
+	int code = ask(c, "Delete", id, exec_id, &r);
 
-	ids(&o, id, exec_id);
-	code = call(c, "Delete", &o, &r);
 	decode_exit(&r, t, 1, 0, 2);
 	return code;
 }
@@ -648,14 +650,11 @@ task_close_io(struct client *c, const char *id, const char *exec_id)
 int
 task_pids(struct client *c, const char *id, struct task_reply *t)
 {
-	struct pb_out o;
 	struct pb_in in;
 	struct pb_field f;
 	struct reply r;
-	int code;
+	int code = ask(c, "Pids", id, "", &r);
 
-	ids(&o, id, "");
-	code = call(c, "Pids", &o, &r);
 	memset(t, 0, sizeof(*t));
 	pb_in_init(&in, r.payload, r.n);
 	while (pb_next(&in, &f))
@@ -666,14 +665,11 @@ task_pids(struct client *c, const char *id, struct task_reply *t)
 int
 task_connect(struct client *c, const char *id, struct task_reply *t)
 {
-	struct pb_out o;
 	struct pb_in in;
 	struct pb_field f;
 	struct reply r;
-	int code;
+	int code = ask(c, "Connect", id, "", &r);
 
-	ids(&o, id, "");
-	code = call(c, "Connect", &o, &r);
 	memset(t, 0, sizeof(*t));
 	pb_in_init(&in, r.payload, r.n);
 	while (pb_next(&in, &f)) {
@@ -719,9 +715,7 @@ task_update(struct client *c, const char *id, const char *resources)
 int
 task_simple(struct client *c, const char *method, const char *id)
 {
-	struct pb_out o;
 	struct reply r;
 
-	ids(&o, id, "");
-	return call(c, method, &o, &r);
+	return ask(c, method, id, "", &r);
 }

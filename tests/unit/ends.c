@@ -57,6 +57,18 @@ take_ends(struct io *io, int fds[3])
 	io_child_done(io);
 }
 
+void
+close_ends(int fds[3])
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
 pid_t
 write_in_child(int fd, size_t n)
 {

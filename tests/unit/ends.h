@@ -32,6 +32,8 @@ struct io *new_io(const char *in, const char *out, const char *err,
 	bool terminal);
 /* The container's ends, ours now; io's are closed. */
 void take_ends(struct io *io, int fds[3]);
+/* Those that are not -1, which all are then. */
+void close_ends(int fds[3]);
 /* A pty as runsc makes it. */
 int open_pty(int *slave);
 /* The first n bytes of data, written to fd by a process; it must end well. */

@@ -46,9 +46,7 @@ START_TEST(background_holder)
 	}
 	ck_assert_int_eq(read(r, &c, 1), 0);
 	come_to_rest();
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	turn_until(open_fds() == before);
 	close(r);
 }
@@ -64,9 +62,7 @@ START_TEST(drain_is_bounded)
 	io_set_bounds(100 * NS_PER_MS, 300 * NS_PER_MS, READ_NS);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], 500000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	come_to_rest();
 	t0 = loop_now();
 	io_drain(io, on_drained, NULL);
@@ -93,9 +89,7 @@ START_TEST(drain_of_a_slow_client)
 	io_set_bounds(200 * NS_PER_MS, 400 * NS_PER_MS, READ_NS);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], 900000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	come_to_rest();
 	io_drain(io, on_drained, NULL);
 	while (!drained) {
@@ -124,9 +118,7 @@ START_TEST(drain_until_it_is_read)
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 5000), 5000);
 	ck_assert_int_eq(write(fds[2], data, 3000), 3000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	come_to_rest();
 	ck_assert_uint_eq(read_some(r, 4999), 4999);
@@ -155,9 +147,7 @@ START_TEST(drain_of_an_idle_client)
 	    100 * NS_PER_MS);
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 5000), 5000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	t0 = loop_now();
 	io_drain(io, on_drained, NULL);
 	come_to_rest();
@@ -183,9 +173,7 @@ START_TEST(free_while_draining)
 	io_free(io);
 	come_to_rest();
 	ck_assert_int_eq(drained, 0);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 }
 END_TEST
 
@@ -200,9 +188,7 @@ START_TEST(free_under_a_writer)
 
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], BIG);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	come_to_rest();
 	io_free(io);
 	turn_until(waitpid(pid, &status, WNOHANG) == pid);

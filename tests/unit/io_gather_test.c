@@ -170,9 +170,7 @@ START_TEST(stdin_is_filled)
 	turn_all();
 	ck_assert_uint_eq(read_rest(fds[0]), 1000);
 	io_free(io);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 }
 END_TEST
 

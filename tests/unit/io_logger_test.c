@@ -83,9 +83,7 @@ START_TEST(logging_binary_dies)
 	io = new_io("", uri, "", false);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], BIG);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	/* It ends, and child.c takes it. */
 	turn_until(kill(pid, 0) < 0);
 	io_drain(io, on_drained, NULL);
@@ -167,9 +165,7 @@ START_TEST(logging_binary_after_free)
 		ck_assert_int_eq(write(fds[1], data, 4096), 4096);
 		loop_turn(0);
 	}
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	turn_until(open_fds() == before);
 }
 END_TEST
@@ -191,9 +187,7 @@ START_TEST(logging_binary_stubborn)
 	logger_set_bounds(50 * NS_PER_MS, 200 * NS_PER_MS, 300 * NS_PER_MS);
 	io = new_io("", uri, "", false);
 	take_ends(io, fds);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	turn_until(file_has(in_dir("pid"), "\n"));
 	io_free(io);
 	t0 = loop_now();
@@ -250,9 +244,7 @@ START_TEST(logging_binary_missing)
 	come_to_rest();
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
 	come_to_rest();
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	come_to_rest();
 	io_free(io);
 }

@@ -42,9 +42,7 @@ START_TEST(stdin_sizes)
 	ck_assert_uint_eq(got, n);
 	reap_ok(pid);
 	io_close_stdin(io);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_free(io);
 }
 END_TEST
@@ -75,9 +73,7 @@ START_TEST(stdin_client_comes_back)
 	close(w);
 	come_to_rest();
 	ck_assert_int_eq(read(fds[0], c, sizeof(c)), 0);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_free(io);
 }
 END_TEST

@@ -28,9 +28,7 @@ START_TEST(fifo_sizes)
 
 	take_ends(io, fds);
 	pid = write_in_child(fds[err ? 2 : 1], n);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	ck_assert_uint_eq(read_through(r, 0, (size_t)-1), n);
 	ck_assert(io_finished(io));
 	reap_ok(pid);
@@ -53,9 +51,7 @@ START_TEST(stalled_reader)
 	take_ends(io, fds);
 	p1 = write_in_child(fds[1], BIG);
 	p2 = write_in_child(fds[2], BIG);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	/* stdout is stalled; stderr comes through whole. */
 	ck_assert_uint_eq(read_through(re, 0, (size_t)-1), BIG);
 	come_to_rest();
@@ -80,9 +76,7 @@ START_TEST(restarted_reader)
 
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], BIG);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	for (i = 0; i < 5; i++) {
 		got += read_through(r, got, 300001);
 		close(r);
@@ -106,9 +100,7 @@ START_TEST(reader_after_the_end)
 
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 5000), 5000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	come_to_rest();
@@ -133,9 +125,7 @@ START_TEST(restarted_reader_at_the_end)
 
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 60000), 60000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	for (i = 0; i < 4; i++) {
@@ -168,9 +158,7 @@ START_TEST(waiting_reader_at_the_end)
 
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 30000), 30000);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	come_to_rest();
 	pid = fork();
 	if (pid == 0) {
@@ -204,9 +192,7 @@ START_TEST(no_inotify)
 	ck_assert_int_eq(inotify_init1(0), -1);
 	take_ends(io, fds);
 	ck_assert_int_eq(write(fds[1], data, 100), 100);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	turn_all();
 	r = open(in_dir("out"), O_RDONLY | O_NONBLOCK);
 	ck_assert_uint_eq(read_through(r, 0, 100), 100);
@@ -257,9 +243,7 @@ START_TEST(null_device)
 
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], BIG);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	while (!io_finished(io))
 		loop_turn(NS_PER_S);
 	reap_ok(pid);
@@ -285,9 +269,7 @@ START_TEST(tty_device)
 	io = new_io("", path, "", false);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], BIG);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	come_to_rest();
 	got = read_through(m, 0, 300000);
 	ck_assert_uint_eq(got, 300000);
@@ -330,9 +312,7 @@ START_TEST(pipe_sizes)
 	ck_assert_uint_eq(read_through(r, got, BIG - got), BIG - got);
 	reap_ok(pid);
 	ck_assert_int_gt(fcntl(fds[1], F_GETPIPE_SZ), size);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_free(io);
 	close(r);
 }
@@ -345,9 +325,7 @@ START_TEST(nobody_and_nothing)
 	int fds[3];
 
 	take_ends(io, fds);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	ck_assert(io_finished(io));
@@ -366,9 +344,7 @@ START_TEST(null_streams)
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
 	ck_assert_int_eq(write(fds[2], "x", 1), 1);
 	ck_assert_int_eq(read(fds[0], &c, 1), 0);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	ck_assert(io_finished(io));
 	io_drain(io, on_drained, NULL);
 	wait_drained();
@@ -416,9 +392,7 @@ START_TEST(files)
 	io = new_io("", target, "", false);
 	take_ends(io, fds);
 	pid = write_in_child(fds[1], n);
-	close(fds[0]);
-	close(fds[1]);
-	close(fds[2]);
+	close_ends(fds);
 	while (!io_finished(io))
 		loop_turn(NS_PER_S);
 	reap_ok(pid);

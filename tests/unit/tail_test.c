@@ -46,18 +46,6 @@ open_io(const char *stdin_path, const char *stdout_path, int fds[3])
 	return io;
 }
 
-static void
-close_all(int fds[3])
-{
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-		fds[i] = -1;
-	}
-}
-
 /* Nothing of ours may be held open by a client. */
 static void
 close_others(int keep)
@@ -142,7 +130,7 @@ START_TEST(reader_before_delete)
 	turn_all();
 	if (moment == WRITTEN)
 		pid = late_reader(text, O_RDONLY, &opened);
-	close_all(fds);
+	close_ends(fds);
 	turn_all();
 	if (moment == AT_END)
 		pid = late_reader(text, O_RDONLY, &opened);
@@ -172,7 +160,7 @@ START_TEST(reader_at_delete)
 
 	ck_assert_int_eq(write(fds[1], text, strlen(text)),
 	    (ssize_t)strlen(text));
-	close_all(fds);
+	close_ends(fds);
 	turn_all();
 	io_drain(io, on_drained, NULL);
 	wait_drained();
@@ -203,7 +191,7 @@ START_TEST(nobody_comes)
 
 	turn_all();
 	running = open_fds() - 3;	/* but for the container's */
-	close_all(fds);
+	close_ends(fds);
 	turn_all();
 	io_drain(io, on_drained, NULL);
 	turn_all();
@@ -230,7 +218,7 @@ START_TEST(client_comes_back)
 	turn_all();
 	ck_assert_int_eq(read(r, buf, sizeof(buf)), 3);
 	close(r);
-	close_all(fds);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	pid = late_reader("", O_RDONLY, &opened);
@@ -271,7 +259,7 @@ START_TEST(no_inotify)
 
 	while (n < 4096 && (held[n] = inotify_init1(IN_CLOEXEC)) >= 0)
 		n++;
-	close_all(fds);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
 	while (n)
@@ -295,7 +283,7 @@ START_TEST(late_writer)
 
 	io = open_io(in, "", fds);
 	turn_all();
-	close_all(fds);
+	close_ends(fds);
 	if (_i == 0)
 		io_drain(io, on_drained, NULL);
 	else
@@ -331,7 +319,7 @@ START_TEST(writer_at_the_end)
 	struct io *io = open_io(in, "", fds);
 
 	w = open(in, O_WRONLY | O_NONBLOCK);
-	close_all(fds);
+	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	ck_assert_int_eq(write(w, "x", 1), -1);
 	ck_assert_int_eq(errno, EPIPE);
@@ -355,7 +343,7 @@ START_TEST(drain_cut_short)
 		wrote += (size_t)n;
 		turn_all();
 	}
-	close_all(fds);
+	close_ends(fds);
 	io_drain_end(io);	/* nothing: it does not drain yet */
 	io_drain(io, on_drained, NULL);
 	turn_all();
