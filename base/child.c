@@ -71,9 +71,7 @@ list_del(struct child *c)
 	timer_stop(&c->late);
 	LIST_DEL(c);
 	loop_del(&c->watch);
-	if (c->pidfd >= 0)
-		close(c->pidfd);
-	c->pidfd = -1;
+	fd_close(&c->pidfd);
 }
 
 /* What the failed exec left in its pipe; 0 when it succeeded. */
@@ -86,8 +84,7 @@ take_exec_errno(struct child *c)
 		return 0;
 	if (read(c->exec_fd, &err, sizeof(err)) != (ssize_t)sizeof(err))
 		err = 0;
-	close(c->exec_fd);
-	c->exec_fd = -1;
+	fd_close(&c->exec_fd);
 	return err;
 }
 
@@ -579,9 +576,7 @@ void
 child_forget(struct child *c)
 {
 	list_del(c);
-	if (c->exec_fd >= 0)
-		close(c->exec_fd);
-	c->exec_fd = -1;
+	fd_close(&c->exec_fd);
 }
 
 bool

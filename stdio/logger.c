@@ -65,9 +65,7 @@ static void
 close_end(struct logger *l, int i)
 {
 	loop_del(&l->discard[i]);
-	if (l->read_fd[i] >= 0)
-		close(l->read_fd[i]);
-	l->read_fd[i] = -1;
+	fd_close(&l->read_fd[i]);
 }
 
 static void
@@ -472,12 +470,9 @@ out:
 	if (ret == 0)
 		return l;
 	for (i = 0; i < 2; i++) {
-		if (out[i] >= 0)
-			close(out[i]);
-		if (err[i] >= 0)
-			close(err[i]);
-		if (ready[i] >= 0)
-			close(ready[i]);
+		fd_close(&out[i]);
+		fd_close(&err[i]);
+		fd_close(&ready[i]);
 	}
 	free(l);
 	return NULL;

@@ -170,8 +170,7 @@ target_open_output(struct target *t, const char *name, struct err *e)
 		t->fd = fd_reopen(fd, O_WRONLY | (t->fifo ? 0 : O_APPEND));
 	if (t->fd < 0) {
 		err_sys(e, "open %s", path);
-		if (t->keep >= 0)
-			close(t->keep);
+		fd_close(&t->keep);
 	}
 	close(fd);
 	return t->fd < 0 ? -1 : 0;
@@ -201,8 +200,7 @@ target_open_input(struct target *t, const char *name, struct err *e)
 	}
 	if (!ok) {
 		err_sys(e, "open %s", name);
-		if (t->fd >= 0)
-			close(t->fd);
+		fd_close(&t->fd);
 	}
 	close(fd);
 	return ok ? 0 : -1;
