@@ -478,6 +478,7 @@ prepare(struct container *ct, const struct create_request *c, struct err *e)
 	ct->init.height = ct->spec.size[1];
 	ct->spec.lives = sandbox_lives;
 	ct->spec.lives_arg = ct;
+	ct->spec.etc = root ? root->bundle : NULL;
 	ct->spec.unified = cgroup_host_unified();
 	if (spec_rewrite(&ct->spec, ct->bundle, ct->config.kubelet_root,
 	    ct->config.sandbox_limits, e) < 0 ||

@@ -4,6 +4,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #define REPLY_BYTES 256
 #define CRI "io.kubernetes.cri."
 #define ANNOTATIONS_FIELD 6
+#define ETC_MAX (1u << 20)
 
 static void (*on_shutdown)(void);
 static int64_t created_at;	/* CLOCK_REALTIME ns, of the one sandbox */
@@ -129,20 +131,18 @@ put_cgroup(struct json_out *o, const char *parent, const char *id)
 }
 
 /*
- * The spec of a process that only waits, for the pod that request (a
- * CreateSandboxRequest, in m) tells of in its PodSandboxConfig.
+ * The spec of a process that only waits, for the pod (a PodSandboxConfig) of m,
+ * a CreateSandboxRequest.
  */
 static int
-put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
-    const char *pause, struct err *e)
+put_spec(struct json_out *o, const struct message *m,
+    const struct message *pod, const char *pause, struct err *e)
 {
-	struct message any = { 0 }, pod = { 0 }, meta = { 0 }, host = { 0 };
+	struct message meta = { 0 }, host = { 0 };
 	int rc = -1;
 
-	if (pb_decode(&any, m->f[4].b, "-sb", e) < 0 ||
-	    pb_decode(&pod, any.f[2].b, "-bss----b", e) < 0 ||
-	    pb_decode(&meta, pod.f[1].b, "-sss", e) < 0 ||
-	    pb_decode(&host, pod.f[8].b, "-s---b", e) < 0)
+	if (pb_decode(&meta, pod->f[1].b, "-sss", e) < 0 ||
+	    pb_decode(&host, pod->f[8].b, "-s---b", e) < 0)
 		goto out;
 	json_put_fmt(o, "{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":"
 	    "{\"uid\":65535,\"gid\":65535},\"args\":[\"/pause\"],\"cwd\":"
@@ -152,18 +152,18 @@ put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
 	    "\"/pause\",\"type\":\"bind\",\"options\":[\"bind\",\"ro\"]");
 	put_member(o, "source", pause);
 	json_put_fmt(o, "}]");
-	if (pod.str[2][0])
-		put_member(o, "hostname", pod.str[2]);
+	if (pod->str[2][0])
+		put_member(o, "hostname", pod->str[2]);
 	json_put_fmt(o, ",\"annotations\":{\"" CRI "container-type\":"
 	    "\"sandbox\"");
 	put_member(o, CRI "sandbox-id", m->str[1]);
 	put_member(o, CRI "sandbox-name", meta.str[1]);
 	put_member(o, CRI "sandbox-uid", meta.str[2]);
 	put_member(o, CRI "sandbox-namespace", meta.str[3]);
-	if (pod.str[3][0])
-		put_member(o, CRI "sandbox-log-directory", pod.str[3]);
+	if (pod->str[3][0])
+		put_member(o, CRI "sandbox-log-directory", pod->str[3]);
 	if (put_limits(o, host.f[5].b, e) < 0 ||
-	    put_annotations(o, request, e) < 0)
+	    put_annotations(o, m->whole, e) < 0)
 		goto out;
 	json_put_fmt(o, "},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},"
 	    "{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}");
@@ -179,8 +179,6 @@ put_spec(struct json_out *o, const struct message *m, struct pb_bytes request,
 out:
 	free(host.text);
 	free(meta.text);
-	free(pod.text);
-	free(any.text);
 	return rc;
 }
 
@@ -205,14 +203,96 @@ find_pause(const struct config *c, char path[PATH_MAX], struct err *e)
 	    path);
 }
 
-/* Write bundle/config.json, and the directory that it names. */
+/* -- what containers have in /etc ----------------------------------------- */
+
+/* A file of the bundle that users of containers can read. */
 static int
-write_bundle(const struct message *m, struct pb_bytes request, struct err *e)
+write_etc_file(const char *bundle, const char *name, const char *p, size_t n,
+    struct err *e)
+{
+	char path[PATH_MAX];
+
+	fmt(path, sizeof(path), "%s/%s", bundle, name);
+	return file_create(path, 0644, p, n, e);
+}
+
+/* A copy of the host's; what the host has not got, no container has. */
+static int
+copy_etc(const char *bundle, const char *name, struct err *e)
+{
+	char path[32], *text;
+	size_t n;
+	int rc;
+
+	fmt(path, sizeof(path), "/etc/%s", name);
+	text = file_load(AT_FDCWD, path, 0, ETC_MAX, &n, e);
+	if (!text)
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	rc = write_etc_file(bundle, name, text, n, e);
+	free(text);
+	return rc;
+}
+
+/* Put the strings of field num of dns, each after a word: first before the
+ * first of them, next before the others. */
+static void
+put_words(struct json_out *o, struct pb_bytes dns, uint32_t num,
+    const char *first, const char *next)
+{
+	size_t was = o->len;
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, dns.p, dns.n);
+	while (pb_next_bytes(&pb, num, &b)) {
+		json_put_fmt(o, "%s", o->len == was ? first : next);
+		json_put_raw(o, (const char *)b.p, b.n);
+	}
+	if (o->len != was)
+		json_put_raw(o, "\n", 1);
+}
+
+/* containerd leaves these three to the shim, and mounts what it is told of a
+ * container itself; spec_rewrite() mounts the rest (its internal/cri/server
+ * container_create.go; podsandbox/sandbox_run_linux.go has the contents). */
+static int
+write_etc(const char *bundle, const struct message *pod, struct err *e)
+{
+	struct json_out name = { 0 }, resolv = { 0 };
+	struct pb_bytes dns = pod->f[4].b;
+	struct message checked;
+	struct utsname u;
+	int rc = -1;
+
+	if (pb_decode(&checked, dns, "-sss", e) < 0)
+		return -1;
+	free(checked.text);
+	uname(&u);
+	json_put_fmt(&name, "%s\n", pod->str[2][0] ? pod->str[2] : u.nodename);
+	put_words(&resolv, dns, 2, "search ", " ");
+	put_words(&resolv, dns, 1, "nameserver ", "\nnameserver ");
+	put_words(&resolv, dns, 3, "options ", " ");
+	if (name.bad || resolv.bad)
+		err_nomem(e);
+	else if (write_etc_file(bundle, "hostname", name.p, name.len, e) == 0 &&
+	    copy_etc(bundle, "hosts", e) == 0)
+		rc = dns.p ? write_etc_file(bundle, "resolv.conf", resolv.p,
+		    resolv.len, e) : copy_etc(bundle, "resolv.conf", e);
+	json_out_free(&name);
+	json_out_free(&resolv);
+	return rc;
+}
+
+/* Write bundle/config.json, the directory that it names, and what containers
+ * have in /etc. */
+static int
+write_bundle(const struct message *m, struct err *e)
 {
 	/* The request's options are the pod's.  containerd 2.1 refuses to
 	 * make a container if the handler has any of the runtime's own, so
 	 * settings come from the usual places only. */
 	static const struct pb_bytes none;
+	struct message any = { 0 }, pod = { 0 };
 	struct json_out o = { 0 };
 	struct config config;
 	char path[PATH_MAX], pause[PATH_MAX];
@@ -222,7 +302,9 @@ write_bundle(const struct message *m, struct pb_bytes request, struct err *e)
 		return -1;
 	if (config_from_options(&config, none, e) < 0 ||
 	    find_pause(&config, pause, e) < 0 ||
-	    put_spec(&o, m, request, pause, e) < 0)
+	    pb_decode(&any, m->f[4].b, "-sb", e) < 0 ||
+	    pb_decode(&pod, any.f[2].b, "-bssb---b", e) < 0 ||
+	    put_spec(&o, m, &pod, pause, e) < 0)
 		goto out;
 	/* Not rootfs, which containerd wants to be empty when it removes it:
 	 * runsc makes mount points. */
@@ -232,8 +314,11 @@ write_bundle(const struct message *m, struct pb_bytes request, struct err *e)
 		goto out;
 	}
 	fmt(path, sizeof(path), "%s/config.json", m->str[2]);
-	rc = file_create(path, 0600, o.p, o.len, e);
+	if (file_create(path, 0600, o.p, o.len, e) == 0)
+		rc = write_etc(m->str[2], &pod, e);
 out:
+	free(pod.text);
+	free(any.text);
 	json_out_free(&o);
 	config_free(&config);
 	return rc;
@@ -330,7 +415,7 @@ create(struct ttrpc_call *call, struct message *m, const void *row)
 	if (name_check("sandbox id", m->str[1], &e) < 0 ||
 	    name_check_path("bundle", m->str[2], &e) < 0 ||
 	    check_new(m->str[1], &e) < 0 ||
-	    write_bundle(m, m->whole, &e) < 0) {
+	    write_bundle(m, &e) < 0) {
 		err_prefix(&e, "create sandbox %s", m->str[1]);
 		ttrpc_fail(call, &e);
 		return;

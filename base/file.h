@@ -27,8 +27,8 @@ char *file_load(int dir_fd, const char *path, int flags, size_t max,
 char *file_load_rest(int fd, const char *what, size_t *len, struct err *e);
 /* The same of a file whose size nobody knows, as /proc has them. */
 char *file_load_proc(const char *path, struct err *e);
-/* Make path, which is not there, of n bytes; one that cannot be written whole
- * is removed. */
+/* Make path, which is not there, of n bytes, whatever the umask is; one that
+ * cannot be written whole is removed. */
 int file_create(const char *path, mode_t mode, const void *p, size_t n,
 	struct err *e);
 /* The same in the place of what is there: complete or not at all. */

@@ -42,7 +42,8 @@ grow(struct json_out *o, size_t n)
 struct json_edit {
 	uint32_t start;
 	uint32_t end;
-	uint32_t keylen;	/* of a new member's text: its key and colon */
+	uint32_t keylen;	/* of a new member's text: its key and colon;
+				 * of new elements: all of it */
 	char *text;		/* ours */
 };
 
@@ -143,7 +144,7 @@ splice(const struct json_edit *x, const struct json *j, struct json_out *out)
 	char last = out->len ? out->p[n - 1] : '\0';
 
 	if (x->text) {
-		if (x->keylen && last != '{')
+		if (x->keylen && last != '{' && last != '[')
 			json_put_raw(out, ",", 1);
 		json_put_raw(out, x->text, strlen(x->text));
 	} else if (last == ',') {
@@ -251,13 +252,16 @@ void
 json_edit_append(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value)
 {
-	const struct json_tok *t = json_typed(j, obj, JSON_OBJECT);
+	const struct json_tok *t = json_typed(j, obj,
+	    key ? JSON_OBJECT : JSON_ARRAY);
 	struct json_out o = { 0 };
 	uint32_t at;
 	size_t keylen;
 
-	json_put_str(&o, key);
-	json_put_raw(&o, ":", 1);
+	if (key) {
+		json_put_str(&o, key);
+		json_put_raw(&o, ":", 1);
+	}
 	keylen = o.len;
 	json_put_raw(&o, value, strlen(value));
 	if (o.bad || !t) {
@@ -268,7 +272,7 @@ json_edit_append(struct json_edits *ed, const struct json *j, int obj,
 	at = t->end - 1;
 	if (t->size)
 		at = (uint32_t)trimmed(j->text, at);
-	add_edit(ed, at, at, keylen, o.p);
+	add_edit(ed, at, at, key ? keylen : o.len, o.p);
 }
 
 void

@@ -28,6 +28,9 @@ struct spec {
 	 * NULL: all do. */
 	bool (*lives)(const void *arg, const char *sandbox_id);
 	const void *lives_arg;
+	/* Where hostname, hosts and resolv.conf for containers may be: the bundle
+	 * of the sandbox; set by who wants spec_rewrite(), NULL: nowhere. */
+	const char *etc;
 	/* cgroup_host_unified(); set by who wants spec_rewrite(). */
 	bool unified;
 	char *rootfs;		/* root.path, maybe relative to the bundle */
@@ -63,6 +66,8 @@ int spec_exec_process(const char *json, size_t len, bool terminal, char **out,
  *   a pod whose path has a part that a kubelet made.  Not in version 2, where a
  *   cgroup with others below takes no process: there runsc before 2024 cannot
  *   start a second container, and those after it take the sandbox's own anyway;
+ * - a container gets those of etc on /etc that it has no mount of, read-only
+ *   where its root is (containerd internal/cri/server/container_create.go);
  * - with limits, a sandbox gets the CPU and memory limits that containerd
  *   puts in its annotations only, where the spec has none of its own; and
  *   linux.resources is there in any case.

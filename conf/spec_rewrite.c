@@ -370,17 +370,17 @@ volumes(struct rewrite *w)
 
 /* -- the rest ------------------------------------------------------------- */
 
-/* The first mount on /dev/shm of that type, or -1. */
+/* The first mount on path, of that type if it is given, or -1. */
 static int
-find_shm(const struct rewrite *w, const char *type)
+find_mount(const struct rewrite *w, const char *path, const char *type)
 {
 	int m;
 
 	for (m = json_first(&w->j, w->mounts); m >= 0;
 	    m = json_next(&w->j, w->mounts, m)) {
 		if (json_is(&w->j, spec_member(&w->j, m, "destination"),
-		    DEV_SHM) &&
-		    json_is(&w->j, spec_member(&w->j, m, "type"), type))
+		    path) && (!type ||
+		    json_is(&w->j, spec_member(&w->j, m, "type"), type)))
 			return m;
 	}
 	return -1;
@@ -391,7 +391,8 @@ static void
 shared_memory(struct rewrite *w)
 {
 	static const char name[] = SHM_HINT;
-	int bind = find_shm(w, "bind"), tmpfs = find_shm(w, "tmpfs");
+	int bind = find_mount(w, DEV_SHM, "bind");
+	int tmpfs = find_mount(w, DEV_SHM, "tmpfs");
 	char *source;
 
 	if (bind < 0 || !w->s->sandbox_id)
@@ -428,6 +429,37 @@ is_pod(const char *part)
 		return false;
 	part += 3 + strspn(part + 3, "abcdef-_0123456789");
 	return *part == '\0' || part == end;
+}
+
+/* What containerd mounts itself where it has made the pod. */
+static void
+mount_etc(struct rewrite *w)
+{
+	static const char *const names[] = {
+		"hostname", "hosts", "resolv.conf",
+	};
+	char from[PATH_MAX], to[32];
+	struct json_out o = { 0 };
+	bool ro = false;
+	size_t i;
+
+	json_bool(&w->j, spec_member(&w->j, spec_member(&w->j, 0, "root"),
+	    "readonly"), &ro);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		fmt(to, sizeof(to), "/etc/%s", names[i]);
+		fmt(from, sizeof(from), "%s/%s", w->s->etc, names[i]);
+		if (find_mount(w, to, NULL) >= 0 || access(from, F_OK) < 0)
+			continue;
+		json_put_fmt(&o, "%s{\"destination\":\"%s\",\"type\":\"bind\","
+		    "\"source\":", o.len ? "," : "", to);
+		json_put_str(&o, from);
+		json_put_fmt(&o, ",\"options\":[\"rbind\",\"rprivate\",\"%s\"]}",
+		    ro ? "ro" : "rw");
+	}
+	if (o.len > 0)
+		json_edit_append(&w->ed, &w->j, w->mounts, NULL, o.p);
+	w->ed.bad |= o.bad;
+	json_out_free(&o);
 }
 
 /* The last part of the path that is a pod's ends the pod's cgroup; what follows
@@ -575,6 +607,8 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 	if (volumes(&w) < 0)
 		goto out;
 	shared_memory(&w);
+	if (s->etc && w.mounts >= 0)
+		mount_etc(&w);
 	pod_cgroup(&w);
 	limit_resources(&w, limits && !s->is_sub);
 	add_notes(&w);

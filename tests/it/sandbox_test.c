@@ -36,7 +36,8 @@ own_run(void)
 	return true;
 }
 
-static const char *cgroup_parent = "/k/pod1";
+static const char *cgroup_parent = "/k/pod1", *hostname = "host";
+static struct pb_bytes dns;		/* a DNSConfig; n 0: none */
 
 /* A call of the Sandbox service for id; {2 bundle, 4 options, 5 netns, 6
  * annotation} only for CreateSandbox. */
@@ -57,7 +58,9 @@ sandbox_send(const char *method, const char *id, const char *bundle)
 		pb_put_str(&config, 2, "uid\"1");
 		pb_put_str(&config, 3, "space");
 		pb_end(&config, mark);
-		pb_put_str(&config, 2, "host");
+		pb_put_str(&config, 2, hostname);
+		if (dns.n)
+			pb_put_bytes(&config, 4, dns.p, dns.n);
 		mark = pb_begin(&config, 8);
 		pb_put_str(&config, 1, cgroup_parent);
 		pb_out_init(&x, deep, sizeof(deep));
@@ -277,10 +280,121 @@ START_TEST(sandbox_needs_static)
 }
 END_TEST
 
+/* A pod for the tests of what its containers have in /etc; the reply's code. */
+static int
+create_pod(void)
+{
+	mkdir(in_dir("b"), 0700);
+	mkdir(in_dir("b/s1"), 0700);
+	start_shim("s1", in_dir("b/s1"));
+	return sandbox_call("CreateSandbox", "s1", in_dir("b/s1"), NULL);
+}
+
+static void
+end_pod(void)
+{
+	int pid = daemon_pid();
+
+	ck_assert_int_eq(sandbox_call("ShutdownSandbox", "s1", NULL, NULL), 0);
+	client_close(c);
+	c = NULL;
+	daemon_leaves(pid);
+}
+
+/* Its file says exactly this, and everybody can read it. */
+static void
+has_etc(const char *name, const char *text)
+{
+	struct stat st;
+
+	ck_assert_str_eq(read_text(in_dir("b/s1/%s", name)), text);
+	ck_assert_int_eq(stat(in_dir("b/s1/%s", name), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0644);
+}
+
+/* containerd leaves these to the shim, and a container's mount wins. */
+START_TEST(etc)
+{
+	static const struct {
+		uint32_t field;
+		const char *word;
+	} words[] = {
+		{ 1, "10.0.0.1" }, { 1, "10.0.0.2" }, { 2, "a.example" },
+		{ 3, "ndots:5" }, { 2, "b.example" }, { 3, "rotate" },
+	};
+	struct create_args a = { .id = "k1", .in = "", .out = "", .err = "" };
+	uint8_t buf[256];
+	struct pb_out o;
+	mode_t was;
+	char *spec;
+	size_t i;
+
+	if (!own_run())
+		return;
+	pb_out_init(&o, buf, sizeof(buf));
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		pb_put_str(&o, words[i].field, words[i].word);
+	dns = (struct pb_bytes){ o.p, o.len };
+	was = umask(077);
+	ck_assert_msg(create_pod() == 0, "%s", client_error);
+	umask(was);
+	has_etc("resolv.conf", "search a.example b.example\n"
+	    "nameserver 10.0.0.1\nnameserver 10.0.0.2\n"
+	    "options ndots:5 rotate\n");
+	has_etc("hostname", "host\n");
+	if (access("/etc/hosts", F_OK) == 0)
+		has_etc("hosts", strdup(read_text("/etc/hosts")));
+	ck_assert_int_eq(sandbox_call("StartSandbox", "s1", NULL, NULL), 0);
+	a.bundle = make_bundle("k1", "\"hang\"",
+	    "\"io.kubernetes.cri.container-type\":\"container\","
+	    "\"io.kubernetes.cri.sandbox-id\":\"s1\"},\"mounts\":["
+	    "{\"destination\":\"/etc/hosts\",\"type\":\"bind\","
+	    "\"source\":\"/x\"}],\"linux\":{", false);
+	ck_assert_msg(task_create(c, &a, NULL) == 0, "%s", client_error);
+	spec = read_text(in_dir("b/k1/config.json"));
+	for (i = 0; i < 2; i++)
+		ck_assert_ptr_nonnull(strstr(spec, in_dir("{\"destination\":"
+		    "\"/etc/%s\",\"type\":\"bind\",\"source\":\"%s/b/s1/%s\"",
+		    i ? "hostname" : "resolv.conf", dir,
+		    i ? "hostname" : "resolv.conf") + strlen(dir) + 1));
+	ck_assert_ptr_null(strstr(spec, "/b/s1/hosts"));
+	ck_assert_int_eq(task_delete(c, "k1", "", NULL), 0);
+	end_pod();
+}
+END_TEST
+
+/* What the pod does not say is the host's; nonsense is refused. */
+START_TEST(etc_of_the_host)
+{
+	static const uint8_t bad[] = { 0x0a, 0x7f };
+	char own[256];
+
+	if (!own_run())
+		return;
+	hostname = "";
+	gethostname(own, sizeof(own) - 2);
+	strcat(own, "\n");
+	dns = (struct pb_bytes){ NULL, 0 };
+	if (_i)
+		dns = (struct pb_bytes){ bad, sizeof(bad) };
+	ck_assert_int_eq(create_pod() == 0, !_i);
+	if (_i) {
+		shut_down();
+		return;
+	}
+	has_etc("hostname", own);
+	if (access("/etc/resolv.conf", F_OK) == 0)
+		has_etc("resolv.conf", strdup(read_text("/etc/resolv.conf")));
+	end_pod();
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
-	suite_add(tc, sandbox_service, sandbox_process, sandbox_needs_static);
+	suite_add(tc, sandbox_service, sandbox_process, sandbox_needs_static,
+	    etc);
+	tcase_add_loop_test(tc, etc_of_the_host, 0, 2);
 	tcase_add_loop_test(tc, sandbox_shutdown, 0, 2);
 }
 

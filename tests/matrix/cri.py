@@ -112,6 +112,9 @@ class Pod:
                 name=args.net, uid="uid-" + args.net, namespace="default"),
             hostname="" if args.net == "host" else "inpod",
             log_directory=self.logs,
+            dns_config=pb.DNSConfig(
+                servers=["192.0.2.53", "192.0.2.54"],
+                searches=["a.example", "b.example"], options=["ndots:3"]),
             linux=pb.LinuxPodSandboxConfig(
                 cgroup_parent=args.cgroup, security_context=security))
         self.id = None
@@ -258,6 +261,20 @@ class Pod:
         streams = ws.receive()
         want(b"33 101" in streams.get(1, b""), True)
         want(b"exit code 6" in streams.get(3, b""), True)
+
+    # With the shim's own sandbox these are the shim's to write.
+    def etc(self):
+        def cat(name):
+            r = self.exec_sync(self.second_id, "/bin/cat", "/etc/" + name)
+            return r.stdout.decode()
+
+        own = os.uname().nodename if self.net == "host" else "inpod"
+        want(cat("resolv.conf"), "search a.example b.example\n"
+             "nameserver 192.0.2.53\nnameserver 192.0.2.54\n"
+             "options ndots:3\n")
+        want(cat("hostname"), own + "\n")
+        with open("/etc/hosts", encoding="utf-8") as f:
+            want(cat("hosts"), f.read())
 
     def container_stats(self):
         r = self.call("ContainerStats", container_id=self.main_id)
@@ -418,7 +435,7 @@ def main():
         for f in (pod.exec,) if args.net == "options" else (
                   pod.exec, pod.exec_much, pod.exec_time_out,
                   pod.exec_not_found, pod.exec_stream, pod.exec_terminal,
-                  pod.hostname, pod.container_stats, pod.pod_stats,
+                  pod.hostname, pod.etc, pod.container_stats, pod.pod_stats,
                   pod.update, pod.logs_of_main, pod.reopen_log, pod.attach,
                   pod.attach_terminal, pod.short, pod.killed, pod.not_found,
                   pod.containerd_killed, pod.stop):

@@ -23,6 +23,7 @@ static char dir[] = "/tmp/spec-test.XXXXXX";
 static char file[64];
 static char out[16384];
 static bool limits, unified;
+static const char *etc;
 
 static char *text(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
@@ -60,6 +61,7 @@ setup(void)
 	memset(&err, 0, sizeof(err));
 	limits = true;
 	unified = false;
+	etc = NULL;
 	make("pods/uid1/volumes/" EMPTY "/cache");
 	make("pods/uid1/volumes/" EMPTY "/full/x");
 	make("pods/uid1/volumes/kubernetes.io~csi/data");
@@ -86,6 +88,7 @@ rewrite(const char *json)
 	fclose(f);
 	ck_assert_msg(spec_read(&s, dir, &err) == 0, "%s", err.msg);
 	s.unified = unified;
+	s.etc = etc;
 	rc = spec_rewrite(&s, dir, dir, limits, &err);
 	spec_free(&s);
 	f = fopen(file, "r");
@@ -355,6 +358,41 @@ START_TEST(resources_are_there)
 }
 END_TEST
 
+#define ON_ETC(name, how) "{\"destination\":\"/etc/" name "\",\"type\":" \
+	"\"bind\",\"source\":\"%s/pod/" name "\",\"options\":[\"rbind\"," \
+	"\"rprivate\",\"" how "\"]}"
+
+/* What the pod's bundle has of the three, where nothing is mounted yet. */
+START_TEST(files_of_the_pod)
+{
+	static const char hosts[] = "{\"destination\":\"/etc/hosts\"}";
+
+	stays("{\"mounts\":[]}");
+	etc = text("%s/pod", dir);
+	stays("{\"mounts\":[]}");
+	make("pod/hosts/x");
+	make("pod/resolv.conf/x");
+	becomes("{\"mounts\":[]}", text("{\"mounts\":[" ON_ETC("hosts", "rw")
+	    "," ON_ETC("resolv.conf", "rw") "]}", dir, dir));
+	becomes(text("{\"mounts\":[%s],\"root\":{\"readonly\":true}}", hosts),
+	    text("{\"mounts\":[%s," ON_ETC("resolv.conf", "ro")
+	    "],\"root\":{\"readonly\":true}}", hosts, dir));
+	/* Again, after a Create that failed. */
+	ck_assert_int_eq(rewrite(strcpy(text("x"), out)), 0);
+	ck_assert_ptr_eq(strstr(strstr(out, "resolv") + 20, "/etc/resolv"),
+	    NULL);
+	/* Beside a mount that goes. */
+	becomes("{\"annotations\":{" SUB "},\"mounts\":[{\"destination\":"
+	    "\"/dev/shm\",\"type\":\"bind\",\"source\":\"/s\"},"
+	    "{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\"}]}",
+	    text("{\"annotations\":{" SUB "},\"mounts\":[{\"destination\":"
+	    "\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"/s\"},"
+	    ON_ETC("hosts", "rw") "," ON_ETC("resolv.conf", "rw") "]}", dir,
+	    dir));
+	stays("{}");
+}
+END_TEST
+
 START_TEST(mode_stays)
 {
 	struct stat st;
@@ -375,7 +413,7 @@ add(TCase *tc)
 {
 	suite_add(tc, mode_stays, nothing_to_do, dev_shm, sandbox_volumes,
 	    forced_volumes, missing_volume, sub_volumes, cgroup_parent,
-	    annotated_limits, resources_are_there);
+	    annotated_limits, resources_are_there, files_of_the_pod);
 }
 
 int
