@@ -299,7 +299,8 @@ on_signal(int sig)
 {
 	enum log_level was;
 
-	if (sig == SIGUSR1) {
+	/* The latter is what gVisor's shim has for it. */
+	if (sig == SIGUSR1 || sig == SIGUSR2) {
 		was = log_set_level(LOG_INFO);	/* it was asked for */
 		log_info("dump: version %s containers %u connections %u "
 		    "calls %u commands %u events %zu dropped %lu log lines "

@@ -287,6 +287,7 @@ child_init(void (*on_signal)(int sig), struct err *e)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGUSR1);
+	sigaddset(&mask, SIGUSR2);
 	raise_files();
 	if (sigprocmask(SIG_BLOCK, &mask, &old_mask) < 0)
 		return err_sys(e, "block signals");

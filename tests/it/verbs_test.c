@@ -282,7 +282,7 @@ START_TEST(signals)
 	char *log = in_dir("b/c1/log");
 	char *text;
 	struct pb_out o;
-	int pid, status, fd;
+	int pid, status, fd, calls = 0;
 
 	make_bundle("c1", "\"hang\"", "", false);
 	write_text(log, "");
@@ -305,7 +305,7 @@ START_TEST(signals)
 	await(calls_of(" kill ") > 0 && calls_of(" pause ") > 0);
 	/* Until the FIFO is full, too. */
 	do {
-		kill(pid, SIGUSR1);
+		kill(pid, calls++ % 2 ? SIGUSR1 : SIGUSR2);
 		ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
 		text = read_text(log);
 	} while (!strstr(text, "its reader takes no more"));
