@@ -8,6 +8,7 @@
 #   ctr cri docker   by that host's programs
 #   crio             the calls that CRI-O makes, without it
 #   cri-o critest kubelet   those themselves, of `modern`
+#   readme           what README.md and docs/clients.md print, as it is
 
 OLDER=(20221219 20240729)
 NEWEST=20260905
@@ -20,6 +21,7 @@ all_cells() {
 
 	# What it asks is the newest CRI's, and so is what runsc cannot do.
 	echo "critest modern $NEWEST"
+	echo "readme modern $NEWEST"
 	for r in $NEWEST "${OLDER[@]}"; do
 		echo "kubelet modern $r"
 	done
@@ -45,7 +47,7 @@ all_cells() {
 chosen_cells() {
 	all_cells | awk -v newest="$NEWEST" -v older="${OLDER[*]}" '
 	BEGIN { split(older, o, " ") }
-	$1 == "critest" { print; next }
+	$1 == "critest" || $1 == "readme" { print; next }
 	$1 == "crio" { if ($3 == o[1]) print; next }
 	$1 == "ctr" && $2 == "bookworm" { if ($3 == o[2]) print; next }
 	$1 == "cri-o" { if ($3 != o[1]) print; next }

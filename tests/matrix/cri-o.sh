@@ -12,14 +12,18 @@ k() {
 	    2>"$T/err"
 }
 
-# As `make install` has it.
 crio_up() {
 	local name
 
-	mkdir -p /etc/containers "$T/shim"
-	cni_config
+	# As `make install` has it.
+	mount -t tmpfs tmpfs /usr/local/lib || return
+	mkdir -p /etc/containers /etc/containerd "$T/conf.d" \
+	    /usr/local/lib/containerd-shim-runsc-v1
 	ln -s "$TOP/bin/shim/containerd-shim-runsc-v1" \
-	    "$T/shim/containerd-shim-runsc-v2"
+	    /usr/local/lib/containerd-shim-runsc-v1/containerd-shim-runsc-v2
+	cni_config
+	cp "$T/runsc.toml" /etc/containerd/
+	block docs/clients.md '**CRI-O**' >"$T/conf.d/runsc.conf" || return
 	echo '{"default": [{"type": "insecureAcceptAnything"}]}' \
 	    >/etc/containers/policy.json
 	cat >"$T/crio.conf" <<-E
@@ -51,11 +55,6 @@ crio_up() {
 	hooks_dir = []
 	disable_hostport_mapping = true
 	enable_criu_support = false
-	[crio.runtime.runtimes.runsc]
-	runtime_type = "vm"
-	runtime_path = "$T/shim/containerd-shim-runsc-v2"
-	runtime_root = "/run/crio-runsc"
-	runtime_config_path = "$T/runsc.toml"
 	[crio.nri]
 	enable_nri = false
 	E
@@ -68,36 +67,12 @@ crio_up() {
 }
 
 crio_start() {
-	setsid crio --config "$T/crio.conf" --config-dir "$T/none" \
+	setsid crio --config "$T/crio.conf" --config-dir "$T/conf.d" \
 	    >>"$T/crio.log" 2>&1 </dev/null &
 	CRIO_PID=$!
 	until_true 20 k version >/dev/null && return
 	echo "CRI-O does not answer: $(tail -n 1 "$T/crio.log" | cut -c 1-300)"
 	return 1
-}
-
-# CRI-O gives each pod an oom_score_adj that needs CAP_SYS_RESOURCE, and has no
-# setting for that.
-allow_oom_score() {
-	local real
-
-	(echo -998 >"/proc/$BASHPID/oom_score_adj") 2>/dev/null && return
-	real=$(command -v runsc)
-	mkdir -p "$T/bin"
-	cat >"$T/bin/runsc" <<-E
-	#!/bin/bash
-	bundle= last=
-	for arg; do
-		[ "\$last" != --bundle ] || bundle=\$arg
-		case \$arg in --bundle=*) bundle=\${arg#*=} ;; esac
-		last=\$arg
-	done
-	[ -z "\$bundle" ] || sed -i 's/"oomScoreAdj": *-[0-9]*/"oomScoreAdj":0/' \
-	    "\$bundle/config.json"
-	exec "$real" "\$@"
-	E
-	chmod +x "$T/bin/runsc"
-	PATH=$T/bin:$PATH
 }
 
 # pod NAME: POD is its id

@@ -96,14 +96,11 @@ case_by_name() {
 	local out
 
 	[ "$CELL_HOST" != bookworm ] || return 0
-	mkdir -p /etc/containerd
-	cp "$T/runsc.toml" /etc/containerd/runsc.toml
 	out=$(RUNTIME=$NAME run --rm "$IMAGE" sh -c 'echo by name; exit 7')
 	is status $? 7
 	is output "$out" "by name"
 	RUNTIME=$NAME bg bn sleep 100
 	is "output of exec" "$(d exec bn echo in it)" "in it"
-	rm /etc/containerd/runsc.toml
 	gone bn
 }
 
@@ -469,21 +466,22 @@ if [ "$CELL_HOST" = bookworm ]; then
 	mkdir -p "$T/bin"
 	cp "$SHIM" "$T/bin/containerd-shim-runc-v2"
 	PATH=$T/bin:$PATH
-	runtime="\"path\": \"$(command -v runsc)\", \"runtimeArgs\":
-	    [\"--network=none\"]"
+	block docs/clients.md '**Docker 20.10**' |
+	    sed "s#/usr/bin/runsc#$(command -v runsc)#" >"$T/page.json"
 else
-	runtime="\"runtimeType\": \"$NAME\", \"options\": {
-	    \"TypeUrl\": \"$NAME.options\",
-	    \"ConfigPath\": \"$T/runsc.toml\"}"
+	block docs/clients.md '**Docker 23' >"$T/page.json"
 fi
-cat >"$T/daemon.json" <<E
+cat >"$T/own.json" <<E
 {"data-root": "$T/docker/data", "exec-root": "$T/docker/exec",
  "pidfile": "$T/docker.pid", "hosts": ["unix://$T/docker.sock"],
  "iptables": false, "ip6tables": false, "ip-forward": false,
  "bridge": "none", "userland-proxy": false, "storage-driver": "overlay2", "live-restore": true,
- "cgroup-parent": "/$CGROUP", "experimental": true,
- "runtimes": {"runsc": {$runtime}}}
+ "cgroup-parent": "/$CGROUP", "experimental": true}
 E
+/usr/bin/python3 -c 'import json, sys
+print(json.dumps({k: v for f in sys.argv[1:] for k, v in
+                  json.load(open(f)).items()}))' "$T/own.json" "$T/page.json" \
+    >"$T/daemon.json" || exit 1
 export DOCKER_HOST=unix://$T/docker.sock
 host_up && dockerd_start || exit 1
 tar -C "$ROOTFS" -c . | docker import -c 'CMD ["/bin/sh"]' \

@@ -9,6 +9,8 @@ matrix_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$matrix_dir/../real/lib.sh"
 # shellcheck source=tests/real/image.sh
 . "$matrix_dir/../real/image.sh"
+# shellcheck source=tests/matrix/blocks.sh
+. "$matrix_dir/blocks.sh"
 DOCKERD_PID=
 CNI=$CACHE/bookworm/root/usr/lib/cni
 
@@ -49,7 +51,8 @@ is_containerd() {
 }
 
 # The CRI's part of the configuration, with its tables' names from $1, which
-# changed with containerd 2, and the file's version $2.
+# changed with containerd 2, and the file's version $2; what users copy is the
+# page's, after the line that begins with $3.
 cri_config() {
 	local bin_dir="bin_dir = \"$CNI\""
 
@@ -61,13 +64,6 @@ cri_config() {
 	  conf_dir = "$T/cni"
 	[plugins."$1".containerd]
 	  default_runtime_name = "${DEFAULT_RUNTIME:-runc}"
-	[plugins."$1".containerd.runtimes.runc]
-	  runtime_type = "io.containerd.runc.v2"
-	[plugins."$1".containerd.runtimes.runsc]
-	  runtime_type = "io.containerd.runsc.v1"
-	[plugins."$1".containerd.runtimes.runsc.options]
-	  TypeUrl = "io.containerd.runsc.v1.options"
-	  ConfigPath = "$T/runsc.toml"
 	[plugins."$1".containerd.runtimes.runsc-options]
 	  runtime_type = "io.containerd.runsc.v1"
 	[plugins."$1".containerd.runtimes.runsc-options.options]
@@ -80,11 +76,18 @@ cri_config() {
 	[plugins."$1".containerd.runtimes.runsc-options.options.runsc_config]
 	  network = "none"
 	E
-	[ "$2" = 2 ] || cat <<-E
-	[plugins."$1".containerd.runtimes.runsc-sandbox]
+	# gVisor's own shim, where matrix.sh has put it.
+	[ ! -x "$TOP/bin/go-shim/containerd-shim-runsc-v1" ] || cat <<-E
+	[plugins."$1".containerd.runtimes.runsc-go]
 	  runtime_type = "io.containerd.runsc.v1"
-	  sandboxer = "shim"
+	  runtime_path = "$TOP/bin/go-shim/containerd-shim-runsc-v1"
+	[plugins."$1".containerd.runtimes.runsc-go.options]
+	  TypeUrl = "io.containerd.runsc.v1.options"
+	  ConfigPath = "$T/runsc.toml"
 	E
+	block docs/clients.md "$3" | sed 1d
+	[ "$2" = 2 ] ||
+	    block docs/clients.md '**Pods without a pause image**'
 }
 
 # A network of pods, with something like an uplink.
@@ -114,18 +117,20 @@ import_images() {
 # The cell's containerd, configured as docs/clients.md says.
 host_up() {
 	local cri=io.containerd.grpc.v1.cri version=2
+	local page='**Kubernetes with containerd 1.6'
 
 	if is_containerd '2\.'; then
 		cri=io.containerd.cri.v1.runtime
 		version=3
+		page='**With containerd 2**'
 	fi
-	# For a handler that can have no options; the cell's own /etc.
+	# The cell's own /etc.
 	mkdir -p "$T/cni" /etc/containerd
 	cp "$T/runsc.toml" /etc/containerd/
 	cni_config
 	{
+		block docs/clients.md "$page" | sed 1q
 		cat <<-E
-		version = $version
 		root = "$T/ctd/root"
 		state = "$T/ctd/state"
 		disabled_plugins = ["io.containerd.snapshotter.v1.btrfs",
@@ -150,9 +155,33 @@ host_up() {
 		echo "[plugins.\"$cri\"]"
 		[ "$version" = 3 ] ||
 		    echo 'sandbox_image = "localhost/pause:1"'
-		cri_config "$cri" "$version"
+		cri_config "$cri" "$version" "$page"
 	} >"$T/ctd/config.toml"
 	containerd_start
+}
+
+# CRI-O, and containerd by default, give each pod an oom_score_adj that needs
+# CAP_SYS_RESOURCE; CRI-O has no setting for that.
+allow_oom_score() {
+	local real
+
+	(echo -998 >"/proc/$BASHPID/oom_score_adj") 2>/dev/null && return
+	real=$(command -v runsc)
+	mkdir -p "$T/bin"
+	cat >"$T/bin/runsc" <<-E
+	#!/bin/bash
+	bundle= last=
+	for arg; do
+		[ "\$last" != --bundle ] || bundle=\$arg
+		case \$arg in --bundle=*) bundle=\${arg#*=} ;; esac
+		last=\$arg
+	done
+	[ -z "\$bundle" ] || sed -i 's/"oomScoreAdj": *-[0-9]*/"oomScoreAdj":0/' \
+	    "\$bundle/config.json"
+	exec "$real" "\$@"
+	E
+	chmod +x "$T/bin/runsc"
+	PATH=$T/bin:$PATH
 }
 
 dockerd_start() {

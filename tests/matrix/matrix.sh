@@ -15,6 +15,8 @@
 #   CLIENTS="cri docker"  HOSTS="sid modern"  RUNSCS="20240729"  ONLY="case case"
 #                     parts of it
 #   JOBS=5            cells at a time
+#   BESIDE=FILE       critest with gVisor's own shim and runc's, too, and what
+#                     comes of the three into FILE (docs/critest.md)
 #
 # At the end it prints what passed as a table; the rows of docs/matrix.md that
 # were run whole get their new figures.
@@ -29,6 +31,7 @@ dir=$(cd "$(dirname "$0")" && pwd)
 . "$dir/table.sh"
 SHIM=$(readlink -f "${SHIM:-$dir/../../build/real/containerd-shim-runsc-v1}")
 CACHE=${MATRIX_CACHE:-${TMPDIR:-/var/tmp}/shim-matrix}
+BESIDE=${BESIDE:+$(realpath "$BESIDE")}
 PARTS=${PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/shim-parts}
 JOBS=${JOBS:-5}
 pids=
@@ -98,7 +101,7 @@ start_cell() {
 	(
 		TOP=$TOP CELL=$TOP/cell-$n CACHE=$CACHE SHIM=$SHIM CELL_HOST=$2
 		CELL_RUNSC=runsc-$3
-		export TOP CELL CACHE SHIM CELL_HOST CELL_RUNSC NEWEST
+		export TOP CELL CACHE SHIM CELL_HOST CELL_RUNSC NEWEST BESIDE
 		exec unshare --mount --net --pid --fork --kill-child \
 		    --mount-proc bash "$dir/cell.sh" bash "$dir/$1.sh" \
 		    </dev/null
@@ -198,10 +201,22 @@ modern_programs() {
 	done
 }
 
+# remember NAME COMMAND...: WHY that failed, for all that need it
+remember() {
+	local name=$1
+
+	shift
+	"$@" && return
+	whys[$name]=${whys[$name]:-$WHY}
+	WHY=${whys[$name]}
+	return 1
+}
+
 # make_cell CLIENT HOST RUNSC: what it needs; WHY is set where it has not.
 make_cell() {
 	WHY="see above"
-	make_host "$2" && make_runsc "$3" || return 1
+	remember "$2" make_host "$2" && remember "$3" make_runsc "$3" ||
+	    return 1
 	case $1 in
 	cri) # Its description is in one, the network plugins and the client's
 		# modules in the other.
@@ -216,11 +231,32 @@ make_cell() {
 		    has conmon skopeo && modern_programs crio crictl pinns ;;
 	critest)
 		parts critools && have_suite bookworm && make_images &&
-		    modern_programs critest crictl ;;
+		    modern_programs critest crictl && beside ;;
+	readme)
+		parts critools dockerd docker && have_suite bookworm &&
+		    make_images && shimctl && modern_programs crictl dockerd \
+		    docker && VERSION[dockerd-modern]=$(version_of \
+		        "$TOP/bin/modern/docker") ;;
 	kubelet)
 		parts kubelet critools && have_suite bookworm && make_images &&
 		    modern_programs kubelet crictl ;;
 	esac
+}
+
+# README's other program.
+shimctl() {
+	WHY="there is no shimctl.static: make static"
+	[ -x "$dir/../../shimctl.static" ] &&
+	    cp "$dir/../../shimctl.static" "$TOP/bin/shim/shimctl"
+}
+
+# What critest is compared with.
+beside() {
+	[ -n "${BESIDE:-}" ] || return 0
+	parts goshim runc && modern_programs runc &&
+	    mkdir -p "$TOP/bin/go-shim" &&
+	    ln -sf "$PARTS/go-shim/lenient/containerd-shim-runsc-v1" \
+	        "$TOP/bin/go-shim"
 }
 
 # What this year's clients find in the place of a registry.
@@ -258,7 +294,7 @@ cp "$SHIM" "$TOP/bin/shim/containerd-shim-runsc-v1"
 # Who builds them at the same time is waited for.
 bash "$dir/../modern/parts.sh" --wait gvisor containerd critools dockerd \
     docker crio kubelet
-declare -A made=()
+declare -A made=() whys=()
 : >"$TOP/not-run"
 if [ -n "${FULL:-}" ]; then all_cells; else chosen_cells; fi >"$TOP/cells"
 while read -r client h r <&3; do
@@ -282,8 +318,8 @@ table
 echo
 sed 's/^/not run: /' "$TOP/not-run"
 echo "$(wc -l <"$TOP/not-run") cells not run"
-passed=$(cat "$TOP"/out-* | grep -c '^ok ')
-failed=$(cat "$TOP"/out-* | grep -c '^not ok ')
+passed=$(cat "$TOP"/out-* 2>/dev/null | grep -c '^ok ')
+failed=$(cat "$TOP"/out-* 2>/dev/null | grep -c '^not ok ')
 echo "$passed passed, $failed failed"
 # Without any packages all of it is skipped, as has been said above.
 [ "$failed" = 0 ] && { [ "$passed" != 0 ] || [ -s "$TOP/not-run" ]; }

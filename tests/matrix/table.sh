@@ -14,6 +14,7 @@ title_of() {
 	crio) echo "CRI-O's calls, no containerd, runsc $3" ;;
 	cri-o) echo "CRI-O ${VERSION[crio]:-}, runsc $3" ;;
 	critest) echo "critest ${VERSION[critools]:-}, $ctd, runsc $3" ;;
+	readme) echo "README, $ctd, Docker ${VERSION[dockerd-$2]:-}, runsc $3" ;;
 	kubelet) echo "kubelet ${VERSION[kubelet]:-}, $ctd, runsc $3" ;;
 	esac
 }
