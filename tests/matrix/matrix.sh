@@ -14,7 +14,8 @@
 #                     ~/.cache
 #   CLIENTS="cri docker"  HOSTS="sid modern"  RUNSCS="20240729"  ONLY="case case"
 #                     parts of it
-#   JOBS=5            cells at a time
+#   JOBS=8            cells at a time; by default four for each CPU, since each
+#                     has a quarter of one: what it says of its time shows that
 #   BESIDE=FILE       critest with gVisor's own shim and runc's, too, and what
 #                     comes of the three into FILE (docs/critest.md)
 #
@@ -33,7 +34,7 @@ SHIM=$(readlink -f "${SHIM:-$dir/../../build/real/containerd-shim-runsc-v1}")
 CACHE=${MATRIX_CACHE:-${TMPDIR:-/var/tmp}/shim-matrix}
 BESIDE=${BESIDE:+$(realpath "$BESIDE")}
 PARTS=${PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/shim-parts}
-JOBS=${JOBS:-5}
+JOBS=${JOBS:-$((4 * $(nproc)))}
 pids=
 declare -A VERSION=()
 # Those that do not say it themselves: as they are built.

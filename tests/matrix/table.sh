@@ -36,14 +36,16 @@ figures() {
 	    sed 's/ *$//'
 }
 
-# The rows of this run's cells, in Markdown, with the time each took.
+# The rows of this run's cells, in Markdown, with the time each took; one that
+# takes much longer than it has of the CPU waits for it, or for something.
 table() {
 	local i
 
-	echo "| client | seconds | passed | failed | which |"
-	echo "| --- | --- | --- | --- | --- |"
+	echo "| client | seconds | of CPU | passed | failed | which |"
+	echo "| --- | --- | --- | --- | --- | --- |"
 	for i in "${!labels[@]}"; do
-		echo "| $(title "$i") | $(sed -n 's/^# took \(.*\) s/\1/p' \
+		echo "| $(title "$i") | $(sed -n \
+		    's/^# took \(.*\) s, CPU \(.*\) s/\1 | \2/p' \
 		    "$TOP/out-$i") | $(figures "$i") |"
 	done
 }
