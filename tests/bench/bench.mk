@@ -30,8 +30,14 @@ build/bench/reaper: tests/bench/reaper.c
 bench: build/bench/bench_calls build/bench/reaper $(REAL) $(B)/it/bin/runsc
 	SHIM=$(REAL) bash tests/bench/bench.sh
 
-# What docs/bench/shims.json says, as pictures beside it.
+# A node full of pods and a containerd that comes back, as root: PEER and OUT as
+# above; tests/bench/density.sh says more.
+bench-density: $(REAL) $(B)/it/bin/runsc
+	SHIM=$(REAL) bash tests/bench/density.sh
+
+# What docs/bench's JSON says, as pictures beside it.
 bench-plots:
 	bash tests/bench/plot.sh docs/bench/shims.json docs/bench
+	bash tests/bench/plot.sh docs/bench/density.json docs/bench density
 
-.PHONY: bench bench-io bench-calls bench-plots
+.PHONY: bench bench-io bench-calls bench-density bench-plots

@@ -9,6 +9,8 @@
 # gets them as JSON too.  QUICK=1 tries every figure with small numbers.
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/../real/lib.sh"
+# shellcheck source=tests/bench/figures.sh
+. "$(dirname "$0")/figures.sh"
 [ -z "${QUICK:-}" ] || {
 	ROUNDS=1 CALLS=20 LIVES=1 EXECS=40 LONG=80 N=5 MIB=64 GROWTH=400
 }
@@ -31,11 +33,6 @@ RUNC=$(command -v containerd-shim-runc-v2)
 declare -A path_of=([ours]="$SHIM" [peer]="${PEER:-}" [runc]="$RUNC")
 names="ours ${PEER:+peer} ${RUNC:+runc}"
 
-# note FIGURE VALUE: of the shim under way, in this round
-note() {
-	echo "$name	$1	$2" >>"$T/figures"
-}
-
 # member ID TYPE POD
 member() {
 	used "$1"
@@ -49,11 +46,6 @@ member() {
 end() {
 	gone "$1" >/dev/null
 	rm -rf "${T:?}/$1"
-}
-
-# sum_of FIELD FILE: what smaps_rollup says of it
-sum_of() {
-	awk -v f="^($1):" '$0 ~ f { s += $2 } END { print s + 0 }' "$2"
 }
 
 # Of the shims, and of runsc's that are neither sandbox nor gofer: numbers and
@@ -79,21 +71,6 @@ memory() {
 	note "$1: threads of both" "$threads"
 	note "$1: PSS of both, KiB" "$pss"
 	note "$1: private memory of both, KiB" "$own"
-}
-
-# Milliseconds since FROM, a ${EPOCHREALTIME/./}.
-since() {
-	local us=$((${EPOCHREALTIME/./} - $1))
-
-	printf '%d.%03d\n' $((us / 1000)) $((us % 1000))
-}
-
-# Milliseconds that the rest of the line takes.
-timed() {
-	local from=${EPOCHREALTIME/./}
-
-	"$@" >/dev/null 2>&1
-	since "$from"
 }
 
 # calls FIGURES-PREFIX ARGUMENTS...: latencies as bench_calls tells them
@@ -190,10 +167,6 @@ fake_storms() {
 	for ((i = 0; i < 10; i++)); do
 		storm "$1" "$2" $((GROWTH / 10)) || return 1
 	done
-}
-
-ticks() {
-	awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 
 # transfer ID: stdout of dd in an exec, through the shim
@@ -337,10 +310,6 @@ life() {
 	    "$1" true
 }
 
-failed() {
-	echo "failed: $1 of $name" | tee -a "$T/failed" >&2
-}
-
 # round N
 round() {
 	local p=pod$1$name i sock
@@ -407,20 +376,6 @@ kill_and_wait() {
 	until_true 10 is_status "$1" STOPPED
 }
 
-# Name, figure, value: to median, least and most of each.
-summary() {
-	sort -t '	' -k 2,2 -k 1,1 -k 3,3n "$T/figures" | awk -F '\t' '
-	function put() {
-		if (n)
-			printf "%s\t%s\t%s\t%s\t%s\n", fig, who,
-			    v[int((n + 1) / 2)], v[1], v[n]
-		n = 0
-	}
-	$1 != who || $2 != fig { put(); who = $1; fig = $2 }
-	{ v[++n] = $3 }
-	END { put() }'
-}
-
 # What a shim adds to runsc's own time, of the medians.
 own_shares() {
 	summary | awk -F '\t' '{ m[$1, $2] = $3; n[$1] = 1 }
@@ -430,57 +385,6 @@ own_shares() {
 			printf "%s\t%s, own share\t%.3f\n", w[i], f,
 			    m[f, w[i]] - m[f, "bare"] } }' >"$T/shares"
 	cat "$T/shares" >>"$T/figures"
-}
-
-# A row a figure, a column a shim: the median, and the least and most if they
-# differ.
-table() {
-	summary | awk -F '\t' '
-	function cell(m, lo, hi) {
-		return lo == hi ? short(m) : short(m) " (" short(lo) "-" short(hi) ")"
-	}
-	function short(x) {
-		return sprintf(x >= 1000 ? "%d" : "%.3g", x)
-	}
-	$1 != fig { put(); fig = $1; split("", c) }
-	{ c[$2] = cell($3, $4, $5) }
-	function put() {
-		if (fig)
-			printf "%-50s %-26s %-26s %-26s %s\n", fig, c["ours"],
-			    c["peer"], c["runc"], c["bare"]
-	}
-	BEGIN { printf "%-50s %-26s %-26s %-26s %s\n", "", "this shim",
-	    "PEER", "containerd-shim-runc-v2", "runsc alone" }
-	END { put() }'
-}
-
-as_json() {
-	summary | jq -Rn --slurpfile machine "$T/machine.json" \
-	    --rawfile failed "$T/failed" '{
-		machine: $machine[0],
-		failed: ($failed | split("\n") | map(select(. != ""))),
-		figures: [inputs | split("\t") | {figure: .[0], shim: .[1],
-		    median: (.[2] | tonumber), min: (.[3] | tonumber),
-		    max: (.[4] | tonumber)}]}'
-}
-
-load() {
-	cut -d ' ' -f 1-3 /proc/loadavg
-}
-
-# What the figures were taken on.
-machine() {
-	jq -n --arg date "$(date -u +%Y-%m-%dT%H:%MZ)" \
-	    --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo |
-		head -n 1)" --argjson cpus "$(nproc)" \
-	    --argjson memory_mib "$(awk '/^MemTotal/ { print int($2 / 1024) }' \
-		/proc/meminfo)" --arg kernel "$(uname -sr)" \
-	    --arg containerd "$(containerd --version | awk '{ print $3 }')" \
-	    --arg runsc "$("$RUNSC" --version | awk 'NR == 1 { print $3 }')" \
-	    --arg runc "$(runc --version | awk 'NR == 1 { print $3 }')" \
-	    --arg load_before "$LOAD" --arg load_after "$(load)" \
-	    --argjson rounds "$ROUNDS" --argjson calls "$CALLS" \
-	    '$ARGS.named'
 }
 
 command -v jq >/dev/null || {
@@ -507,7 +411,8 @@ for i in $(seq "$ROUNDS"); do
 	done
 done
 own_shares
-machine >"$T/machine.json"
+machine --argjson rounds "$ROUNDS" --argjson calls "$CALLS" \
+    >"$T/machine.json"
 jq -r 'to_entries[] | "\(.key): \(.value)"' "$T/machine.json"
 table
 cat "$T/failed"

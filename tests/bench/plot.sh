@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# plot.sh JSON DIR: the figures that bench.sh wrote as bar charts,
-# DIR/memory.svg, latency.svg, times.svg and processes.svg.  Needs gnuplot
-# and jq.
+# plot.sh JSON DIR [density]: the figures that bench.sh wrote as bar charts,
+# DIR/memory.svg, latency.svg, times.svg and processes.svg; or those of density.sh,
+# DIR/density.svg and back.svg.  Needs gnuplot and jq.
 
 set -eu
 json=$1
@@ -98,12 +98,27 @@ chart() {
 
 log='set logscale y; set format y "%g"; set yrange'
 low=2.00001	# where nothing was measured: just on the axis
+every="ours peer runc"
+mkdir -p "$dir"
+if [ "${3:-}" = density ]; then
+	mapfile -t pods < <(jq -r '[.figures[].figure | select(test("PSS"))
+	    | sub(":.*"; "")] | unique[]' "$json")
+	sums=() times=() low=1.00001
+	for p in "${pods[@]}"; do
+		sums+=("$p: PSS of these, MiB=$p")
+		times+=("$p: all started, ms=$p:\\nstarted"
+		    "$p: containerd has them all back, ms=containerd\\nhas them back")
+	done
+	chart density "Pods of one container: memory of all shims and helpers (PSS)" \
+	    MiB "$log [1:*]" "$every" "${sums[@]}"
+	chart back "Pods of one container: to start all, and to have them back" ms \
+	    "$log [100:*]" "$every" "${times[@]}"
+	exit
+fi
 n=$(jq -r '[.figures[].figure | capture("^pod of (?<n>[0-9]+): all").n
 	| tonumber][0] // empty' "$json")
 execs=$(jq -r '[.figures[].figure | select(test("^[0-9]+ execs.*, ms$"))][0]
 	// empty' "$json")
-every="ours peer runc"
-mkdir -p "$dir"
 chart memory "Memory of shims and their resident helpers (PSS)" KiB \
     "$log [50:*]" "$every" \
     "pod of 1: PSS of both, KiB=pod of 1" \
