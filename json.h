@@ -132,8 +132,8 @@ void json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
  * appends. */
 void json_edit_set(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value);
-/* The same for a key that is known not to be there; NULL: obj is an array, which
- * gets value, once, or several with commas between. */
+/* The same for a key that is known not to be there; NULL: obj is an array, and
+ * value one element or several with commas between. */
 void json_edit_append(struct json_edits *ed, const struct json *j, int obj,
 	const char *key, const char *value);
 /* Remove an array's element tok, or an object's member with the value tok, with

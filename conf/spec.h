@@ -28,8 +28,9 @@ struct spec {
 	 * NULL: all do. */
 	bool (*lives)(const void *arg, const char *sandbox_id);
 	const void *lives_arg;
-	/* Where hostname, hosts and resolv.conf for containers may be: the bundle
-	 * of the sandbox; set by who wants spec_rewrite(), NULL: nowhere. */
+	/* Where hostname, hosts and resolv.conf for containers may be: the
+	 * bundle of the sandbox; set by who wants spec_rewrite(), NULL:
+	 * nowhere. */
 	const char *etc;
 	/* cgroup_host_unified(); set by who wants spec_rewrite(). */
 	bool unified;

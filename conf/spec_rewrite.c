@@ -453,8 +453,8 @@ mount_etc(struct rewrite *w)
 		json_put_fmt(&o, "%s{\"destination\":\"%s\",\"type\":\"bind\","
 		    "\"source\":", o.len ? "," : "", to);
 		json_put_str(&o, from);
-		json_put_fmt(&o, ",\"options\":[\"rbind\",\"rprivate\",\"%s\"]}",
-		    ro ? "ro" : "rw");
+		json_put_fmt(&o, ",\"options\":[\"rbind\",\"rprivate\","
+		    "\"%s\"]}", ro ? "ro" : "rw");
 	}
 	if (o.len > 0)
 		json_edit_append(&w->ed, &w->j, w->mounts, NULL, o.p);
