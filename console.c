@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/fmt.h"
 #include "base/loop.h"
 
@@ -208,6 +209,29 @@ console_free(struct console *c)
 	c->received = NULL;
 	unlink(c->path);
 	loop_free(&c->freed, c);
+}
+
+int
+console_pair(int *master, int *slave, unsigned width, unsigned height,
+    struct err *e)
+{
+	struct winsize ws = {
+		.ws_col = (unsigned short)width,
+		.ws_row = (unsigned short)height,
+	};
+	int unlock = 0;
+
+	*slave = -1;
+	*master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*master >= 0 && ioctl(*master, TIOCSPTLCK, &unlock) == 0 &&
+	    (!width || ioctl(*master, TIOCSWINSZ, &ws) == 0))
+		*slave = ioctl(*master, TIOCGPTPEER,
+		    O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*slave >= 0)
+		return 0;
+	err_sys(e, "open a terminal");
+	fd_close(master);
+	return -1;
 }
 
 void

@@ -33,6 +33,10 @@ const char *console_path(const struct console *c);
 void console_collect(struct console *c);
 /* Close, remove the socket.  Safe from received().  NULL is ignored. */
 void console_free(struct console *c);
+/* A terminal of our own: its master and its slave, with that size unless width
+ * is 0. */
+int console_pair(int *master, int *slave, unsigned width, unsigned height,
+	struct err *e);
 /* Remove what a shim that was killed has left in the bundle. */
 void console_remove(const char *bundle);
 

@@ -41,6 +41,8 @@ process_fill(struct process *p, struct container *ct, enum proc_kind kind,
 	p->kind = kind;
 	p->ct = ct;
 	p->child = (struct child)CHILD_INIT;
+	p->standin = (struct standin)STANDIN_INIT;
+	p->master = p->slave = -1;
 	p->state = kind == PROC_INIT ? STATE_CREATING : STATE_CREATED;
 	p->terminal = io->terminal;
 	p->exec_id = copy(exec_id);
@@ -69,6 +71,13 @@ process_close_stdio(struct process *p)
 	p->io = NULL;
 }
 
+void
+process_close_pair(struct process *p)
+{
+	fd_close(&p->master);
+	fd_close(&p->slave);
+}
+
 static void
 process_clear(struct process *p)
 {
@@ -77,6 +86,9 @@ process_clear(struct process *p)
 	timer_stop(&p->kill_timer);
 	runsc_cancel(p->wait_cmd);
 	runsc_cancel(p->end_cmd);
+	runsc_cancel(p->forward_cmd);
+	standin_free(&p->standin);
+	process_close_pair(p);
 	if (p->kind == PROC_INIT) {
 		runsc_cancel(p->ct->strays.cmd);
 		timer_stop(&p->ct->strays.again);
@@ -154,6 +166,13 @@ on_master(void *arg, int fd, const struct err *why)
 }
 
 int
+process_open_console(struct process *p, struct err *e)
+{
+	p->console = console_new(p->ct->env.bundle_fd, on_master, p, e);
+	return p->console ? 0 : -1;
+}
+
+int
 process_open_stdio(struct process *p, struct err *e)
 {
 	struct io_config c = {
@@ -168,10 +187,9 @@ process_open_stdio(struct process *p, struct err *e)
 		return -1;
 	if (p->width && io_resize(p->io, p->width, p->height, e) < 0)
 		log_warn("%s %s: %s", c.id, c.exec_id, e->msg);
-	if (!p->terminal)
-		return 0;
-	p->console = console_new(p->ct->env.bundle_fd, on_master, p, e);
-	if (p->console)
+	/* For an exec not before runsc is to make its terminal. */
+	if (!p->terminal || p->kind == PROC_EXEC ||
+	    process_open_console(p, e) == 0)
 		return 0;
 	io_free(p->io);
 	p->io = NULL;
@@ -302,6 +320,7 @@ fill_env(struct container *ct, struct err *e)
 	env->flags = ct->config.flags;
 	env->id = ct->id;
 	env->control = &ct->control;
+	env->caps = ct->spec.caps_known ? ct->spec.caps : NULL;
 	ct->control.mode = (enum control_socket)ct->config.control_socket;
 	env->bundle = ct->bundle;
 	env->log_directory = ct->spec.log_directory;

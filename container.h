@@ -24,8 +24,12 @@ struct process *container_add_exec(struct container *ct,
 	const struct request *r, struct err *e);
 /* Take an exec out of its container and free it. */
 void container_remove_exec(struct process *p);
-/* Open stdio, and the console socket for a terminal. */
+/* Open stdio, and the console socket for init's terminal. */
 int process_open_stdio(struct process *p, struct err *e);
+/* Let go of an exec's own terminal, but for what is attached. */
+void process_close_pair(struct process *p);
+/* The console socket, through which runsc hands over the terminal's master. */
+int process_open_console(struct process *p, struct err *e);
 /* Let go of them; of what never ran, whoever else has an end. */
 void process_close_stdio(struct process *p);
 /*

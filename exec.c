@@ -172,7 +172,7 @@ op_exec(struct process *p, struct request *r)
 	request_finish(r, NULL);
 }
 
-/* -- start ----------------------------------------------------- */
+/* -- start, by runsc ------------------------------------------------------ */
 
 static void
 on_inner_init(void *arg, const struct runsc_result *res)
@@ -247,6 +247,102 @@ on_exec_started(void *arg, const struct runsc_result *res)
 	strays_look(ct);
 }
 
+static void
+run_runsc(struct process *p, struct request *r)
+{
+	struct err e;
+	int fds[3];
+
+	if (p->terminal && process_open_console(p, &e) < 0) {
+		err_prefix(&e, "open stdio");
+		exec_failed(p, &e);
+		return;
+	}
+	io_child_fds(p->io, fds);
+	r->cmd = runsc_exec(&p->ct->env, fds, process_console_path(p),
+	    p->process_json, p->process_len, loop_now() - r->began,
+	    on_exec_started, r, &e);
+	io_child_done(p->io);
+	process_forget_spec(p);
+	if (!r->cmd)
+		exec_failed(p, &e);
+}
+
+/* -- by the sandbox itself ------------------------------------------------ */
+
+/* The process runs inside: it gets its pid here. */
+static int
+stand_in(struct process *p, struct err *e)
+{
+	int master = p->master;
+
+	if (exit_stand_in(p, p->slave, e) < 0) {
+		runsc_end_exec(&p->ct->env, p->internal_pid);
+		p->internal_pid = 0;
+		err_prefix(e, "exec started but cannot be stood in for");
+		return -1;
+	}
+	p->master = -1;
+	if (master >= 0 && io_attach_master(p->io, master, e) < 0)
+		log_err("%s: terminal: %s", process_name(p), e->msg);
+	return 0;
+}
+
+static void
+on_executed(void *arg, const struct runsc_result *res)
+{
+	struct request *r = arg;
+	struct process *p = r->p;
+	struct container *ct = p->ct;
+	struct err e = res->err;
+
+	r->cmd = NULL;
+	if (res->instead) {
+		process_close_pair(p);
+		run_runsc(p, r);
+		return;
+	}
+	io_child_done(p->io);
+	process_forget_spec(p);
+	if (e.code != ERR_OK)
+		err_prefix(&e, "OCI runtime exec failed");
+	else
+		p->internal_pid = res->internal_pid;
+	if (!res->told)
+		strays_expect(ct);
+	if (e.code != ERR_OK || stand_in(p, &e) < 0) {
+		process_close_pair(p);
+		exec_failed(p, &e);
+		return;
+	}
+	process_close_pair(p);
+	exit_start_worked(p);
+	strays_look(ct);
+}
+
+/* false: this one is for runsc. */
+static bool
+ask_sandbox(struct process *p, struct request *r)
+{
+	struct err e;
+	int fds[3];
+
+	if (!runsc_may_execute(&p->ct->env))
+		return false;
+	io_child_fds(p->io, fds);
+	if (p->terminal) {
+		if (console_pair(&p->master, &p->slave, p->width, p->height,
+		    &e) < 0)
+			return false;
+		fds[0] = fds[1] = fds[2] = p->slave;
+	}
+	r->cmd = runsc_execute(&p->ct->env, fds, p->process_json,
+	    p->process_len, on_executed, r, &e);
+	if (!r->cmd)
+		process_close_pair(p);
+	return r->cmd != NULL;
+}
+
 /* With stdio open and ready, if why is NULL.  The start may have been cut short
  * meanwhile. */
 static void
@@ -255,7 +351,6 @@ run_exec(void *arg, const struct err *why)
 	struct process *p = arg;
 	struct request *r = p->current;
 	struct err e;
-	int fds[3];
 
 	if (!r || r->op != OP_START)
 		return;
@@ -269,13 +364,8 @@ run_exec(void *arg, const struct err *why)
 		exec_failed(p, &e);
 		return;
 	}
-	io_child_fds(p->io, fds);
-	r->cmd = runsc_exec(&p->ct->env, fds, process_console_path(p),
-	    p->process_json, p->process_len, on_exec_started, r, &e);
-	io_child_done(p->io);
-	process_forget_spec(p);
-	if (!r->cmd)
-		exec_failed(p, &e);
+	if (!ask_sandbox(p, r))
+		run_runsc(p, r);
 }
 
 void
@@ -318,7 +408,8 @@ op_exec_start(struct process *p, struct request *r)
 
 /*
  * An exec is killed for nothing before it runs, unless its start is under way:
- * that is cut short, and what has come of it inside is killed as a stray.
+ * that is cut short, and what has come of it inside is killed as a stray; of
+ * what the sandbox was asked for, its answer names the one to kill.
  */
 void
 op_kill_new_exec(struct process *p, struct request *r)
@@ -330,7 +421,8 @@ op_kill_new_exec(struct process *p, struct request *r)
 	}
 	request_finish(r, NULL);
 	state_set(p, STATE_ENDING);
-	strays_expect(p->ct);
+	if (runsc_may_leave(p->current->cmd))
+		strays_expect(p->ct);
 	request_refuse(p->current, ERR_CANCELED, "killed while starting");
 	exit_unstarted(p, STATUS_KILLED);
 	strays_look(p->ct);

@@ -2,6 +2,10 @@
 /*
  * exec: the operations Exec, Start of an exec, and the Kill that cuts such a
  * start short; the processes inside that a failed start has left to nobody.
+ *
+ * A process is started by the sandbox itself, with a stand-in for it on the
+ * host (gvisor/standin.h), or by a `runsc exec` that stays as long; which,
+ * runsc.h says.  What the sandbox may have started runsc never starts too.
  */
 #ifndef EXEC_H
 #define EXEC_H

@@ -219,8 +219,15 @@ begin_end(struct process *p)
 	struct process *x, *next;
 	struct err e;
 
+	timer_stop(&p->end_timer);
 	runsc_cancel(p->wait_cmd);
 	p->wait_cmd = NULL;
+	if (p->standin.fd >= 0) {
+		runsc_cancel(p->forward_cmd);
+		p->forward_cmd = NULL;
+		standin_free(&p->standin);
+		child_forget(&p->child);
+	}
 	end_requests(p);
 	/* Copies of the container's ends that no command took along would
 	 * keep the streams open for ever. */
@@ -448,7 +455,7 @@ on_exec_killed(void *arg, const struct runsc_result *r)
 
 	p->end_cmd = NULL;
 	if (r->err.code != ERR_OK && !r->gone)
-		log_err("%s: its runsc exec was killed, and process %d may "
+		log_err("%s: who waits for it was killed, and process %d may "
 		    "live on: %s", process_name(p), (int)p->internal_pid,
 		    r->err.msg);
 	exit_seen(p, STATUS_KILLED);
@@ -461,8 +468,8 @@ on_exec_exit(struct child *c, int status)
 	unsigned code = child_exit_code(status);
 	struct err e;
 
-	/* It was not the process that was killed but the runsc that waits for
-	 * it: what is told then must become true first. */
+	/* It was not the process that was killed but who waits for it: what is
+	 * told then must become true first. */
 	if (child_was_killed(status) && p->internal_pid &&
 	    !process_has_exited(&p->ct->init))
 		p->end_cmd = runsc_kill(&p->ct->env, p->internal_pid, false,
@@ -477,60 +484,119 @@ on_exec_exit(struct child *c, int status)
 	/* `runsc exec` says 128 when the sandbox left before its process, and
 	 * then init's end killed that process.  The two ends come in any
 	 * order, so a 128 waits a little for the sandbox's. */
-	if (code == RUNSC_FAILED && !process_has_exited(&p->ct->init))
-		timer_start(&p->end_timer, SANDBOX_SEEN_NS, on_really_128);
+	if (code != RUNSC_FAILED || p->standin.fd >= 0)
+		exit_seen(p, code);
+	else if (process_has_exited(&p->ct->init))
+		exit_seen(p, STATUS_KILLED);
 	else
-		exit_seen(p, code == RUNSC_FAILED ? STATUS_KILLED : code);
+		timer_start(&p->end_timer, SANDBOX_SEEN_NS, on_really_128);
 }
 
 static void
 on_wait_again(struct timer *t)
 {
-	exit_await_sub(container_of(t, struct process, end_timer));
+	struct process *p = container_of(t, struct process, end_timer);
+
+	p->end = END_NONE;
+	exit_await(p);
+}
+
+/* Of an exec the stand-in ends so, and on_exec_exit() goes on. */
+static void
+tell_status(struct process *p, unsigned status)
+{
+	if (p->kind == PROC_EXEC)
+		standin_end(&p->standin, status);
+	else
+		exit_seen(p, status);
 }
 
 static void
 on_waited(void *arg, const struct runsc_result *r)
 {
 	struct process *p = arg;
+	bool exec = p->kind == PROC_EXEC;
 	unsigned status;
 
 	p->wait_cmd = NULL;
 	if (r->err.code == ERR_OK &&
 	    runsc_parse_wait(r->out, r->outlen, &status)) {
-		exit_seen(p, status);
+		tell_status(p, status);
 		return;
 	}
-	/* A sub-container dies with the sandbox. */
-	if (sandbox_ended(p)) {
-		exit_seen(p, STATUS_KILLED);
+	/* A sub-container dies with the sandbox, an exec with its init. */
+	if (exec ? process_has_exited(&p->ct->init) : sandbox_ended(p)) {
+		tell_status(p, STATUS_KILLED);
 		return;
 	}
 	/* Whose end may be seen in a moment. */
 	if (!r->gone || !p->wait_gone) {
-		log_warn("%s: runsc wait: %s; asking again", process_name(p),
-		    r->err.code == ERR_OK ? r->out : r->err.msg);
-		timer_start(&p->end_timer, r->gone ? SANDBOX_SEEN_NS :
-		    WAIT_AGAIN_NS, on_wait_again);
-		p->wait_gone = r->gone;
+		log_warn("%s: wait for its end: %s; asking again",
+		    process_name(p), r->err.code == ERR_OK ? r->out :
+		    r->err.msg);
+		p->end = exec ? END_STATUS : END_NONE;
+		timer_start(&p->end_timer, r->gone || !p->wait_gone ?
+		    SANDBOX_SEEN_NS : WAIT_AGAIN_NS, on_wait_again);
+		p->wait_gone = r->gone || exec;
 		return;
 	}
 	log_err("%s: exit status unknown, reporting %d: runsc wait: %s",
 	    process_name(p), STATUS_NOT_KNOWN, r->err.msg);
-	exit_seen(p, STATUS_NOT_KNOWN);
+	tell_status(p, STATUS_NOT_KNOWN);
 }
 
-/* A sub-container has no process of its own: runsc waits inside. */
 void
-exit_await_sub(struct process *p)
+exit_await(struct process *p)
 {
 	struct err e;
 
-	p->wait_cmd = runsc_simple(&p->ct->env, "wait", on_waited, p, &e);
+	if (p->kind == PROC_EXEC)
+		p->wait_cmd = runsc_wait_exec(&p->ct->env, p->internal_pid,
+		    !p->wait_gone, on_waited, p, &e);
+	else
+		p->wait_cmd = runsc_simple(&p->ct->env, "wait", on_waited, p,
+		    &e);
 	if (!p->wait_cmd) {
 		log_err("%s: %s; trying again", process_name(p), e.msg);
 		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
 	}
+}
+
+static void
+on_forwarded(void *arg, const struct runsc_result *r)
+{
+	struct process *p = arg;
+
+	p->forward_cmd = NULL;
+	if (r->err.code != ERR_OK)
+		log_debug("%s: %s", process_name(p), r->err.msg);
+	standin_listen(&p->standin, true);
+}
+
+/* Of the terminal, for those in its foreground; one at a time. */
+static void
+on_signaled(struct standin *s, unsigned sig)
+{
+	struct process *p = container_of(s, struct process, standin);
+	struct err e;
+
+	if (p->forward_cmd)
+		return;
+	p->forward_cmd = runsc_forward(&p->ct->env, p->internal_pid, sig,
+	    on_forwarded, p, &e);
+	if (p->forward_cmd)
+		standin_listen(s, false);
+}
+
+int
+exit_stand_in(struct process *p, int tty, struct err *e)
+{
+	if (standin_start(&p->standin, &p->child, p->ct->id, p->exec_id, tty,
+	    on_exec_exit, on_signaled, e) < 0)
+		return -1;
+	p->pid = p->child.pid;
+	exit_await(p);
+	return 0;
 }
 
 int

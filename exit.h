@@ -33,8 +33,12 @@ int exit_watch_sandbox(struct process *p, pid_t pid,
 /* Watch the process of an exec, or what stands for it. */
 int exit_watch_exec(struct process *p, pid_t pid,
 	const struct child_origin *o, struct err *e);
-/* Have runsc wait for a sub-container. */
-void exit_await_sub(struct process *p);
+/* Have a stand-in for an exec whose process runs inside, and wait for that.
+ * tty as for standin_start(). */
+int exit_stand_in(struct process *p, int tty, struct err *e);
+/* Wait for what has no process of its own here: a sub-container, an exec with a
+ * stand-in. */
+void exit_await(struct process *p);
 /* End a sub-container that waits for its start if its sandbox has ended. */
 void exit_orphan(struct process *p);
 

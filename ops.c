@@ -82,7 +82,7 @@ on_started(void *arg, const struct runsc_result *res)
 		return;
 	}
 	if (p->ct->spec.is_sub)
-		exit_await_sub(p);
+		exit_await(p);
 	exit_start_worked(p);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runsc: see runsc.h. */
+#define RUNSC_OWN
 #include "gvisor/runsc_left.h"
 #include "base/deadline.h"
 #include "gvisor/runsc_text.h"
@@ -31,7 +32,6 @@
 #define LOG_READ_MAX (1u << 20)	/* of the log's end, with command lines */
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
-#define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
 
 /* A command line: pointers into one text. */
 struct args {
@@ -40,36 +40,6 @@ struct args {
 	char text[ARG_BYTES_MAX];
 	size_t used;
 	bool full;
-};
-
-struct runsc_cmd {
-	struct child child;
-	struct timer deadline;
-	struct defer freed;
-	int64_t timeout_ns;
-	const struct runsc_env *env;
-	const char *verb;
-	enum urpc_method method;
-	struct urpc *call;	/* while the sandbox is asked; or NULL */
-	struct runsc_cmd *reason;	/* see ask_reason(); or NULL */
-	int status;		/* while that is asked */
-	int64_t began_ns;
-	pid_t internal_pid;	/* kill, with the next two */
-	bool all;
-	bool parentless;	/* ps */
-	unsigned sig;
-	runsc_done *done;	/* NULL: cancelled */
-	void *arg;
-	int log_fd;		/* memfd */
-	int out_fd;		/* memfds, or -1: output is the container's */
-	int err_fd;
-	int root_fd;		/* exec: a root that cannot be named; or -1 */
-	int process_fd;		/* memfd, input of exec and update; or -1 */
-	int dir_fd;		/* of the pid files, or -1; env's */
-	char pid_file[32];	/* in dir_fd; "" for none */
-	char internal_pid_file[32];
-	bool timed_out;
-	struct child_hold hold;	/* of what will write the pid files */
 };
 
 static unsigned running;
@@ -174,9 +144,9 @@ take_pid_file(int dir_fd, const char *name, bool keep, int64_t *written_ns)
 	return runsc_parse_pid(text, (size_t)n);
 }
 
-static struct runsc_cmd *
-cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
-    runsc_done *done, void *arg, struct err *e)
+struct runsc_cmd *
+runsc_cmd_new(const struct runsc_env *env, const char *verb,
+    int64_t timeout_ns, runsc_done *done, void *arg, struct err *e)
 {
 	struct runsc_cmd *c = calloc(1, sizeof(*c));
 
@@ -200,11 +170,19 @@ cmd_new(const struct runsc_env *env, const char *verb, int64_t timeout_ns,
 	return c;
 }
 
-static void
-cmd_release(struct runsc_cmd *c)
+int64_t
+runsc_time_left(int64_t timeout_ns, int64_t spent_ns)
+{
+	return timeout_ns - (spent_ns < timeout_ns / 2 ? spent_ns :
+	    timeout_ns / 2);
+}
+
+void
+runsc_cmd_release(struct runsc_cmd *c)
 {
 	timer_stop(&c->deadline);
 	urpc_cancel(c->call);
+	control_release(c);
 	fd_close(&c->log_fd);
 	fd_close(&c->out_fd);
 	fd_close(&c->err_fd);
@@ -213,6 +191,13 @@ cmd_release(struct runsc_cmd *c)
 	child_release(&c->hold);
 	running--;
 	loop_free(&c->freed, c);
+}
+
+/* A part of the first may have been spent on asking the sandbox. */
+static long long
+whole_seconds(int64_t ns)
+{
+	return (long long)((ns + NS_PER_S - 1) / NS_PER_S);
 }
 
 /* Is there anything in text but white space?  Then it is what e says. */
@@ -239,7 +224,7 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 	if (c->timed_out) {
 		err_set(e, ERR_DEADLINE,
 		    "runsc %s did not answer within %lld s and was killed",
-		    c->verb, (long long)(c->timeout_ns / NS_PER_S));
+		    c->verb, whole_seconds(c->timeout_ns));
 		return;
 	}
 	if (c->child.exec_errno) {
@@ -307,7 +292,7 @@ on_started_died(struct timer *t)
 	unlinkat(c->dir_fd, c->pid_file, 0);
 	unlinkat(c->dir_fd, c->internal_pid_file, 0);
 	fd_close(&c->dir_fd);
-	cmd_release(c);
+	runsc_cmd_release(c);
 }
 
 /* Let the command go; our descriptors keep their numbers as long as somebody
@@ -320,7 +305,7 @@ cmd_end(struct runsc_cmd *c, bool killed)
 	if (killed)
 		timer_start(&c->deadline, RUNSC_UNSEEN_NS, on_started_died);
 	else
-		cmd_release(c);
+		runsc_cmd_release(c);
 }
 
 static bool
@@ -381,8 +366,6 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 	cmd_end(c, killed);
 }
 
-static struct runsc_cmd *run(struct runsc_cmd *c, struct err *e);
-
 static void
 on_reason(void *arg, const struct runsc_result *r)
 {
@@ -409,11 +392,11 @@ ask_reason(struct runsc_cmd *c)
 		return false;
 	log = read_log(c->log_fd, &loglen);
 	if (!log || !runsc_errors(log, loglen, msg, sizeof(msg)))
-		c->reason = cmd_new(c->env, "help", c->env->command_timeout_ns,
-		    on_reason, c, &e);
+		c->reason = runsc_cmd_new(c->env, "help",
+		    c->env->command_timeout_ns, on_reason, c, &e);
 	free(log);
 	if (c->reason)
-		c->reason = run(c->reason, &e);
+		c->reason = runsc_cmd_run(c->reason, &e);
 	return c->reason != NULL;
 }
 
@@ -454,7 +437,7 @@ on_deadline(struct timer *t)
 	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
 
 	log_warn("runsc %s: pid %d did not answer within %lld s, killing it",
-	    c->verb, (int)c->child.pid, (long long)(c->timeout_ns / NS_PER_S));
+	    c->verb, (int)c->child.pid, whole_seconds(c->timeout_ns));
 	c->timed_out = true;
 	child_kill(&c->child, SIGKILL);
 	timer_start(&c->deadline, RUNSC_DYING_NS, on_undead);
@@ -467,10 +450,12 @@ runsc_cancel(struct runsc_cmd *cmd)
 		return;
 	cmd->done = NULL;
 	runsc_cancel(cmd->reason);
+	if (control_orphan(cmd))
+		return;
 	if (child_running(&cmd->child))
 		child_kill(&cmd->child, SIGKILL);
 	else
-		cmd_release(cmd);
+		runsc_cmd_release(cmd);
 }
 
 /* The answer for a container that runsc does not know: see runsc.h. */
@@ -483,7 +468,13 @@ tell_absent(struct timer *t)
 	err_set(&r.err, ERR_NOT_FOUND,
 	    "runsc %s: container does not exist", c->verb);
 	c->done(c->arg, &r);
-	cmd_release(c);
+	runsc_cmd_release(c);
+}
+
+void
+runsc_cmd_absent(struct runsc_cmd *c)
+{
+	timer_start(&c->deadline, 0, tell_absent);
 }
 
 unsigned
@@ -555,26 +546,26 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 
 	if (!makes_sandbox(c) && strcmp(c->verb, "help") != 0 && env->id[0] &&
 	    !runsc_exists(env->root, env->id)) {
-		timer_start(&c->deadline, 0, tell_absent);
+		runsc_cmd_absent(c);
 		return c;
 	}
 	if (c->log_fd < 0) {
 		err_set(e, ERR_EXHAUSTED,
 		    "runsc %s: no memory file for its log", c->verb);
-		cmd_release(c);
+		runsc_cmd_release(c);
 		return NULL;
 	}
 	if (a->full) {
 		err_set(e, ERR_INVALID,
 		    "runsc %s: the command line is too long", c->verb);
-		cmd_release(c);
+		runsc_cmd_release(c);
 		return NULL;
 	}
 	if (captured) {
 		c->out_fd = output_file(e);
 		c->err_fd = c->out_fd < 0 ? -1 : output_file(e);
 		if (c->err_fd < 0) {
-			cmd_release(c);
+			runsc_cmd_release(c);
 			return NULL;
 		}
 		if (fds)
@@ -585,7 +576,7 @@ launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
 		memcpy(s.fds, fds, sizeof(s.fds));
 	}
 	if (child_start(&c->child, &s, on_exit_status, e) < 0) {
-		cmd_release(c);
+		runsc_cmd_release(c);
 		return NULL;
 	}
 	if (c->timeout_ns)
@@ -601,8 +592,8 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
     const char *console_socket, const char *image, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, verb, env->create_timeout_ns, done,
-	    arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, verb,
+	    env->create_timeout_ns, done, arg, e);
 	struct args a;
 
 	if (!c)
@@ -653,7 +644,7 @@ struct runsc_cmd *
 runsc_checkpoint(const struct runsc_env *env, const char *image,
     bool leave_running, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "checkpoint",
+	struct runsc_cmd *c = runsc_cmd_new(env, "checkpoint",
 	    env->create_timeout_ns, done, arg, e);
 	struct args a;
 
@@ -671,8 +662,8 @@ struct runsc_cmd *
 runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "start", env->start_timeout_ns, done,
-	    arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "start",
+	    env->start_timeout_ns, done, arg, e);
 	struct args a;
 
 	if (!c)
@@ -722,8 +713,8 @@ struct runsc_cmd *
 runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "update", env->command_timeout_ns,
-	    done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "update",
+	    env->command_timeout_ns, done, arg, e);
 	struct args a;
 	int fds[3] = { -1, -1, -1 };
 
@@ -731,7 +722,7 @@ runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
 		return NULL;
 	c->process_fd = input_file("update", json, strlen(json), e);
 	if (c->process_fd < 0) {
-		cmd_release(c);
+		runsc_cmd_release(c);
 		return NULL;
 	}
 	fds[0] = c->process_fd;
@@ -744,10 +735,10 @@ runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
 struct runsc_cmd *
 runsc_exec(const struct runsc_env *env, const int fds[3],
     const char *console_socket, const char *process, size_t len,
-    runsc_done *done, void *arg, struct err *e)
+    int64_t spent_ns, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "exec", env->start_timeout_ns, done,
-	    arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "exec",
+	    runsc_time_left(env->start_timeout_ns, spent_ns), done, arg, e);
 	char path[EXEC_FILE_MAX];
 	struct args a;
 
@@ -755,7 +746,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 		return NULL;
 	c->process_fd = input_file("exec", process, len, e);
 	if (c->process_fd < 0) {
-		cmd_release(c);
+		runsc_cmd_release(c);
 		return NULL;
 	}
 	c->dir_fd = env->bundle_fd;
@@ -765,7 +756,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	fmt(c->internal_pid_file, sizeof(c->internal_pid_file),
 	    "e%lu.ipid", pid_file_count);
 	if (avoid_detach(c, e) < 0) {
-		cmd_release(c);
+		runsc_cmd_release(c);
 		return NULL;
 	}
 	child_hold(&c->hold);
@@ -785,11 +776,9 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	return launch(c, &a, env, fds, true, e);
 }
 
-/* -- asking the sandbox --------------------------------------------------- */
-
 /* Run runsc for what has no more to its command line than this. */
-static struct runsc_cmd *
-run(struct runsc_cmd *c, struct err *e)
+struct runsc_cmd *
+runsc_cmd_run(struct runsc_cmd *c, struct err *e)
 {
 	struct args a;
 
@@ -815,180 +804,19 @@ run(struct runsc_cmd *c, struct err *e)
 	return launch(c, &a, c->env, NULL, true, e);
 }
 
-/* Asking the sandbox did not do; why is in r->err. */
-static void
-ask_runsc(struct runsc_cmd *c, struct runsc_result *r)
-{
-	runsc_done *done = c->done;
-	void *arg = c->arg;
-	int64_t spent;
-
-	if (c->env->control->mode == CONTROL_ON) {
-		done(arg, r);
-		cmd_release(c);
-		return;
-	}
-	/* What is left of the time, which is most of it unless we slept. */
-	if (c->timeout_ns) {
-		spent = loop_now() - c->began_ns;
-		c->timeout_ns -= spent < c->timeout_ns / 2 ? spent :
-		    c->timeout_ns / 2;
-	}
-	r->gone = false;
-	if (!run(c, &r->err))
-		done(arg, r);
-}
-
-static void
-on_reply(void *arg, const struct urpc_reply *reply)
-{
-	struct runsc_cmd *c = arg;
-	struct runsc_control *control = c->env->control;
-	bool told = control->told || reply->end == URPC_REFUSED;
-	struct runsc_result r = { .out = reply->out, .said = "",
-		.err = reply->err,
-		.outlen = reply->outlen };
-
-	c->call = NULL;
-	if (reply->end == URPC_OK) {
-		c->done(c->arg, &r);
-		cmd_release(c);
-		return;
-	}
-	r.outlen = 0;
-	r.gone = reply->end == URPC_ABSENT ||
-	    (reply->end == URPC_REFUSED && (runsc_says_gone(r.err.msg) ||
-	    fmt_find(r.err.msg, "not found")));
-	/* A refusal is mostly true; but it takes a runsc to put it into the
-	 * words that are known. */
-	(told ? log_debug : log_warn)("%s: %s%s", c->env->id, r.err.msg,
-	    control->mode == CONTROL_ON ? "" : "; asking runsc");
-	control->told |= !told;
-	if (reply->end == URPC_UNKNOWN || reply->end == URPC_BROKEN)
-		control->without |= 1u << c->method;
-	ask_runsc(c, &r);
-}
-
-/* Ask the sandbox if that may be, else run runsc. */
-static struct runsc_cmd *
-ask(struct runsc_cmd *c, enum urpc_method method, struct err *e)
-{
-	const struct runsc_env *env = c->env;
-	const struct runsc_control *control = env->control;
-	struct urpc_request r = {
-		.method = method, .root = env->root, .id = env->id,
-		.sandbox_id = env->sandbox_id, .pid = c->internal_pid,
-		.all = c->all, .sig = c->sig, .parentless = c->parentless,
-		.timeout_ns = env->command_timeout_ns,
-	};
-
-	if (!control || !control->started || control->mode == CONTROL_OFF ||
-	    (control->mode == CONTROL_AUTO &&
-	    control->without & 1u << method))
-		return run(c, e);
-	c->method = method;
-	c->began_ns = loop_now();
-	if (control->mode == CONTROL_AUTO)
-		r.timeout_ns /= SOCKET_SHARE;
-	c->call = urpc_call(&r, on_reply, c);
-	if (c->call)
-		return c;
-	err_set(e, ERR_EXHAUSTED, "runsc %s: out of memory", c->verb);
-	cmd_release(c);
-	return NULL;
-}
-
-struct runsc_cmd *
-runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
-    unsigned sig, runsc_done *done, void *arg, struct err *e)
-{
-	struct runsc_cmd *c = cmd_new(env, "kill", env->command_timeout_ns,
-	    done, arg, e);
-
-	if (!c)
-		return NULL;
-	c->internal_pid = internal_pid;
-	c->all = all;
-	c->sig = sig;
-	return ask(c, URPC_SIGNAL, e);
-}
-
-static void
-on_destroyed(void *arg, const struct urpc_reply *reply)
-{
-	struct runsc_cmd *c = arg;
-
-	c->call = NULL;
-	log_debug("%s: its creation was cut short: %s", c->env->id,
-	    reply->end == URPC_OK ? "removed from the sandbox" :
-	    reply->err.msg);
-	tell_absent(&c->deadline);
-}
-
-/* runsc has no state of a container whose `create` was cut short, but the
- * sandbox may have it by then, and would not have it again. */
-static bool
-destroy(struct runsc_cmd *c)
-{
-	const struct runsc_env *env = c->env;
-	const struct urpc_request r = {
-		.method = URPC_DESTROY, .root = env->root, .id = env->id,
-		.sandbox_id = env->sandbox_id,
-		.timeout_ns = env->command_timeout_ns,
-	};
-
-	if (env->control && env->control->mode != CONTROL_OFF &&
-	    strcmp(env->id, env->sandbox_id) != 0 &&
-	    !runsc_exists(env->root, env->id))
-		c->call = urpc_call(&r, on_destroyed, c);
-	return c->call != NULL;
-}
-
 struct runsc_cmd *
 runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = cmd_new(env, "delete", env->command_timeout_ns,
-	    done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "delete",
+	    env->command_timeout_ns, done, arg, e);
 	struct args a;
 
-	if (!c || destroy(c))
+	if (!c || control_destroy(c))
 		return c;
 	begin_args(&a, env, c);
 	if (force)
 		arg_add(&a, "--force");
 	arg_add(&a, "%s", env->id);
 	return launch(c, &a, env, NULL, false, e);
-}
-
-struct runsc_cmd *
-runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
-    void *arg, struct err *e)
-{
-	bool wait = strcmp(verb, "wait") == 0;
-	struct runsc_cmd *c = cmd_new(env, verb, wait ? 0 :
-	    env->command_timeout_ns, done, arg, e);
-
-	if (!c)
-		return NULL;
-	if (wait)
-		return ask(c, URPC_WAIT, e);
-	if (strcmp(verb, "ps") == 0)
-		return ask(c, URPC_PROCESSES, e);
-	if (strcmp(verb, "events") == 0)
-		return ask(c, URPC_EVENT, e);
-	return run(c, e);
-}
-
-struct runsc_cmd *
-runsc_list_parentless(const struct runsc_env *env, runsc_done *done, void *arg,
-    struct err *e)
-{
-	struct runsc_cmd *c = cmd_new(env, "ps", env->command_timeout_ns, done,
-	    arg, e);
-
-	if (!c)
-		return NULL;
-	c->parentless = true;
-	return ask(c, URPC_PROCESSES, e);
 }

@@ -11,14 +11,15 @@
  * prefix (runsc/container/state_file.go findContainerID): an absent `web`
  * would hit `web2`.
  *
- * To wait for a sub-container, to signal, to list processes and for
- * statistics, runsc does no more than ask the sandbox; so that is asked
- * (urpc.h), which takes a millisecond and no process, and a `runsc wait` does
- * not sit there as long as the container lives.  Whatever is odd about its
- * answer, runsc is run after all (unless control_socket is "on"), within the
- * same deadline; a signal may then come twice, as it may when a runsc that
- * failed is tried again.  Pausing stays with runsc, see urpc.h.  What runsc
- * prints and what it leaves is gvisor/'s.
+ * To start a process in a container and wait for it, to wait for a
+ * sub-container, to signal, to list processes and for statistics, runsc does
+ * no more than ask the sandbox; so the sandbox is asked (gvisor/control.c),
+ * which takes a millisecond and no process, and a `runsc wait` or `runsc exec`
+ * does not sit there as long as the container or process lives.  Whatever is
+ * odd about its answer, runsc is run after all (unless control_socket is "on"),
+ * within the same deadline; a signal may then come twice, as it may when a
+ * runsc that failed is tried again; a process is never started twice.  Pausing stays with runsc, see
+ * urpc.h.  What runsc prints and what it leaves is gvisor/'s.
  */
 #ifndef RUNSC_H
 #define RUNSC_H
@@ -39,6 +40,9 @@ struct runsc_control {
 	bool started;		/* before that runsc has the answers */
 	bool told;		/* in the log, that runsc is asked instead */
 	unsigned without;	/* bits of urpc_method that do not work */
+	unsigned asked;		/* members of URPC_MEMBERS that it was asked
+				   about, and bits of those that it knows */
+	unsigned knows;
 };
 
 /* Whom the commands are for.  All strings are the owner's and outlive the
@@ -50,6 +54,7 @@ struct runsc_env {
 	const char *id;
 	const char *sandbox_id;		/* its own id if it is in no pod */
 	struct runsc_control *control;	/* NULL: runsc only */
+	const uint64_t *caps;		/* of the container; NULL: unknown */
 	const char *bundle;
 	int bundle_fd;			/* O_PATH of the bundle */
 	const char *log_directory;	/* for --user-log, --panic-log; NULL */
@@ -62,7 +67,8 @@ struct runsc_env {
 
 struct runsc_result {
 	struct err err;		/* code ERR_OK: it worked */
-	bool told;		/* of a failure: runsc has logged why */
+	bool told;		/* of a failure: runsc has logged why; execute:
+				   nothing may have been started unknown */
 	bool gone;		/* runsc knows no such container, or its
 				   sandbox or process has ended */
 	const char *out;	/* standard output; NUL-terminated */
@@ -72,6 +78,8 @@ struct runsc_result {
 				   its pid file has it, for child_adopt() */
 	struct child_origin origin;	/* of pid; valid in done() only */
 	pid_t internal_pid;	/* exec: inside the sandbox */
+	bool instead;		/* execute: nothing has been started, and
+				   runsc_exec() is to be called */
 };
 
 typedef void runsc_done(void *arg, const struct runsc_result *r);
@@ -98,10 +106,38 @@ struct runsc_cmd *runsc_update(const struct runsc_env *env, const char *json,
 struct runsc_cmd *runsc_checkpoint(const struct runsc_env *env,
 	const char *image, bool leave_running, runsc_done *done, void *arg,
 	struct err *e);
-/* process: JSON of the OCI process object, copied. */
+/* process: JSON of the OCI process object, copied.  spent_ns: of its deadline,
+ * already. */
 struct runsc_cmd *runsc_exec(const struct runsc_env *env, const int fds[3],
 	const char *console_socket, const char *process, size_t len,
-	runsc_done *done, void *arg, struct err *e);
+	int64_t spent_ns, runsc_done *done, void *arg, struct err *e);
+/*
+ * The same over the control socket, for a process without a runsc on the host:
+ * its end is runsc_wait_exec()'s to tell.  fds of a terminal: the slave, three
+ * times.  Where that may not be (runsc_may_execute()), is not for such a
+ * process (NULL with code ERR_OK) or did not do (instead), runsc_exec() does.
+ * Cancelled or late: what comes of it is ended.
+ */
+bool runsc_may_execute(const struct runsc_env *env);
+struct runsc_cmd *runsc_execute(const struct runsc_env *env, const int fds[3],
+	const char *process, size_t len, runsc_done *done, void *arg,
+	struct err *e);
+/* For runsc_parse_wait(), as a container's wait; first: do not run runsc where
+ * the sandbox does not answer, since it may just have ended. */
+struct runsc_cmd *runsc_wait_exec(const struct runsc_env *env,
+	pid_t internal_pid, bool first, runsc_done *done, void *arg,
+	struct err *e);
+/* A signal for the foreground process group of the process's terminal; over the
+ * socket only. */
+struct runsc_cmd *runsc_forward(const struct runsc_env *env,
+	pid_t internal_pid, unsigned sig, runsc_done *done, void *arg,
+	struct err *e);
+/* Given up, may c leave a process inside that nobody knows?  What
+ * runsc_execute() has begun ends that itself.  NULL has begun nothing. */
+bool runsc_may_leave(const struct runsc_cmd *c);
+/* End a process that runsc_execute() has started and nobody wants; nobody is
+ * told. */
+void runsc_end_exec(const struct runsc_env *env, pid_t internal_pid);
 /* internal_pid 0: the container's init. */
 struct runsc_cmd *runsc_kill(const struct runsc_env *env, pid_t internal_pid,
 	bool all, unsigned sig, runsc_done *done, void *arg, struct err *e);
@@ -122,5 +158,89 @@ struct runsc_cmd *runsc_list_parentless(const struct runsc_env *env,
 void runsc_cancel(struct runsc_cmd *cmd);
 /* Commands under way or cancelled and not yet reaped. */
 unsigned runsc_running(void);
+
+/* -- for runsc.c, which runs runsc for a command, and gvisor/control.c, which
+ * asks the sandbox, alone ------------------------------------------------- */
+#ifdef RUNSC_OWN
+
+struct urpc;
+
+struct runsc_cmd {
+	struct child child;
+	struct timer deadline;
+	struct defer freed;
+	int64_t timeout_ns;
+	const struct runsc_env *env;
+	const char *verb;
+	unsigned method;	/* enum urpc_method */
+	struct urpc *call;	/* while the sandbox is asked; or NULL */
+	struct execute *execute;	/* control.c's; or NULL */
+	struct runsc_cmd *reason;	/* see ask_reason(); or NULL */
+	int status;		/* while that is asked */
+	int64_t began_ns;
+	pid_t internal_pid;	/* kill and wait; kill has the next two */
+	bool all;
+	bool parentless;	/* ps */
+	bool only_socket;	/* no runsc is run for it */
+	unsigned sig;
+	runsc_done *done;	/* NULL: cancelled */
+	void *arg;
+	int log_fd;		/* memfd */
+	int out_fd;		/* memfds, or -1: output is the container's */
+	int err_fd;
+	int root_fd;		/* exec: a root that cannot be named; or -1 */
+	int process_fd;		/* memfd, input of exec and update; or -1 */
+	int dir_fd;		/* of the pid files, or -1; env's */
+	char pid_file[32];	/* in dir_fd; "" for none */
+	char internal_pid_file[32];
+	bool timed_out;
+	struct child_hold hold;	/* of what will write the pid files */
+};
+
+/* -- runsc.c's ------------------------------------------------------------ */
+
+struct runsc_cmd *runsc_cmd_new(const struct runsc_env *env, const char *verb,
+	int64_t timeout_ns, runsc_done *done, void *arg, struct err *e);
+/* Let c go, which no process works for. */
+void runsc_cmd_release(struct runsc_cmd *c);
+/* Run runsc for what has no more to its command line than c says.  Takes c
+ * over: released on failure. */
+struct runsc_cmd *runsc_cmd_run(struct runsc_cmd *c, struct err *e);
+/* What is left of a deadline, which is most of it unless we slept. */
+int64_t runsc_time_left(int64_t timeout_ns, int64_t spent_ns);
+/* Tell of c that there is no such container, once the loop turns. */
+void runsc_cmd_absent(struct runsc_cmd *c);
+
+/* -- control.c's ---------------------------------------------------------- */
+
+/* c is a delete: is it the sandbox that has to be asked for it? */
+bool control_destroy(struct runsc_cmd *c);
+/* c is given up: is that of a process which the sandbox may start?  Then it is
+ * ended as soon as its pid is known, and c goes then. */
+bool control_orphan(struct runsc_cmd *c);
+void control_release(struct runsc_cmd *c);
+
+#endif
+
+struct json_out;
+
+/*
+ * gvisor/execargs.c: an OCI process object as the sandbox takes it, just as
+ * `runsc exec --process` of each release makes it (runsc/cmd/exec.go).  What
+ * that does with an object out of the ordinary (a member of a later
+ * specification, one that is spelled otherwise, of another type, or missing; a
+ * name that is unknown) is runsc's to say, so such an object is refused here.
+ */
+/* What an object needs of the release. */
+#define EXECARGS_NNP 1		/* no new privileges */
+#define EXECARGS_LATE_CAPS 2
+
+/*
+ * The members of a call to Execute, each with a comma before it, added to out.
+ * caps: the container's sets, for an object that names none; NULL: not known.
+ * net_raw: does runsc leave CAP_NET_RAW in them?  false: runsc is to be asked.
+ */
+bool execargs_put(struct json_out *out, const char *process, size_t len,
+	const uint64_t *caps, bool net_raw, unsigned *needs);
 
 #endif

@@ -24,6 +24,7 @@
 #include "conf/cmdline.h"
 #include "delete.h"
 #include "events.h"
+#include "gvisor/standin.h"
 #include "host/cgroup.h"
 #include "base/fd.h"
 #include "base/fmt.h"
@@ -441,6 +442,7 @@ main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	o.no_output = (closed & 1 << STDOUT_FILENO) != 0;
+	standin_init(argc, argv);
 	ret = parse_args(&o, argc, argv);
 	if (ret)
 		return ret;

@@ -29,6 +29,7 @@
 #include "io.h"
 #include "base/loop.h"
 #include "base/name.h"
+#include "gvisor/standin.h"
 #include "host/mount.h"
 #include "wire/pb.h"
 #include "gvisor/runsc_left.h"
@@ -188,10 +189,15 @@ struct process {
 	bool stdin_closed;		/* CloseIO before there was stdio */
 	/* Of the last ResizePty, else of consoleSize; 0: none. */
 	unsigned width, height;
-	struct child child;		/* the sandbox, or the detached exec */
+	struct child child;		/* the sandbox, the detached exec, or
+					   the stand-in of one inside */
+	struct standin standin;		/* exec; its fd -1: runsc's */
+	int master, slave;		/* exec: a terminal of ours, while it
+					   is being started */
+	struct runsc_cmd *forward_cmd;	/* a signal of that terminal */
 	struct io *io;
 	struct console *console;
-	struct runsc_cmd *wait_cmd;	/* sub-container: runsc wait */
+	struct runsc_cmd *wait_cmd;	/* sub-container, exec inside */
 	struct runsc_cmd *end_cmd;	/* at its end: kill what is left */
 	struct timer end_timer;
 	struct timer kill_timer;	/* init: kill_timeout after SIGKILL */

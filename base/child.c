@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -527,6 +528,65 @@ open_live(pid_t pid, const struct child_origin *o, int64_t *start,
 	}
 	close(fd);
 	return -1;
+}
+
+int
+child_fork(struct child *c, void (*run)(void *arg), void *arg,
+    void (*exited)(struct child *c, int status), struct err *e)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	int pipefd[2], fd;
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return err_sys(e, "create pipe");
+	pid = _Fork();
+	if (pid == 0) {
+		sigaction(SIGPIPE, &dfl, NULL);
+		sigprocmask(SIG_SETMASK, &old_mask, NULL);
+		run(arg);
+		_exit(EXEC_FAILED);
+	}
+	if (pid < 0)
+		err_sys(e, "fork");
+	close(pipefd[1]);
+	if (pid < 0) {
+		close(pipefd[0]);
+		return -1;
+	}
+	*c = (struct child)CHILD_INIT;
+	c->pid = pid;
+	c->exec_fd = pipefd[0];
+	c->exited = exited;
+	/* It keeps its number until we reap it. */
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		err_sys(e, "open pidfd of process %d", (int)pid);
+	if (fd < 0 || loop_add(&c->watch, fd, EPOLLIN, LOOP_CHILD, on_pidfd,
+	    e) < 0) {
+		kill(pid, SIGKILL);
+		fd_close(&fd);
+		fd_close(&c->exec_fd);
+		return -1;
+	}
+	c->pidfd = fd;
+	LIST_ADD(&children, c);
+	return 0;
+}
+
+bool
+child_holds_fds(void)
+{
+	struct child *c;
+
+	for (c = children; c; c = c->next) {
+		if (c->exec_fd < 0 || c->exec_seen)
+			continue;
+		if (!(fd_events(c->exec_fd, 0) & POLLHUP))
+			return true;
+		c->exec_seen = true;
+	}
+	return false;
 }
 
 int

@@ -38,6 +38,7 @@ struct child {
 	struct timer late;	/* tells an exit that was kept */
 	int status;		/* wait(2) status, or CHILD_STATUS_UNKNOWN */
 	int exec_fd;		/* carries errno if exec failed; -1 */
+	bool exec_seen;		/* nobody has the other end any more */
 	int exec_errno;		/* valid in exited(): 0, or why exec failed */
 	void (*exited)(struct child *c, int status);
 };
@@ -77,6 +78,16 @@ void child_close(void);
  * child_forget().
  */
 int child_start(struct child *c, const struct child_spawn *s,
+	void (*exited)(struct child *c, int status), struct err *e);
+/* Is there a child that was forked and may still hold copies of all of our
+ * descriptors, so that what we close does not look closed? */
+bool child_holds_fds(void);
+/*
+ * Fork without an exec: run(arg) is called in the child, with the signals as
+ * they were given to us, and closes all descriptors that it does not need.
+ * Watched as an adopted orphan is.
+ */
+int child_fork(struct child *c, void (*run)(void *arg), void *arg,
 	void (*exited)(struct child *c, int status), struct err *e);
 /*
  * Own the orphan that had this pid when o was written: its exit, past or to

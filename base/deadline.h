@@ -81,6 +81,9 @@
 /* a FIFO without inotify: looked at again */
 #define TAIL_LOOK_NS (1 * NS_PER_S)
 
+/* a FIFO while a child is being forked: looked at again */
+#define TAIL_FORKED_NS (5 * NS_PER_MS)
+
 /* a logging binary: ready */
 #define LOGGER_READY_NS (10 * NS_PER_S)
 

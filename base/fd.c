@@ -2,10 +2,12 @@
 /* fd: see fd.h. */
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fmt.h"
@@ -19,6 +21,10 @@ fd_reopen(int fd, int flags)
 	return open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
+#ifndef SYS_close_range	/* the same number everywhere */
+#define SYS_close_range 436
+#endif
+
 #define ROOM 40		/* some 18 to start a process, the rest to end some */
 
 void
@@ -27,6 +33,34 @@ fd_close(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+/* Linux before 5.9 has no close_range(2); of those, as many as there are. */
+static void
+close_listed(int keep_fd)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+	const char *p;
+	int fd;
+
+	while (dir && (d = readdir(dir))) {
+		fd = 0;
+		for (p = d->d_name; *p >= '0' && *p <= '9'; p++)
+			fd = 10 * fd + *p - '0';
+		if (p > d->d_name && fd != keep_fd && fd != dirfd(dir))
+			close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void
+fd_close_others(int keep_fd)
+{
+	if ((keep_fd > 0 && syscall(SYS_close_range, 0, keep_fd - 1, 0) < 0) ||
+	    syscall(SYS_close_range, keep_fd + 1, ~0u, 0) < 0)
+		close_listed(keep_fd);
 }
 
 int

@@ -16,6 +16,8 @@
 int fd_std(void);
 /* Close *fd unless it is -1, which it is then. */
 void fd_close(int *fd);
+/* Close all but one, in a child that was forked. */
+void fd_close_others(int keep_fd);
 /* Bytes that can be read of a pipe or socket; 0 where that cannot be known. */
 size_t fd_unread(int fd);
 /* Open what fd has open once more, with an offset and flags of its own; never

@@ -110,6 +110,7 @@ from_json(struct spec *s, const struct json *j, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "process.terminal is not a boolean");
 	get_size(j, process, s->size);
+	s->caps_known = caps_read(j, process, s->caps);
 	/* The order in which runsc looks: containerd's own keys win. */
 	if (get_string(j, notes, CRI "container-type", &type, e) < 0 ||
 	    (!type && get_string(j, notes, CRIO "ContainerType", &type,

@@ -5,10 +5,31 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 #define SPEC_FILE_MAX (16u << 20)
+
+/* -- conf/caps.c: sets of capabilities ------------------------------------ */
+
+struct json;
+
+enum caps_set { CAPS_PERMITTED, CAPS_INHERITABLE, CAPS_EFFECTIVE,
+	CAPS_BOUNDING, CAPS_AMBIENT, CAPS_SETS };
+
+/* The sets' names in a specification. */
+extern const char caps_keys[CAPS_SETS][12];
+
+#define CAPS_NET_RAW (UINT64_C(1) << 13)
+/* Those that Linux got after 5.7, and runsc after 2022. */
+#define CAPS_LATE (~(UINT64_C(0)) << 38)
+
+/* The member "capabilities" of process object obj: bit n for capability n; none
+ * where it is not there.  false: a name or a type that nobody knows. */
+bool caps_read(const struct json *j, int obj, uint64_t sets[CAPS_SETS]);
+
+/* -- config.json ---------------------------------------------------------- */
 
 struct spec {
 	/* io.kubernetes.cri.container-type or io.kubernetes.cri-o.ContainerType
@@ -37,6 +58,9 @@ struct spec {
 	char *rootfs;		/* root.path, maybe relative to the bundle */
 	bool terminal;		/* process.terminal */
 	unsigned size[2];	/* process.consoleSize: width, height; or 0 */
+	/* process.capabilities; known: and nothing else is in there. */
+	uint64_t caps[CAPS_SETS];
+	bool caps_known;
 };
 
 /* Read bundle/config.json.  Errors: not found, a symbolic link, not JSON, wrong

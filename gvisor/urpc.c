@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,12 +47,24 @@ struct urpc {
 	unsigned depth;		/* of brackets */
 	bool in_string, escaped;
 	bool absent;		/* there was nobody to call; why is in buf */
+	bool sent;
+	unsigned member;
 };
 
 static const char *const names[URPC_METHODS] = {
 	[URPC_WAIT] = "Wait", [URPC_SIGNAL] = "Signal",
 	[URPC_PROCESSES] = "Processes",
-	[URPC_DESTROY] = "DestroySubcontainer", [URPC_EVENT] = "Event",
+	[URPC_DESTROY] = "DestroySubcontainer",
+	[URPC_EXECUTE] = "ExecuteAsync", [URPC_WAIT_PID] = "WaitPID",
+	[URPC_EVENT] = "Event", [URPC_KNOWS] = "ExecuteAsync",
+};
+
+/* What a sandbox that did not read them would do otherwise, and not refuse.
+ * The five sets are in one object. */
+static const char *const members[URPC_MEMBERS] = {
+	"PID", "envv", "wd", "KUID", "KGID", "ExtraKGIDs", "StdioIsPty",
+	"PermittedCaps", "InheritableCaps", "EffectiveCaps", "BoundingCaps",
+	"AmbientCaps", "GuestFDs", "SupportTTYs", "NoNewPrivileges",
 };
 
 /* -- the address ---------------------------------------------------------- */
@@ -58,6 +72,8 @@ static const char *const names[URPC_METHODS] = {
 /* What runsc's state file says of the sandbox. */
 struct where {
 	pid_t pid;
+	int64_t uid, gid;	/* that it runs as; -1: not said */
+	bool runs;		/* as runsc sees it */
 	char path[PATH_MAX];	/* "" in releases before 2023-09 */
 };
 
@@ -76,6 +92,10 @@ parse_state(struct where *w, const char *text, size_t len, struct err *e)
 	ok = json_int(&j, json_get(&j, sandbox, "pid"), &pid) && pid > 0 &&
 	    pid <= INT_MAX;
 	w->pid = (pid_t)pid;
+	w->uid = w->gid = -1;
+	json_int(&j, json_get(&j, sandbox, "uid"), &w->uid);
+	json_int(&j, json_get(&j, sandbox, "gid"), &w->gid);
+	w->runs = json_is(&j, json_get(&j, 0, "status"), "running");
 	path = json_get(&j, sandbox, "controlSocketPath");
 	if (path < 0 || json_str(&j, path, w->path, sizeof(w->path)) < 0)
 		w->path[0] = '\0';
@@ -162,60 +182,135 @@ absent(int fd)
 }
 
 static int
-find_and_dial(const struct urpc_request *r, struct err *e)
+find_and_dial(struct where *w, const struct urpc_request *r, struct err *e)
 {
 	/* Where runsc makes it when ROOT does not do, in its order. */
 	const char *dirs[] = { r->root, "/var/run", "/run", "/tmp" };
 	char path[PATH_MAX];
-	struct where w;
 	size_t i;
 	int fd = -1;
 
-	if (read_state(&w, r, e) < 0)
+	if (read_state(w, r, e) < 0)
 		return -1;
 	errno = ENOENT;
-	if (w.path[0])
-		fd = dial_path(w.path, w.pid);
+	if (w->path[0])
+		fd = dial_path(w->path, w->pid);
 	for (i = 0; absent(fd) && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		fmt(path, sizeof(path), "%s/runsc-%s.sock", dirs[i],
 		    r->sandbox_id);
-		fd = dial_path(path, w.pid);
+		fd = dial_path(path, w->pid);
 	}
 	if (absent(fd))
-		fd = dial_abstract(r->sandbox_id, w.pid);
+		fd = dial_abstract(r->sandbox_id, w->pid);
 	if (fd < 0 && errno == ECONNREFUSED)
 		return err_set(e, ERR_NOT_FOUND,
-		    "sandbox %d serves no control socket", (int)w.pid);
+		    "sandbox %d serves no control socket", (int)w->pid);
 	if (fd < 0)
 		return err_sys(e, "connect to the control socket of sandbox "
-		    "%d", (int)w.pid);
+		    "%d", (int)w->pid);
 	return fd;
 }
 
 /* -- what is said --------------------------------------------------------- */
 
+/*
+ * The process's ends are to be the sandbox's user's, as runsc makes them, and
+ * as runsc does, what has no owner to change stays.  But /dev/null is
+ * everybody's: runsc of 2022 takes the host's away from root.
+ */
 static int
-send_request(int fd, const struct urpc_request *r, struct err *e)
+give_fds(const int fds[3], const struct where *w, struct err *e)
+{
+	struct stat st;
+	int i;
+
+	if (!w->runs || w->uid < 0 || w->gid < 0)
+		return err_set(e, ERR_PRECONDITION, "runsc does not say that "
+		    "it runs, and as whom");
+	for (i = 0; i < 3; i++) {
+		if (fstat(fds[i], &st) == 0 && S_ISCHR(st.st_mode) &&
+		    st.st_rdev == makedev(1, 3))
+			continue;
+		if (fchown(fds[i], (uid_t)w->uid, (gid_t)w->gid) < 0 &&
+		    errno != EINVAL && errno != EPERM && errno != EROFS)
+			return err_sys(e, "give the sandbox descriptor %d", i);
+	}
+	return 0;
+}
+
+/* A new connection takes a request whole, or something is wrong, and what is
+ * cut short is nothing to the sandbox. */
+static int
+send_text(int fd, const struct json_out *o, const int *fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(3 * sizeof(int))];
+	} control = { .buf = "" };
+	struct iovec iov = { o->p, o->len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (fds) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		cm = CMSG_FIRSTHDR(&msg);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(3 * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, 3 * sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)o->len ? 0 : -1;
+}
+
+static void
+put_knows(struct json_out *o, const char *name)
+{
+	bool set = fmt_find(name, "Caps") != NULL;
+
+	json_put_fmt(o, "{%s\"%s\":{}}%s", set ? "\"Capabilities\":{" : "",
+	    name, set ? "}" : "");
+}
+
+static void
+put_arg(struct json_out *o, const struct urpc_request *r)
+{
+	if (r->method == URPC_KNOWS) {
+		put_knows(o, members[r->member]);
+		return;
+	}
+	if (r->method == URPC_EXECUTE)
+		json_put_fmt(o, "{\"ContainerID\":");
+	else if (r->method == URPC_SIGNAL || r->method == URPC_WAIT_PID)
+		json_put_fmt(o, "{\"CID\":");
+	json_put_str(o, r->id);
+	if (r->method == URPC_EXECUTE)
+		json_put_fmt(o, "%s}", r->args);
+	else if (r->method == URPC_WAIT_PID)
+		json_put_fmt(o, ",\"PID\":%d}", (int)r->pid);
+	else if (r->method == URPC_SIGNAL)
+		json_put_fmt(o, ",\"Signo\":%u,\"PID\":%d,\"Mode\":%d}",
+		    r->sig, (int)r->pid, (int)r->mode);
+}
+
+static int
+send_request(int fd, const struct urpc_request *r, const struct where *w,
+    struct err *e)
 {
 	struct json_out o = { 0 };
-	ssize_t n;
 	int rc = 0;
 
+	if (r->fds && give_fds(r->fds, w, e) < 0)
+		return -1;
+	/* The one member that is not of ExecuteAsync. */
 	json_put_fmt(&o, "{\"method\":\"containerManager.%s\",\"arg\":",
-	    names[r->method]);
-	if (r->method == URPC_SIGNAL)
-		json_put_fmt(&o, "{\"CID\":");
-	json_put_str(&o, r->id);
-	/* Mode 0: the process; 1: all of the container. */
-	if (r->method == URPC_SIGNAL)
-		json_put_fmt(&o, ",\"Signo\":%u,\"PID\":%d,\"Mode\":%d}",
-		    r->sig, (int)r->pid, r->all ? 1 : 0);
+	    names[r->method == URPC_KNOWS && r->member == 0 ? URPC_SIGNAL :
+	    r->method]);
+	put_arg(&o, r);
 	json_put_fmt(&o, "}");
-	/* A new connection takes a request whole, or something is wrong. */
-	n = o.bad ? -1 : send(fd, o.p, o.len, MSG_NOSIGNAL);
 	if (o.bad)
 		rc = err_nomem(e);
-	else if (n != (ssize_t)o.len)
+	else if (send_text(fd, &o, r->fds) < 0)
 		rc = err_sys(e, "send to the control socket");
 	json_out_free(&o);
 	return rc;
@@ -264,8 +359,8 @@ put_processes(struct json_out *out, const struct json *j, int result,
 	return true;
 }
 
-/* What the sandbox says of a container, and of the CPU time of all that are in
- * it. */
+/* What the sandbox says of a process's statistics and of its containers' CPU
+ * time. */
 static bool
 put_event(struct json_out *out, const struct json *j, int result)
 {
@@ -280,12 +375,60 @@ put_event(struct json_out *out, const struct json *j, int result)
 	return true;
 }
 
+static bool
+take_result(const struct urpc *u, struct urpc_reply *r, struct json_out *out,
+    const struct json *j, int result)
+{
+	const struct json_tok *t = &j->toks[result];
+	uint64_t pid;
+
+	switch (u->method) {
+	case URPC_WAIT:
+	case URPC_WAIT_PID:
+		return put_wait(out, j, result);
+	case URPC_PROCESSES:
+		return put_processes(out, j, result, u->parentless);
+	case URPC_EVENT:
+		return put_event(out, j, result);
+	case URPC_EXECUTE:
+		if (!json_uint(j, result, &pid) || pid < 1 || pid > INT_MAX)
+			return false;
+		r->pid = (pid_t)pid;
+		return true;
+	case URPC_KNOWS:	/* it cannot have been done */
+		return false;
+	case URPC_SIGNAL:
+	case URPC_DESTROY:
+	case URPC_METHODS:
+		break;
+	}
+	/* null or {}, by release */
+	return t->type == JSON_NULL || (t->type == JSON_OBJECT && t->size == 0);
+}
+
+/* Why the sandbox says no: a method or a shape of its argument that it does not
+ * know, or the matter itself.  Go's decoder names the member that it could not
+ * read. */
+static enum urpc_end
+refusal(const struct urpc *u, const char *why)
+{
+	bool shape = strncmp(why, "json: ", 6) == 0;
+
+	if (strcmp(why, "unknown method") == 0)
+		return URPC_UNKNOWN;
+	if (u->method == URPC_KNOWS)
+		return shape && fmt_find(why, members[u->member]) ? URPC_OK :
+		    URPC_REFUSED;
+	return shape ? URPC_UNKNOWN : URPC_REFUSED;
+}
+
 static void
 understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 {
-	bool success, ok = false;
+	bool success;
 	struct json j;
 	int result;
+	char *why;
 
 	err_set(&r->err, ERR_INVALID, "a reply that makes no sense");
 	if (json_parse(&j, u->buf, u->seen, &r->err) < 0)
@@ -294,29 +437,18 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 	if (!json_bool(&j, json_get(&j, 0, "success"), &success))
 		goto out;
 	if (!success) {
-		r->err.code = ERR_UNKNOWN;
-		if (json_str(&j, json_get(&j, 0, "err"), r->err.msg,
-		    sizeof(r->err.msg)) >= 0)
-			r->end = strcmp(r->err.msg, "unknown method") == 0 ||
-			    strncmp(r->err.msg, "json: ", 6) == 0 ?
-			    URPC_UNKNOWN : URPC_REFUSED;
-	} else if (result >= 0) {
-		if (u->method == URPC_WAIT)
-			ok = put_wait(out, &j, result);
-		else if (u->method == URPC_PROCESSES)
-			ok = put_processes(out, &j, result,
-			    u->parentless);
-		else if (u->method == URPC_EVENT)
-			ok = put_event(out, &j, result);
-		else	/* null or {}, by release */
-			ok = j.toks[result].type == JSON_NULL ||
-			    (j.toks[result].type == JSON_OBJECT &&
-			    j.toks[result].size == 0);
-		if (ok && !out->bad) {
-			r->end = URPC_OK;
-			r->err.code = ERR_OK;
+		why = json_strdup(&j, json_get(&j, 0, "err"));
+		if (why) {
+			err_set(&r->err, ERR_UNKNOWN, "%s", why);
+			r->end = refusal(u, why);
 		}
+		free(why);
+	} else if (result >= 0 && take_result(u, r, out, &j, result) &&
+	    !out->bad) {
+		r->end = URPC_OK;
 	}
+	if (r->end == URPC_OK)
+		r->err.code = ERR_OK;
 out:
 	json_free(&j);
 }
@@ -341,6 +473,7 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 	void *arg = u->arg;
 
 	r->end = u->absent ? URPC_ABSENT : URPC_BROKEN;
+	r->sent = u->sent;
 	if (text)
 		err_set(&r->err, ERR_UNAVAILABLE, "%s", text);
 	else
@@ -455,8 +588,14 @@ on_readable(struct watch *w, uint32_t revents)
 			break;
 		}
 	}
-	if (turn && !timer_running(&u->deadline))
+	if (turn && u->timeout_ns && !timer_running(&u->deadline))
 		timer_start(&u->deadline, u->timeout_ns, on_deadline);
+}
+
+static bool
+waits(enum urpc_method m)
+{
+	return m == URPC_WAIT || m == URPC_WAIT_PID;
 }
 
 struct urpc *
@@ -464,6 +603,7 @@ urpc_call(const struct urpc_request *r,
     void (*done)(void *arg, const struct urpc_reply *r), void *arg)
 {
 	struct urpc *u = calloc(1, sizeof(*u));
+	struct where w;
 	struct err e;
 	int fd;
 
@@ -471,23 +611,32 @@ urpc_call(const struct urpc_request *r,
 		return NULL;
 	u->watch.fd = -1;
 	u->method = r->method;
+	u->member = r->member;
 	u->parentless = r->parentless;
 	u->timeout_ns = r->timeout_ns;
 	u->done = done;
 	u->arg = arg;
-	fd = find_and_dial(r, &e);
-	if (fd >= 0 && send_request(fd, r, &e) == 0 && loop_add(&u->watch, fd,
-	    EPOLLIN, LOOP_CHILD, on_readable, &e) == 0) {
-		if (r->method != URPC_WAIT)
+	fd = find_and_dial(&w, r, &e);
+	if (fd >= 0 && loop_add(&u->watch, fd, EPOLLIN, LOOP_CHILD,
+	    on_readable, &e) == 0 && send_request(fd, r, &w, &e) == 0) {
+		u->sent = true;
+		if (!waits(r->method) && r->timeout_ns)
 			timer_start(&u->deadline, r->timeout_ns, on_deadline);
 		return u;
 	}
 	u->absent = fd < 0 && e.code == ERR_NOT_FOUND;
 	u->buf = strdup(e.msg);
+	loop_del(&u->watch);
 	if (fd >= 0)
 		close(fd);
 	timer_start(&u->deadline, 0, on_not_called);
 	return u;
+}
+
+bool
+urpc_was_sent(const struct urpc *u)
+{
+	return u->sent;
 }
 
 void

@@ -11,9 +11,15 @@
  * in the form in which runsc prints it, checked to the last member, so nobody
  * above sees which way was taken.
  *
+ * Execute is the one call that must not be made twice: whether the sandbox may
+ * have it is told with every end (sent).  A sandbox passes over a member that
+ * it does not know, so a release that renames one would run a process with
+ * another user, say; Knows asks it about one of them, by a value that it must
+ * refuse if it reads it, for a container that cannot be there.
+ *
  * Not here: pausing, since runsc keeps it in its state file: a container that
  * was paused over the socket is "running" to runsc, which would not resume
- * it; and all that starts or ends a container.
+ * it; so are updates and checkpoints; and all that starts or ends a container.
  */
 #ifndef URPC_H
 #define URPC_H
@@ -30,7 +36,15 @@
 /* Destroy: what the sandbox has of a container that is not its first; no state
  * of it need be there. */
 enum urpc_method { URPC_WAIT, URPC_SIGNAL, URPC_PROCESSES, URPC_DESTROY,
-	URPC_EVENT, URPC_METHODS };
+	URPC_EXECUTE, URPC_WAIT_PID, URPC_EVENT, URPC_KNOWS, URPC_METHODS };
+
+/* Whom a signal is for: the process, all of the container, the foreground
+ * process group of the process's terminal. */
+enum urpc_mode { URPC_ONE, URPC_ALL, URPC_FOREGROUND };
+
+/* Members of what Execute and Signal send that a sandbox may know; the last
+ * three are GuestFDs, of 2024, and SupportTTYs and NoNewPrivileges, of 2026. */
+#define URPC_MEMBERS 15
 
 /* Strings need to live during urpc_call() only. */
 struct urpc_request {
@@ -38,17 +52,21 @@ struct urpc_request {
 	const char *root;	/* runsc's --root, of this sandbox */
 	const char *id;		/* the container */
 	const char *sandbox_id;	/* its own id if it is the root container */
-	pid_t pid;		/* signal: inside the sandbox; 0: init */
-	bool all;		/* signal: all of the container */
+	pid_t pid;		/* signal, wait for a pid: inside; 0: init */
+	enum urpc_mode mode;	/* signal */
 	bool parentless;	/* processes: those without a parent inside */
 	unsigned sig;
-	/* For the whole call; a Wait's begins with the reply's first byte. */
+	unsigned member;	/* knows: below URPC_MEMBERS */
+	const char *args;	/* execute: as execargs_put() has them */
+	const int *fds;		/* execute: the process's 0, 1 and 2 */
+	/* For the whole call; a Wait's begins with the reply's first byte; 0:
+	 * for ever. */
 	int64_t timeout_ns;
 };
 
 enum urpc_end {
 	URPC_OK,
-	URPC_REFUSED,	/* the sandbox says no: err */
+	URPC_REFUSED,	/* the sandbox says no: err; knows: it does not */
 	URPC_UNKNOWN,	/* it has no such method, or takes it otherwise */
 	URPC_BROKEN,	/* no sensible reply, or none: err */
 	URPC_ABSENT,	/* nobody serves the socket of such a container: err */
@@ -56,6 +74,8 @@ enum urpc_end {
 
 struct urpc_reply {
 	enum urpc_end end;
+	bool sent;		/* all of the request */
+	pid_t pid;		/* execute: inside the sandbox */
 	const char *out;	/* as runsc prints it, NUL-terminated; event:
 				   the sandbox's own words */
 	size_t outlen;
@@ -68,7 +88,8 @@ struct urpc;			/* one call under way; urpc.c frees it */
  * memory. */
 struct urpc *urpc_call(const struct urpc_request *r,
 	void (*done)(void *arg, const struct urpc_reply *r), void *arg);
-/* done is not called any more.  NULL is ignored. */
+/* NULL is nothing.  What has been sent may be done all the same. */
 void urpc_cancel(struct urpc *u);
+bool urpc_was_sent(const struct urpc *u);
 
 #endif

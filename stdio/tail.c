@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/fmt.h"
@@ -103,6 +104,12 @@ look(struct tail *t)
 	bool watched;
 
 	unwatch(t);
+	/* It has our reader, too, for a moment, and would be taken for a
+	 * client. */
+	if (child_holds_fds()) {
+		timer_start(&t->timer, TAIL_FORKED_NS, on_timer);
+		return;
+	}
 	if (t->writer < 0)	/* the client has gone, or read it all */
 		t->writer = fd_reopen(t->reader, O_WRONLY);
 	fd_close(&t->reader);

@@ -4,7 +4,7 @@
 # (a header with its .c; a .c of a folder that has no header is of the room whose
 # header it includes first) uses only what stands before it.
 
-TOP_MAX=18 ROOMS_MAX=44 USES_MAX=254
+TOP_MAX=18 ROOMS_MAX=45 USES_MAX=266
 files=$(find . -maxdepth 2 -name '*.[ch]' ! -path './tests/*' ! -path './ctl/*' |
     sed 's,^\./,,' | sort)
 

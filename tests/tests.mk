@@ -64,7 +64,7 @@ IT_HOST = tests/it/client.c tests/it/host.c tests/it/dir.c tests/suite.c tests/f
 
 FAKE_SRCS = $(wildcard tests/it/fake_*.c)
 
-$(B)/it/bin/runsc: $(FAKE_SRCS) tests/it/fake.h
+$(B)/it/bin/runsc: $(FAKE_SRCS) $(wildcard tests/it/fake*.h)
 	@mkdir -p $(B)/it/bin
 	$(CC) $(TEST_CFLAGS) -o $@ $(FAKE_SRCS) $(LDFLAGS)
 

@@ -10,7 +10,7 @@
  *                  <root>/<sid>.ctl, runs the processes of all its containers
  *                  as its children, exits with the root container's status;
  *                  and the control socket that shims know,
- *                  <root>/runsc-<sid>.sock, for Wait, Signal and Processes
+ *                  <root>/runsc-<sid>.sock, for a few of its methods
  *   runsc-gofer    one per container; ends when the sandbox lets go of it
  *   runsc-exec     one per `exec --detach`; exits with the process's status
  * Even runsc's faults are there where a shim must live with them: `create` of
@@ -57,6 +57,10 @@
  *   hang             no reply               close      instead of a reply
  *   half             half a reply           huge       a reply of 2 MiB
  *   raw=TEXT         TEXT for a reply       fail=TEXT  refuse
+ *   until=FILE       hang, all of it, until there is such a file
+ * ExecuteAsync besides: did=TEXT  start the process, and then hang, close, or
+ *                      TEXT for a reply
+ * Knows is what asks whether a member is read; not=NAME  that one is not.
  *
  * FAKE_RUNSC_LOG names a file to which each call appends a line: seconds, the
  * number of inherited descriptors above 2, and its arguments, with blanks in
@@ -438,7 +442,8 @@ cmd_wait(struct flags *f)
 	struct state s;
 
 	state_load(&s, f->args[0], "container");
-	reply = ctl_ask(s.sid, join("wait\n%s", s.id), NULL, 0);
+	reply = ctl_ask(s.sid, f->pid > 0 ? join("wait-pid\n%s\n%ld", s.id,
+	    f->pid) : join("wait\n%s", s.id), NULL, 0);
 	if (*reply == '\0')
 		fail("waiting on container \"%s\": sandbox no longer running "
 		    "and its exit status is unavailable", s.id);

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 #include "fake.h"
+#include "fake_sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,27 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROCS_CAP 512
 #define CLIENTS_CAP 1000
-#define HUGE_REPLY (2 << 20)
-
-static void answer(int fd, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-struct proc {
-	long ipid;
-	pid_t pid;	/* 0: not running */
-	char *cid;
-	bool init;
-	int code;
-};
-
-struct client {
-	int fd;
-	bool is_shim;	/* came by the control socket */
-	char *method;	/* then: what was asked */
-	struct proc *waits_for;
-};
 
 /* What is held for a sub-container: its terminal from `create` to `start`,
  * then its gofer's connection until its init ends. */
@@ -54,41 +35,15 @@ struct held {
 	int fd;
 };
 
-static struct proc procs[PROCS_CAP];
-static size_t nprocs;
+struct proc procs[PROCS_CAP];
+size_t nprocs;
 static struct client clients[CLIENTS_CAP];
 static struct held held[64];
 static long next_ipid = 1;
 static const char *sandbox_id;
 
-/* What is answered to the commands, as the control socket has it. */
-static char *
-in_json(const char *method, const char *s)
-{
-	char *result = join("{}");
-	int code;
-
-	if (strncmp(s, "err ", 4) == 0)
-		return join("{\"success\":false,\"err\":%s,\"result\":null}",
-		    quote(s + 4));
-	s += 2;
-	if (strcmp(method, "Wait") == 0) {
-		code = atoi(s);
-		result = join("%d", code > 128 ? code - 128 : code << 8);
-	} else if (strcmp(method, "Processes") == 0) {
-		*result = '\0';
-		for (s++; *s != '\0'; s += strcspn(s, ","), s += *s == ',')
-			result = join("%s%s{\"uid\":0,\"pid\":%d,\"ppid\":"
-			    "0,\"cmd\":\"x\"}", result, *result != '\0' ? "," : "",
-			    atoi(s));
-		result = join("[%s]", result);
-	}
-	return join("{\"success\":true,\"err\":\"\",\"result\":%s}\n",
-	    result);
-}
-
-static void
-answer(int fd, const char *fmt, ...)
+void
+sandbox_answer(int fd, const char *fmt, ...)
 {
 	va_list ap;
 	size_t i;
@@ -101,12 +56,12 @@ answer(int fd, const char *fmt, ...)
 	keep(s);
 	for (i = 0; i < CLIENTS_CAP; i++)
 		if (clients[i].fd == fd && clients[i].is_shim)
-			s = in_json(clients[i].method, s);
+			s = control_in_json(clients[i].method, s);
 	send(fd, s, strlen(s), MSG_NOSIGNAL);
 }
 
-static struct proc *
-find_init(const char *cid)
+struct proc *
+sandbox_find_init(const char *cid)
 {
 	size_t i;
 
@@ -180,8 +135,8 @@ out:
 }
 
 /* Returns NULL after having answered with the error. */
-static struct proc *
-run(int client, const char *cid, const char *process, const int *stdio,
+struct proc *
+sandbox_run(int client, const char *cid, const char *process, const int *stdio,
     bool init)
 {
 	struct proc *p;
@@ -191,11 +146,11 @@ run(int client, const char *cid, const char *process, const int *stdio,
 	for (p = procs; p < procs + nprocs && p->cid != NULL; p++)
 		;
 	if (p == procs + PROCS_CAP) {
-		answer(client, "err too many processes");
+		sandbox_answer(client, "err too many processes");
 		return NULL;
 	}
 	if (pipe2(pipefd, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
-		answer(client, "err fork: %s", strerror(errno));
+		sandbox_answer(client, "err fork: %s", strerror(errno));
 		return NULL;
 	}
 	if (pid == 0)
@@ -204,7 +159,7 @@ run(int client, const char *cid, const char *process, const int *stdio,
 	if (read(pipefd[0], &err, sizeof(err)) > 0) {
 		waitpid(pid, NULL, 0);
 		close(pipefd[0]);
-		answer(client, "err failed to load %s: %s",
+		sandbox_answer(client, "err failed to load %s: %s",
 		    json_strings(json_get(process, "args"))[0],
 		    err == ENOENT ? "no such file or directory" :
 		    strerror(err));
@@ -267,9 +222,11 @@ kill_children(void)
 static void
 process_ended(struct proc *p, int status)
 {
+	bool gone = false;
 	size_t i;
 
 	p->pid = 0;
+	p->status = status;
 	p->code = WIFEXITED(status) ? WEXITSTATUS(status) :
 	    128 + WTERMSIG(status);
 	if (p->init) {
@@ -278,18 +235,22 @@ process_ended(struct proc *p, int status)
 	}
 	for (i = 0; i < CLIENTS_CAP; i++)
 		if (clients[i].waits_for == p) {
-			answer(clients[i].fd, "ok %d", p->code);
+			sandbox_answer(clients[i].fd, "ok %d", p->kept &&
+			    clients[i].is_shim ? status : p->code);
 			clients[i].waits_for = NULL;
+			gone = p->kept;
 		}
 	if (p->init && strcmp(p->cid, sandbox_id) == 0) {
 		/* What else waits gets the 137 that its process died of. */
 		for (i = 0; i < CLIENTS_CAP; i++)
 			if (clients[i].waits_for != NULL)
-				answer(clients[i].fd, "ok 137");
+				sandbox_answer(clients[i].fd, "ok %d",
+				    clients[i].waits_for->kept &&
+				    clients[i].is_shim ? SIGKILL : 137);
 		kill_children();
 		exit(p->code);
 	}
-	if (!p->init) {
+	if (!p->init && (!p->kept || gone)) {
 		free(p->cid);
 		p->cid = NULL;
 	}
@@ -314,12 +275,12 @@ serve_create(int fd, const char *cid, const int *fds, int nfds)
 	struct held *h = find_held(NULL);
 
 	if (h == NULL) {
-		answer(fd, "err too many containers");
+		sandbox_answer(fd, "err too many containers");
 		return;
 	}
 	h->cid = strdup(cid);
 	h->fd = nfds > 0 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 3) : -1;
-	answer(fd, "ok");
+	sandbox_answer(fd, "ok");
 }
 
 static void
@@ -330,61 +291,61 @@ serve_start(int fd, const char *cid, const char *process, const int *fds,
 	int stdio[] = { 0, 1, 2 }, i, null;
 
 	if (strcmp(cid, sandbox_id) == 0) {
-		if (run(fd, cid, process, stdio, true) == NULL)
+		if (sandbox_run(fd, cid, process, stdio, true) == NULL)
 			return;
 		/* From here on its output ends with the processes. */
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		for (i = 0; i < 3; i++)
 			dup2(null, i);
 		close(null);
-		answer(fd, "ok");
+		sandbox_answer(fd, "ok");
 		return;
 	}
 	if (h == NULL || nfds < 1) {
-		answer(fd, "err no such container");
+		sandbox_answer(fd, "err no such container");
 		return;
 	}
 	for (i = 0; i < 3; i++)
 		stdio[i] = nfds == 4 ? fds[1 + i] : h->fd;
-	if (run(fd, cid, process, stdio, true) == NULL)
+	if (sandbox_run(fd, cid, process, stdio, true) == NULL)
 		return;
 	drop_held(h);
 	h->fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
-	answer(fd, "ok");
+	sandbox_answer(fd, "ok");
 }
 
-static void
-serve_kill(int fd, const char *cid, const char *arg)
+void
+sandbox_serve_kill(int fd, const char *cid, const char *arg)
 {
-	struct proc *init = find_init(cid);
+	struct proc *init = sandbox_find_init(cid);
 	int sig = 0, all = 0;
 	long ipid = 0;
 	size_t i;
 
 	if (sscanf(arg, "%d %d %ld", &sig, &all, &ipid) != 3) {
-		answer(fd, "err bad request");
+		sandbox_answer(fd, "err bad request");
 		return;
 	}
-	if (all) {
+	if (all == 1) {
 		kill_container(cid, sig, NULL);
-		answer(fd, "ok");
+		sandbox_answer(fd, "ok");
 		return;
 	}
 	for (i = 0; i < nprocs; i++)
 		if (procs[i].pid > 0 && strcmp(procs[i].cid, cid) == 0 &&
 		    (ipid == 0 ? &procs[i] == init : procs[i].ipid == ipid)) {
 			kill(procs[i].pid, sig);
-			answer(fd, "ok");
+			sandbox_answer(fd, "ok");
 			return;
 		}
 	if (ipid == 0)
-		answer(fd, "err no such process");
+		sandbox_answer(fd, "err no such process");
 	else
-		answer(fd, "err no such process with PID %ld", ipid);
+		sandbox_answer(fd, "err no such process with PID %ld", ipid);
 }
 
-static void
-serve_ps(int fd, const char *cid)
+void
+sandbox_serve_ps(int fd, const char *cid)
 {
 	char list[PROCS_CAP * 12] = "";
 	size_t i, n = 0;
@@ -393,7 +354,7 @@ serve_ps(int fd, const char *cid)
 		if (procs[i].pid > 0 && strcmp(procs[i].cid, cid) == 0)
 			n += (size_t)sprintf(list + n, "%s%ld",
 			    n > 0 ? "," : "", procs[i].ipid);
-	answer(fd, "ok %s", list);
+	sandbox_answer(fd, "ok %s", list);
 }
 
 static void
@@ -406,7 +367,7 @@ serve_destroy(int fd, const char *cid)
 		sleep_ms(1);
 		reap();
 	}
-	init = find_init(cid);
+	init = sandbox_find_init(cid);
 	if (init != NULL) {
 		free(init->cid);
 		memset(init, 0, sizeof(*init));
@@ -416,113 +377,7 @@ serve_destroy(int fd, const char *cid)
 		free(h->cid);
 		h->cid = NULL;
 	}
-	answer(fd, "ok");
-}
-
-/* The action of the first rule for the control socket and that method. */
-static const char *
-socket_fault(const char *method)
-{
-	const char *env = getenv("FAKE_RUNSC");
-	char *text, *rule, *action, *save = NULL;
-
-	text = env == NULL ? NULL : *env == '/' ? read_file(env) :
-	    strdup(env);
-	if (text == NULL)
-		return "";
-	keep(text);
-	for (rule = strtok_r(text, ";\n", &save); rule != NULL;
-	    rule = strtok_r(NULL, ";\n", &save)) {
-		action = strchr(rule, ':');
-		if (strncmp(rule, "socket", 6) != 0 || action == NULL)
-			continue;
-		*action++ = '\0';
-		if (rule[6] == '\0' || strcmp(rule + 6, join("@%s",
-		    method)) == 0)
-			return action;
-	}
-	return "";
-}
-
-/* As cmd_events() prints it. */
-static void
-serve_event(int fd, const char *cid)
-{
-	const char *s = join("{\"success\":true,\"err\":\"\",\"result\":{"
-	    "\"event\":{\"type\":\"stats\",\"id\":%s,\"data\":{\"cpu\":{"
-	    "\"usage\":{}},\"memory\":{\"usage\":{\"limit\":0,\"usage\":"
-	    "2547712,\"failcnt\":0},\"swap\":{\"limit\":0,\"failcnt\":0},"
-	    "\"kernel\":{\"limit\":0,\"failcnt\":0},\"kernelTCP\":{"
-	    "\"limit\":0,\"failcnt\":0}},\"pids\":{\"current\":2}}},"
-	    "\"containerUsage\":{%s:37028854434}}}", quote(cid), quote(cid));
-
-	send(fd, s, strlen(s), MSG_NOSIGNAL);
-}
-
-static void
-serve_huge(int fd)
-{
-	char *s = malloc(HUGE_REPLY);
-
-	if (s == NULL)
-		abort();
-	memset(s, '[', HUGE_REPLY);
-	send(fd, s, HUGE_REPLY, MSG_NOSIGNAL);
-	free(s);
-}
-
-/* One request of a shim's; it fits into one read. */
-static bool
-serve_shim(struct client *c)
-{
-	static char buf[MSG_CAP];
-	const char *arg, *fault, *p;
-	struct proc *init;
-	char *cid, *method;
-	ssize_t n = recv(c->fd, buf, sizeof(buf) - 1, 0);
-
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
-	method = keep(json_string(json_get(buf, "method")));
-	p = method != NULL ? strchr(method, '.') : NULL;
-	free(c->method);
-	c->method = strdup(p != NULL ? p + 1 : "");
-	arg = json_get(buf, "arg");
-	cid = keep(json_string(arg));
-	fault = socket_fault(c->method);
-	if (strcmp(fault, "hang") == 0)
-		return true;
-	if (strcmp(fault, "close") == 0)
-		return false;
-	if (strcmp(fault, "half") == 0) {
-		send(c->fd, "{\"success\":true,", 16, MSG_NOSIGNAL);
-	} else if (strcmp(fault, "huge") == 0) {
-		serve_huge(c->fd);
-	} else if (strncmp(fault, "raw=", 4) == 0) {
-		send(c->fd, fault + 4, strlen(fault + 4), MSG_NOSIGNAL);
-	} else if (strncmp(fault, "fail=", 5) == 0) {
-		answer(c->fd, "err %s", fault + 5);
-	} else if (strcmp(c->method, "Signal") == 0) {
-		serve_kill(c->fd, keep(json_string(json_get(arg, "CID"))),
-		    join("%d %d %d", atoi(json_get(arg, "Signo")),
-		    atoi(json_get(arg, "Mode")), atoi(json_get(arg, "PID"))));
-	} else if (strcmp(c->method, "Event") == 0 && cid != NULL) {
-		serve_event(c->fd, cid);
-	} else if (strcmp(c->method, "Processes") == 0 && cid != NULL) {
-		serve_ps(c->fd, cid);
-	} else if (strcmp(c->method, "Wait") == 0 && cid != NULL) {
-		init = find_init(cid);
-		if (init == NULL)
-			answer(c->fd, "err container \"%s\" not found", cid);
-		else if (init->pid > 0)
-			c->waits_for = init;
-		else
-			answer(c->fd, "ok %d", init->code);
-	} else {
-		answer(c->fd, "err unknown method");
-	}
-	return true;
+	sandbox_answer(fd, "ok");
 }
 
 /* One request.  False: the connection is done with. */
@@ -544,28 +399,39 @@ serve(struct client *c)
 	arg = strchr(cid, '\n');
 	if (arg != NULL)
 		*arg++ = '\0';
-	p = find_init(cid);
+	p = sandbox_find_init(cid);
 	if (strcmp(buf, "alive") == 0) {
-		answer(c->fd, p != NULL && p->pid > 0 ? "ok" : "err stopped");
+		sandbox_answer(c->fd, p != NULL && p->pid > 0 ? "ok" : "err stopped");
 	} else if (strcmp(buf, "create") == 0) {
 		serve_create(c->fd, cid, fds, nfds);
 	} else if (strcmp(buf, "start") == 0) {
 		serve_start(c->fd, cid, arg, fds, nfds);
 	} else if (strcmp(buf, "exec") == 0 && nfds == 3) {
-		c->waits_for = run(c->fd, cid, arg, fds, false);
+		c->waits_for = sandbox_run(c->fd, cid, arg, fds, false);
 		if (c->waits_for != NULL)
-			answer(c->fd, "ok %ld", c->waits_for->ipid);
+			sandbox_answer(c->fd, "ok %ld", c->waits_for->ipid);
 	} else if (strcmp(buf, "wait") == 0) {
 		if (p == NULL)
-			answer(c->fd, "err container \"%s\" not started", cid);
+			sandbox_answer(c->fd, "err container \"%s\" not started", cid);
 		else if (p->pid > 0)
 			c->waits_for = p;
 		else
-			answer(c->fd, "ok %d", p->code);
+			sandbox_answer(c->fd, "ok %d", p->code);
+	} else if (strcmp(buf, "wait-pid") == 0) {
+		for (p = procs; p < procs + nprocs; p++)
+			if (p->cid != NULL && strcmp(p->cid, cid) == 0 &&
+			    p->ipid == atol(arg))
+				break;
+		if (p == procs + nprocs)
+			sandbox_answer(c->fd, "err no such process");
+		else if (p->pid > 0)
+			c->waits_for = p;
+		else
+			sandbox_answer(c->fd, "ok %d", p->code);
 	} else if (strcmp(buf, "kill") == 0) {
-		serve_kill(c->fd, cid, arg);
+		sandbox_serve_kill(c->fd, cid, arg);
 	} else if (strcmp(buf, "ps") == 0) {
-		serve_ps(c->fd, cid);
+		sandbox_serve_ps(c->fd, cid);
 	} else if (strcmp(buf, "destroy") == 0) {
 		serve_destroy(c->fd, cid);
 	}
@@ -618,7 +484,7 @@ sandbox_main(const char *id)
 		}
 		for (i = 0; i < top; i++)
 			if (pfd[3 + i].revents && !(clients[i].is_shim ?
-			    serve_shim : serve)(&clients[i])) {
+			    control_serve : serve)(&clients[i])) {
 				close(clients[i].fd);
 				clients[i].fd = -1;
 				clients[i].waits_for = NULL;

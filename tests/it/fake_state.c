@@ -37,10 +37,11 @@ state_save(const struct state *s)
 
 	write_file(tmp, join("{\"id\":%s,\"bundle\":%s,\"status\":\"%s\","
 	    "\"goferPid\":%d,\"sandbox\":{\"id\":%s,\"pid\":%d,"
-	    "\"controlSocketPath\":%s},"
+	    "\"uid\":%u,\"gid\":%u,\"controlSocketPath\":%s},"
 	    "\"startFailed\":%s,\"annotations\":%s}", quote(s->id),
 	    quote(s->bundle), s->status, s->gofer_pid, quote(s->sid),
-	    s->sandbox_pid, quote(join("%s/runsc-%s.sock", root_dir, s->sid)),
+	    s->sandbox_pid, (unsigned)getuid(), (unsigned)getgid(),
+	    quote(join("%s/runsc-%s.sock", root_dir, s->sid)),
 	    s->start_failed ? "true" : "false",
 	    s->annotations));
 	if (rename(tmp, path) < 0)

@@ -104,7 +104,7 @@ START_TEST(soft_limit_is_raised)
 		    client_error);
 	}
 	ck_assert_uint_gt(count_fds(pid), SOFT);
-	ck_assert_msg(count_fds(pid) <= before + 11 * EXECS,
+	ck_assert_msg(count_fds(pid) <= before + 13 * EXECS,
 	    "%u descriptors for %u execs", count_fds(pid) - before, EXECS);
 	for (i = 0; i < EXECS; i++)
 		end_exec(i, true);

@@ -2,6 +2,7 @@
 /* played: see played.h. */
 #include "played.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,14 +61,126 @@ runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
 struct runsc_cmd *
 runsc_exec(const struct runsc_env *env, const int fds[3],
     const char *console_socket, const char *process, size_t len,
-    runsc_done *done, void *arg, struct err *e)
+    int64_t spent_ns, runsc_done *done, void *arg, struct err *e)
 {
 	(void)env;
 	(void)fds;
 	(void)console_socket;
 	(void)process;
 	(void)len;
+	(void)spent_ns;
 	return played_cmd("exec", "", done, arg, e);
+}
+
+bool played_inside;
+
+bool
+runsc_may_execute(const struct runsc_env *env)
+{
+	(void)env;
+	return played_inside;
+}
+
+struct runsc_cmd *
+runsc_execute(const struct runsc_env *env, const int fds[3],
+    const char *process, size_t len, runsc_done *done, void *arg,
+    struct err *e)
+{
+	(void)env;
+	(void)fds;
+	(void)process;
+	(void)len;
+	return played_cmd("execute", "", done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_wait_exec(const struct runsc_env *env, pid_t internal_pid, bool first,
+    runsc_done *done, void *arg, struct err *e)
+{
+	char detail[32];
+
+	(void)env;
+	snprintf(detail, sizeof(detail), "%d%s", (int)internal_pid,
+	    first ? "" : " again");
+	return played_cmd("wait-exec", detail, done, arg, e);
+}
+
+struct runsc_cmd *
+runsc_forward(const struct runsc_env *env, pid_t internal_pid, unsigned sig,
+    runsc_done *done, void *arg, struct err *e)
+{
+	char detail[32];
+
+	(void)env;
+	snprintf(detail, sizeof(detail), "%u:%d", sig, (int)internal_pid);
+	return played_cmd("forward", detail, done, arg, e);
+}
+
+bool
+runsc_may_leave(const struct runsc_cmd *c)
+{
+	return c != NULL;
+}
+
+void
+runsc_end_exec(const struct runsc_env *env, pid_t internal_pid)
+{
+	(void)env;
+	(void)internal_pid;
+}
+
+/* A stand-in is a child like others, and does as it is told at once. */
+int
+standin_start(struct standin *s, struct child *c, const char *id,
+    const char *exec_id, int tty, void (*exited)(struct child *c, int status),
+    void (*signaled)(struct standin *s, unsigned sig), struct err *e)
+{
+	const struct child_origin o = { 0 };
+
+	(void)id;
+	(void)exec_id;
+	(void)tty;
+	*s = (struct standin)STANDIN_INIT;
+	s->signaled = signaled;
+	if (child_adopt(c, 100, &o, exited, e) < 0)
+		return -1;
+	s->fd = 1000;
+	return 0;
+}
+
+void
+standin_end(struct standin *s, unsigned status)
+{
+	struct child *c = &container_of(s, struct process, standin)->child;
+
+	if (!child_running(c))
+		return;
+	child_forget(c);
+	c->exited(c, (int)(status << 8));
+}
+
+void
+standin_listen(struct standin *s, bool listen)
+{
+	(void)s;
+	(void)listen;
+}
+
+void
+standin_free(struct standin *s)
+{
+	s->fd = -1;
+}
+
+int
+console_pair(int *master, int *slave, unsigned width, unsigned height,
+    struct err *e)
+{
+	(void)width;
+	(void)height;
+	*master = *slave = -1;
+	(void)e;
+	return 0;
 }
 
 struct runsc_cmd *

@@ -7,6 +7,8 @@
 #ifndef PLAYED_H
 #define PLAYED_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "runsc.h"
 
@@ -14,5 +16,8 @@
  * from others of the verb.  NULL with *e where it cannot be started. */
 struct runsc_cmd *played_cmd(const char *verb, const char *detail,
 	runsc_done *done, void *arg, struct err *e);
+
+/* Are execs started by the sandbox itself? */
+extern bool played_inside;
 
 #endif

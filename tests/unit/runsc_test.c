@@ -283,7 +283,7 @@ START_TEST(exec_files)
 	    "printf 12 >$1;; --internal-pid-file) shift; printf 3 >$1;; "
 	    "--process) shift; cat $1 >${0%/*}/process;; esac; shift; done");
 	ck_assert(runsc_exec(&env, NULL, NULL, process, sizeof(process) - 1,
-	    on_done, NULL, &e) != NULL);
+	    0, on_done, NULL, &e) != NULL);
 	wait_done();
 	ck_assert_int_eq(result.err.code, ERR_OK);
 	ck_assert_int_eq(result.pid, 12);
@@ -295,7 +295,7 @@ START_TEST(exec_files)
 	/* It says that it worked, but there is no pid. */
 	play("exit 0");
 	ck_assert(runsc_exec(&env, NULL, NULL, process, sizeof(process) - 1,
-	    on_done, NULL, &e) != NULL);
+	    0, on_done, NULL, &e) != NULL);
 	wait_done();
 	ck_assert_int_eq(result.err.code, ERR_INTERNAL);
 }
@@ -427,7 +427,7 @@ START_TEST(detach_is_refused)
 	state_file("detached_sandbox:detached.state");
 	env.id = "detached";
 	env.flags = NULL;
-	ck_assert(runsc_exec(&env, NULL, NULL, "{}", 2, on_done, NULL, &e)
+	ck_assert(runsc_exec(&env, NULL, NULL, "{}", 2, 0, on_done, NULL, &e)
 	    == NULL);
 	ck_assert_int_eq(e.code, ERR_INVALID);
 	ck_assert(strstr(e.msg, "\"detach\": detached") != NULL);

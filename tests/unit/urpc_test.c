@@ -370,7 +370,7 @@ START_TEST(requests)
 	ck_assert_str_eq(told_until("}}"), "{\"method\":\"containerManager.Signal\","
 	    "\"arg\":{\"CID\":\"c\",\"Signo\":15,\"PID\":7,\"Mode\":0}}");
 	r.pid = 0;
-	r.all = true;
+	r.mode = URPC_ALL;
 	call(&r);
 	ck_assert_str_eq(told_until("}}"), "{\"method\":\"containerManager.Signal\","
 	    "\"arg\":{\"CID\":\"c\",\"Signo\":15,\"PID\":0,\"Mode\":1}}");
