@@ -468,6 +468,10 @@ on_exec_exit(struct child *c, int status)
 	unsigned code = child_exit_code(status);
 	struct err e;
 
+	if (p->standin.status >= 0) {
+		exit_seen(p, (unsigned)p->standin.status);
+		return;
+	}
 	/* It was not the process that was killed but who waits for it: what is
 	 * told then must become true first. */
 	if (child_was_killed(status) && p->internal_pid &&
@@ -519,9 +523,9 @@ on_waited(void *arg, const struct runsc_result *r)
 	unsigned status;
 
 	p->wait_cmd = NULL;
-	if (r->err.code == ERR_OK &&
-	    runsc_parse_wait(r->out, r->outlen, &status)) {
-		tell_status(p, status);
+	if (r->err.code == ERR_OK && (r->has_status ||
+	    runsc_parse_wait(r->out, r->outlen, &status))) {
+		tell_status(p, r->has_status ? r->status : status);
 		return;
 	}
 	/* A sub-container dies with the sandbox, an exec with its init. */

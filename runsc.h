@@ -78,6 +78,8 @@ struct runsc_result {
 				   its pid file has it, for child_adopt() */
 	struct child_origin origin;	/* of pid; valid in done() only */
 	pid_t internal_pid;	/* exec: inside the sandbox */
+	bool has_status;	/* wait: else it is in out */
+	unsigned status;
 	bool instead;		/* execute: nothing has been started, and
 				   runsc_exec() is to be called */
 };

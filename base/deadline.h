@@ -30,6 +30,9 @@
 /* runsc of the verb delete */
 #define DELETE_RUNSC_NS (3 * NS_PER_S)
 
+/* the sandbox's answer, for which there is no memory: read again */
+#define URPC_AGAIN_NS (100 * NS_PER_MS)
+
 /* -- operations ------------------------------------------------------------ */
 
 /* Kill that failed: tried again, then after twice that */

@@ -35,7 +35,9 @@ fd_close(int *fd)
 	*fd = -1;
 }
 
-/* Linux before 5.9 has no close_range(2); of those, as many as there are. */
+#define LISTED_MAX 65536	/* tried, if they cannot be listed */
+
+/* Linux before 5.9 has no close_range(2). */
 static void
 close_listed(int keep_fd)
 {
@@ -49,6 +51,10 @@ close_listed(int keep_fd)
 		for (p = d->d_name; *p >= '0' && *p <= '9'; p++)
 			fd = 10 * fd + *p - '0';
 		if (p > d->d_name && fd != keep_fd && fd != dirfd(dir))
+			close(fd);
+	}
+	for (fd = dir ? LISTED_MAX : 0; fd < LISTED_MAX; fd++) {
+		if (fd != keep_fd)
 			close(fd);
 	}
 	if (dir)

@@ -16,8 +16,8 @@ static const char names[] =
 	"AUDIT_CONTROL\0SETFCAP\0MAC_OVERRIDE\0MAC_ADMIN\0SYSLOG\0WAKE_ALARM\0"
 	"BLOCK_SUSPEND\0AUDIT_READ\0PERFMON\0BPF\0CHECKPOINT_RESTORE\0";
 
-const char caps_keys[CAPS_SETS][12] = { "permitted", "inheritable",
-	"effective", "bounding", "ambient" };
+const char caps_keys[] = "permitted\0inheritable\0effective\0bounding\0"
+	"ambient\0";
 
 /* The bit of a name; 0 for one that nobody knows. */
 static uint64_t
@@ -41,11 +41,12 @@ bool
 caps_read(const struct json *j, int obj, uint64_t sets[CAPS_SETS])
 {
 	int caps = json_get(j, obj, "capabilities"), list, tok, i;
+	const char *key = caps_keys;
 	uint64_t bit;
 
 	memset(sets, 0, CAPS_SETS * sizeof(*sets));
-	for (i = 0; i < CAPS_SETS; i++) {
-		list = json_get(j, caps, caps_keys[i]);
+	for (i = 0; i < CAPS_SETS; i++, key += strlen(key) + 1) {
+		list = json_get(j, caps, key);
 		if (list >= 0 && j->toks[list].type != JSON_ARRAY &&
 		    j->toks[list].type != JSON_NULL)
 			return false;

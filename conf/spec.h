@@ -18,8 +18,8 @@ struct json;
 enum caps_set { CAPS_PERMITTED, CAPS_INHERITABLE, CAPS_EFFECTIVE,
 	CAPS_BOUNDING, CAPS_AMBIENT, CAPS_SETS };
 
-/* The sets' names in a specification. */
-extern const char caps_keys[CAPS_SETS][12];
+/* The sets' names in a specification, one behind the other. */
+extern const char caps_keys[];
 
 #define CAPS_NET_RAW (UINT64_C(1) << 13)
 /* Those that Linux got after 5.7, and runsc after 2022. */

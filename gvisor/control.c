@@ -107,7 +107,8 @@ on_reply(void *arg, const struct urpc_reply *reply)
 	struct runsc_cmd *c = arg;
 	struct runsc_result r = { .out = reply->out, .said = "",
 		.err = reply->err,
-		.outlen = reply->outlen };
+		.outlen = reply->outlen, .status = reply->status,
+		.has_status = reply->end == URPC_OK };
 
 	c->call = NULL;
 	if (reply->end == URPC_OK) {
@@ -419,7 +420,7 @@ on_executed(void *arg, const struct urpc_reply *reply)
 		return;
 	}
 	if (c->done) {
-		if (reply->end == URPC_UNKNOWN || reply->end == URPC_BROKEN)
+		if (reply->end == URPC_UNKNOWN || lost)
 			c->env->control->without |= 1u << URPC_EXECUTE;
 		if (!ok && !lost) {
 			do_instead(c, &reply->err, reply->end == URPC_REFUSED);
@@ -488,7 +489,7 @@ on_knows(void *arg, const struct urpc_reply *reply)
 
 	c->call = NULL;
 	if (reply->end != URPC_OK && reply->end != URPC_REFUSED) {
-		if (reply->end != URPC_ABSENT)
+		if (reply->end != URPC_ABSENT && reply->sent)
 			control->without |= 1u << URPC_EXECUTE;
 		do_instead(c, &reply->err, false);
 		return;

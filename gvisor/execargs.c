@@ -134,22 +134,23 @@ put_caps(struct json_out *out, const struct json *j, const uint64_t *caps,
     bool net_raw, unsigned *needs)
 {
 	int tok = json_get(j, 0, "capabilities"), i;
+	const char *key = caps_keys;
 	uint64_t sets[CAPS_SETS];
 
 	if (tok >= 0 && j->toks[tok].type != JSON_NULL) {
-		if (j->toks[tok].type != JSON_OBJECT || !caps_read(j, 0, sets))
+		if (!only_has(j, tok, caps_keys) || !caps_read(j, 0, sets))
 			return false;
 		caps = sets;
 	}
 	if (!caps)
 		return false;
 	json_put_fmt(out, ",\"Capabilities\":");
-	for (i = 0; i < CAPS_SETS; i++) {
+	for (i = 0; i < CAPS_SETS; i++, key += strlen(key) + 1) {
 		if (caps[i] & CAPS_LATE)
 			*needs |= EXECARGS_LATE_CAPS;
 		/* As the specification's, but for the letter. */
 		json_put_fmt(out, "%c\"%c%sCaps\":%llu", i ? ',' : '{',
-		    caps_keys[i][0] - 'a' + 'A', caps_keys[i] + 1,
+		    key[0] - 'a' + 'A', key + 1,
 		    (unsigned long long)(net_raw ? caps[i] :
 		    caps[i] & ~CAPS_NET_RAW));
 	}

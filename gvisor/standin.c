@@ -219,8 +219,9 @@ standin_end(struct standin *s, unsigned status)
 {
 	unsigned char c = (unsigned char)status;
 
-	if (s->fd >= 0)
-		send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	s->status = (int)c;
+	if (s->fd >= 0 && send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		shutdown(s->fd, SHUT_WR);
 }
 
 void

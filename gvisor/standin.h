@@ -24,10 +24,11 @@
 struct standin {
 	struct watch watch;	/* of our end; fd -1: there is none */
 	int fd;			/* the same, -1 */
+	int status;		/* that it was told; -1 */
 	void (*signaled)(struct standin *s, unsigned sig);
 };
 
-#define STANDIN_INIT { .watch = { .fd = -1 }, .fd = -1 }
+#define STANDIN_INIT { .watch = { .fd = -1 }, .fd = -1, .status = -1 }
 /* Its name for ps; behind it come the container's and the exec's. */
 #define STANDIN_NAME "shim-runsc-exec"
 
@@ -44,7 +45,7 @@ int standin_start(struct standin *s, struct child *c, const char *id,
 	struct err *e);
 /* Hand on no signal until that is called again with true. */
 void standin_listen(struct standin *s, bool listen);
-/* Have it end with that status. */
+/* Have it end with that status; with another where that cannot be told. */
 void standin_end(struct standin *s, unsigned status);
 /* Let go of it; one that still runs ends. */
 void standin_free(struct standin *s);

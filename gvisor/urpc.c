@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/fmt.h"
 #include "json.h"
@@ -50,6 +51,8 @@ struct urpc {
 	bool sent;
 	unsigned member;
 };
+
+static const char no_memory[] = "out of memory";
 
 static const char *const names[URPC_METHODS] = {
 	[URPC_WAIT] = "Wait", [URPC_SIGNAL] = "Signal",
@@ -318,7 +321,8 @@ send_request(int fd, const struct urpc_request *r, const struct where *w,
 
 /* The result in runsc's words, added to out; false if it makes no sense. */
 static bool
-put_wait(struct json_out *out, const struct json *j, int result)
+put_wait(struct json_out *out, const struct json *j, int result,
+    unsigned *status)
 {
 	uint64_t v;
 	int s;
@@ -328,8 +332,9 @@ put_wait(struct json_out *out, const struct json *j, int result)
 	s = (int)v;
 	if (!WIFEXITED(s) && !WIFSIGNALED(s))
 		return false;
-	json_put_fmt(out, "{\"exitStatus\":%d}",
-	    WIFEXITED(s) ? WEXITSTATUS(s) : 128 + WTERMSIG(s));
+	*status = (unsigned)(WIFEXITED(s) ? WEXITSTATUS(s) :
+	    128 + WTERMSIG(s));
+	json_put_fmt(out, "{\"exitStatus\":%u}", *status);
 	return true;
 }
 
@@ -385,7 +390,7 @@ take_result(const struct urpc *u, struct urpc_reply *r, struct json_out *out,
 	switch (u->method) {
 	case URPC_WAIT:
 	case URPC_WAIT_PID:
-		return put_wait(out, j, result);
+		return put_wait(out, j, result, &r->status);
 	case URPC_PROCESSES:
 		return put_processes(out, j, result, u->parentless);
 	case URPC_EVENT:
@@ -443,9 +448,11 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 			r->end = refusal(u, why);
 		}
 		free(why);
-	} else if (result >= 0 && take_result(u, r, out, &j, result) &&
-	    !out->bad) {
-		r->end = URPC_OK;
+	} else if (result >= 0 && take_result(u, r, out, &j, result)) {
+		if (out->bad)
+			err_nomem(&r->err);
+		else
+			r->end = URPC_OK;
 	}
 	if (r->end == URPC_OK)
 		r->err.code = ERR_OK;
@@ -465,6 +472,15 @@ release(struct urpc *u)
 	loop_free(&u->freed, u);
 }
 
+/* Is there no second answer to that? */
+static bool
+is_once(enum urpc_method m)
+{
+	return m == URPC_EXECUTE || m == URPC_WAIT_PID;
+}
+
+static void on_whole(struct timer *t);
+
 static void
 finish(struct urpc *u, struct urpc_reply *r, const char *text)
 {
@@ -475,9 +491,16 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 	r->end = u->absent ? URPC_ABSENT : URPC_BROKEN;
 	r->sent = u->sent;
 	if (text)
-		err_set(&r->err, ERR_UNAVAILABLE, "%s", text);
+		err_set(&r->err, text == no_memory ? ERR_EXHAUSTED :
+		    ERR_UNAVAILABLE, "%s", text);
 	else
 		understand(u, r, &out);
+	/* The sandbox has it once only. */
+	if (is_once(u->method) && u->sent && r->err.code == ERR_EXHAUSTED) {
+		json_out_free(&out);
+		timer_start(&u->deadline, URPC_AGAIN_NS, on_whole);
+		return;
+	}
 	if (r->end != URPC_OK)
 		err_prefix(&r->err, "control socket: %s", names[u->method]);
 	r->out = out.p ? out.p : "";
@@ -488,12 +511,20 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 }
 
 static void
+on_whole(struct timer *t)
+{
+	struct urpc_reply r = { .err.code = ERR_OK };
+
+	finish(container_of(t, struct urpc, deadline), &r, NULL);
+}
+
+static void
 on_not_called(struct timer *t)
 {
 	struct urpc *u = container_of(t, struct urpc, deadline);
 	struct urpc_reply r = { .err.code = ERR_OK };
 
-	finish(u, &r, u->buf ? u->buf : "out of memory");
+	finish(u, &r, u->buf ? u->buf : no_memory);
 }
 
 static void
@@ -536,19 +567,23 @@ scan(struct urpc *u)
 	return PART;
 }
 
-static bool
+/* NULL, or why there is none. */
+static const char *
 make_room(struct urpc *u)
 {
 	size_t cap = u->cap ? 2 * u->cap : REPLY_FIRST;
 	char *p;
 
 	if (u->len < u->cap)
-		return true;
-	if (cap > URPC_REPLY_MAX || !(p = realloc(u->buf, cap)))
-		return false;
+		return NULL;
+	if (cap > URPC_REPLY_MAX)
+		return "the reply is too large";
+	p = realloc(u->buf, cap);
+	if (!p)
+		return no_memory;
 	u->buf = p;
 	u->cap = cap;
-	return true;
+	return NULL;
 }
 
 static void
@@ -556,13 +591,15 @@ on_readable(struct watch *w, uint32_t revents)
 {
 	struct urpc *u = container_of(w, struct urpc, watch);
 	struct urpc_reply r = { .err.code = ERR_OK };
+	const char *why;
 	size_t turn = 0;
 	ssize_t n;
 
 	(void)revents;
 	while (turn < READ_MAX) {
-		if (!make_room(u)) {
-			finish(u, &r, "the reply is too large");
+		why = make_room(u);
+		if (why) {
+			finish(u, &r, why);
 			return;
 		}
 		/* Descriptors that come along are dropped by read(). */
@@ -579,7 +616,8 @@ on_readable(struct watch *w, uint32_t revents)
 		turn += (size_t)n;
 		switch (scan(u)) {
 		case WHOLE:
-			finish(u, &r, NULL);
+			loop_close_fd(&u->watch);
+			on_whole(&u->deadline);
 			return;
 		case NONSENSE:
 			finish(u, &r, "the reply is no JSON object");
@@ -616,6 +654,11 @@ urpc_call(const struct urpc_request *r,
 	u->timeout_ns = r->timeout_ns;
 	u->done = done;
 	u->arg = arg;
+	/* Nor must it lack memory for the answer. */
+	if (is_once(r->method) && make_room(u)) {
+		free(u);
+		return NULL;
+	}
 	fd = find_and_dial(&w, r, &e);
 	if (fd >= 0 && loop_add(&u->watch, fd, EPOLLIN, LOOP_CHILD,
 	    on_readable, &e) == 0 && send_request(fd, r, &w, &e) == 0) {
@@ -625,6 +668,7 @@ urpc_call(const struct urpc_request *r,
 		return u;
 	}
 	u->absent = fd < 0 && e.code == ERR_NOT_FOUND;
+	free(u->buf);
 	u->buf = strdup(e.msg);
 	loop_del(&u->watch);
 	if (fd >= 0)

@@ -76,6 +76,7 @@ struct urpc_reply {
 	enum urpc_end end;
 	bool sent;		/* all of the request */
 	pid_t pid;		/* execute: inside the sandbox */
+	unsigned status;	/* wait: as a shell has it; in out, too */
 	const char *out;	/* as runsc prints it, NUL-terminated; event:
 				   the sandbox's own words */
 	size_t outlen;

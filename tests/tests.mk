@@ -38,7 +38,7 @@ UNIT_BINS = $(UNIT:%=$(B)/unit/%_test)
 UNIT_SHARED = tests/suite.c tests/files.c tests/suite.h tests/files.h \
 	$(filter-out %_test.c,$(wildcard tests/unit/*.[ch]))
 TURNS = tests/unit/turns.c
-$(foreach t,child console events runsc ttrpc urpc,\
+$(foreach t,child console events runsc standin ttrpc urpc,\
 	$(eval UNIT_WITH_$t = $(TURNS)))
 $(foreach t,io io_end io_gather io_logger io_terminal tail,\
 	$(eval UNIT_WITH_$t = tests/unit/ends.c $(TURNS)))

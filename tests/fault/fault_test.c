@@ -164,9 +164,9 @@ ends(const char *id, const char *exec_id, unsigned status)
 /* Where the sandbox's answer was lost, runsc is asked in its place; by then the
  * first signal may have done its work. */
 static bool
-kill_it(const char *id, unsigned sig)
+kill_it(const char *id, const char *exec_id, unsigned sig)
 {
-	int code = task_kill(c, id, "", sig, false);
+	int code = task_kill(c, id, exec_id, sig, false);
 
 	return ask("Kill", code == NOT_FOUND && ctl->hits ? 0 : code);
 }
@@ -236,7 +236,7 @@ life(void)
 	    !ASK(task_state(c, "c1", "", &t)) ||
 	    !ASK(task_pids(c, "c1", &t)) ||
 	    !ASK(task_connect(c, "c1", &t)) ||
-	    !kill_it("c1", SIGTERM) ||
+	    !kill_it("c1", "", SIGTERM) ||
 	    !ends("c1", "", 143))
 		return;
 	delete("c1", "");
@@ -308,8 +308,44 @@ execs(void)
 	seen[nseen++].name = "c1/e2";
 	if (!ASK(task_exec(c, "c1", "e2", PROCESS("\"hang\""), "", "", "",
 	    true)) || !start("c1", "e2") ||
-	    !kill_it("c1", SIGKILL) ||
+	    !kill_it("c1", "", SIGKILL) ||
 	    !ends("c1", "e2", 137))
+		return;
+	ends("c1", "", 137);
+}
+
+/* As the sandbox takes it. */
+#define INSIDE(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"," \
+	"\"env\":[\"A=b\"],\"capabilities\":{}}"
+
+/* Execs that the sandbox starts itself: one that ends, one that is killed, one
+ * with a terminal, which the end of the container ends. */
+static void
+inside(void)
+{
+	if (!create("c1", "\"hang\"", "") || !start("c1", ""))
+		return;
+	open_fifos();
+	faults_from_here();
+	seen[nseen++].name = "c1/e1";
+	if (!ASK(task_exec(c, "c1", "e1", INSIDE("\"echo:hi\",\"exit:3\""),
+	    "", in_dir("out"), "", false)) || !start("c1", "e1"))
+		return;
+	check_output("hi\n", false);
+	if (!ends("c1", "e1", 3) || !delete("c1", "e1"))
+		return;
+	seen[nseen++].name = "c1/e2";
+	if (!ASK(task_exec(c, "c1", "e2", INSIDE("\"hang\""), "", "", "",
+	    false)) || !start("c1", "e2") ||
+	    !kill_it("c1", "e2", SIGKILL) ||
+	    !ends("c1", "e2", 137) || !delete("c1", "e2"))
+		return;
+	seen[nseen++].name = "c1/e3";
+	if (!ASK(task_exec(c, "c1", "e3", INSIDE("\"hang\""), "", "", "",
+	    true)) || !start("c1", "e3") ||
+	    !ASK(task_resize(c, "c1", "e3", 99, 33)) ||
+	    !kill_it("c1", "", SIGKILL) ||
+	    !ends("c1", "e3", 137))
 		return;
 	ends("c1", "", 137);
 }
@@ -344,7 +380,7 @@ pod(void)
 		return;
 	faults_from_here();
 	if (!start("k1", "") || !ASK(task_pids(c, "k1", &t)) ||
-	    !kill_it("k1", SIGTERM) || !ends("k1", "", 143))
+	    !kill_it("k1", "", SIGTERM) || !ends("k1", "", 143))
 		return;
 	delete("k1", "");
 }
@@ -650,6 +686,7 @@ static const struct scenario scenarios[] = {
 	{ "output", output, NULL },
 	{ "terminal", terminal, NULL },
 	{ "execs", execs, NULL },
+	{ "inside", inside, NULL },
 	{ "controls", controls, NULL },
 	{ "pod", pod, NULL },
 	{ "verb start", NULL, verb_start },

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzz target of urpc: this process is the sandbox too.  The first byte's
- * lowest 2 bits choose the method, or (3) that the input is runsc's state
- * file, which names a sandbox that does not answer.  Bits 2 to 4 say what the
- * reply is cut into: 0 sends it whole, else pieces of that many bytes; bit 5
- * closes after it, bit 6 cancels the call instead; bit 7 is statistics,
- * whatever the lowest say.
+ * lowest 2 bits choose the method, of the four with bit 7 or of those without
+ * (methods), where 3 says that the input is runsc's state file, which names a
+ * sandbox that does not answer.  Bits 2 to 4 say what the reply is cut into: 0
+ * sends it whole, else pieces of that many bytes; bit 5 closes after it, bit 6
+ * cancels the call instead.
  *
  * Whatever comes: done() is called once unless the call is cancelled, with
  * JSON that makes sense to runsc.c or with a reason.
@@ -34,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len);
 static char root[] = "/tmp/fuzz-urpc.XXXXXX";
 static char state_path[64], socket_path[64];
 static int listen_fd;
+static const enum urpc_method methods[] = {
+	URPC_WAIT, URPC_SIGNAL, URPC_PROCESSES, URPC_WAIT,
+	URPC_EVENT, URPC_EXECUTE, URPC_KNOWS, URPC_WAIT_PID,
+};
 static enum urpc_method method;
 static unsigned calls;
 
@@ -65,10 +69,12 @@ write_state(const void *p, size_t n)
 static void
 write_good_state(void)
 {
-	char text[64];
+	char text[128];
 
 	write_state(text, fmt(text, sizeof(text),
-	    "{\"sandbox\":{\"pid\":%d}}", (int)getpid()));
+	    "{\"status\":\"running\",\"sandbox\":{\"pid\":%d,\"uid\":%u,"
+	    "\"gid\":%u}}", (int)getpid(), (unsigned)getuid(),
+	    (unsigned)getgid()));
 }
 
 static void
@@ -112,7 +118,12 @@ on_done(void *arg, const struct urpc_reply *r)
 	must(r->out && strlen(r->out) == r->outlen);
 	must((r->end == URPC_OK) == (r->err.code == ERR_OK));
 	must(r->end == URPC_OK || r->err.msg[0]);
-	if (r->end != URPC_OK || method == URPC_SIGNAL)
+	/* An input of its own is no state that anybody is called by. */
+	must(r->sent || r->end == URPC_ABSENT || r->end == URPC_BROKEN);
+	must(method == URPC_EXECUTE && r->end == URPC_OK ? r->pid > 0 :
+	    r->pid == 0);
+	if (r->end != URPC_OK || method == URPC_SIGNAL ||
+	    method == URPC_EXECUTE || method == URPC_KNOWS)
 		return;
 	if (method == URPC_EVENT)
 		count_stats(r);
@@ -154,8 +165,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
 	static bool ready;
+	static const int fds[3];
 	struct urpc_request r = { .root = root, .id = "c", .sandbox_id = "s",
-		.sig = 15, .timeout_ns = NS_PER_S };
+		.sig = 15, .pid = 7, .timeout_ns = NS_PER_S };
 	struct urpc *u;
 	bool stranger;
 	int fd;
@@ -166,9 +178,12 @@ LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 	if (len == 0)
 		return 0;
 	stranger = (in[0] & 0x83) == 3;
-	method = in[0] & 0x80 ? URPC_EVENT : stranger ? URPC_WAIT :
-	    (enum urpc_method)(in[0] & 3);
+	method = methods[(in[0] >> 5 & 4) | (in[0] & 3)];
 	r.method = method;
+	if (method == URPC_EXECUTE) {
+		r.args = "";
+		r.fds = fds;
+	}
 	calls = 0;
 	if (stranger)
 		write_state(in + 1, len - 1);
