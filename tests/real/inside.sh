@@ -208,8 +208,8 @@ case_words() {
 	both either '{"args":["/bin/pwd"],"args":["/bin/id"],"cwd":"/"}'
 	both runsc '{"args":"/bin/pwd","cwd":"/","env":[]}'
 	both runsc '{"args":["/bin/pwd",7],"cwd":"/","env":[]}'
-	both runsc '[]'
-	both runsc 'x'
+	both either '[]'
+	both either 'x'
 	two_end
 }
 
