@@ -4,7 +4,7 @@
 build/bench/bench_io: tests/bench/bench_io.c $(SRCS) $(HDRS)
 	@mkdir -p build/bench
 	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< io.c stdio/stream.c stdio/tail.c stdio/target.c \
-	    stdio/logger.c base/child.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c $(LDFLAGS)
+	    stdio/logger.c base/child.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c base/file.c $(LDFLAGS)
 
 # Stdout without a container, beside splice's own limit on the machine.
 bench-io: build/bench/bench_io
@@ -14,7 +14,7 @@ build/bench/bench_calls: tests/bench/bench_calls.c tests/it/client.c \
 		tests/it/client.h $(SRCS) $(HDRS)
 	@mkdir -p build/bench
 	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/it/client.c \
-	    wire/pb.c wire/ttrpc.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c $(LDFLAGS)
+	    wire/pb.c wire/ttrpc.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c base/file.c $(LDFLAGS)
 
 # Kill, Pids and State, memory and processes of a pod, with the sandbox asked
 # over its control socket and by runsc.
@@ -35,9 +35,15 @@ bench: build/bench/bench_calls build/bench/reaper $(REAL) $(B)/it/bin/runsc
 bench-density: $(REAL) $(B)/it/bin/runsc
 	SHIM=$(REAL) bash tests/bench/density.sh
 
+# Execs and statistics of one container, as root: RUNSC, PEER and OUT;
+# tests/bench/execs.sh says more.
+bench-execs: build/bench/bench_calls $(REAL)
+	SHIM=$(REAL) bash tests/bench/execs.sh
+
 # What docs/bench's JSON says, as pictures beside it.
 bench-plots:
 	bash tests/bench/plot.sh docs/bench/shims.json docs/bench
 	bash tests/bench/plot.sh docs/bench/density.json docs/bench density
 
-.PHONY: bench bench-io bench-calls bench-density bench-plots
+.PHONY: bench bench-io bench-calls bench-density bench-execs \
+	bench-plots

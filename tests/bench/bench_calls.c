@@ -4,7 +4,9 @@
  * client sees it: SOCKET ID N [METHOD...].  One line a method, in ms.
  *
  * Methods: Kill Pids State Connect Stats (which are the default), Exec (a
- * whole one, to its Delete), and with an N of 1 what makes a life cycle: Create
+ * whole one of `true`, to its Delete), Exit5 (of `sh -c "exit 5"`), ExecStart
+ * (the same, but only its Start is measured), Probe (of `true`, ten a second),
+ * Hold (of one that stays), and with an N of 1 what makes a life cycle: Create
  * (of the bundle in the working directory), Start, Kill9, Wait, Delete,
  * Shutdown.  Steps is the number of instructions of a State
  * request in a shim of one thread; nothing but the number is printed, and the
@@ -24,7 +26,7 @@
 #define CALLS_MAX 10000
 
 enum { KILL, PIDS, STATE, CONNECT, STATS, DEFAULTS,
-	EXEC = DEFAULTS, CREATE, START, KILL9, WAIT, DELETE, SHUTDOWN,
+	EXEC = DEFAULTS, EXIT5, EXEC_START, PROBE, HOLD, CREATE, START, KILL9, WAIT, DELETE, SHUTDOWN,
 	METHODS };
 
 static double took[CALLS_MAX];
@@ -46,24 +48,46 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A process that ends by itself at once. */
+#define PROCESS(args) "{\"user\":{\"uid\":0,\"gid\":0},\"args\":[" args "]," \
+	"\"env\":[\"PATH=/bin\"],\"cwd\":\"/\"}"
+
+static double start_ms;		/* of the last exec */
+
+/* A process that ends by itself at once, or stays. */
 static int
-exec_true(struct client *c, const char *id, int n)
+exec_of(struct client *c, const char *id, int n, const char *process,
+    bool stays)
 {
-	static const char process[] = "{\"user\":{\"uid\":0,\"gid\":0},"
-	    "\"args\":[\"/bin/true\"],\"env\":[\"PATH=/bin\"],\"cwd\":\"/\"}";
 	char exec_id[32];
 	int code;
 
 	snprintf(exec_id, sizeof(exec_id), "x%d-%d", (int)getpid(), n);
 	code = task_exec(c, id, exec_id, process, "", "", "", false);
+	start_ms = now_ms();
 	if (code == 0)
 		code = task_start(c, id, exec_id, NULL);
+	start_ms = now_ms() - start_ms;
+	if (stays)
+		return code;
 	if (code == 0)
 		code = task_wait(c, id, exec_id, NULL);
 	if (code == 0)
 		code = task_delete(c, id, exec_id, NULL);
 	return code;
+}
+
+/* Since the first call. */
+static void
+until_ms(double ms)
+{
+	static double first;
+	double left;
+
+	if (first == 0)
+		first = now_ms();
+	left = first + ms - now_ms();
+	if (left > 0)
+		usleep((useconds_t)(left * 1e3));
 }
 
 static int
@@ -91,7 +115,17 @@ call(struct client *c, int method, const char *id, int n)
 	case STATS:
 		return task_simple(c, "Stats", id);
 	case EXEC:
-		return exec_true(c, id, n);
+		return exec_of(c, id, n, PROCESS("\"/bin/true\""), false);
+	case PROBE:
+		until_ms(n * 100.0);
+		return exec_of(c, id, n, PROCESS("\"/bin/true\""), false);
+	case EXIT5:
+	case EXEC_START:
+		return exec_of(c, id, n, PROCESS("\"/bin/sh\",\"-c\","
+		    "\"exit 5\""), false);
+	case HOLD:
+		return exec_of(c, id, n, PROCESS("\"/bin/sleep\",\"1000\""),
+		    true);
 	case CREATE:
 		return create(c, id);
 	case START:
@@ -111,7 +145,8 @@ call(struct client *c, int method, const char *id, int n)
 }
 
 static const char *const names[METHODS] = { "Kill", "Pids", "State",
-	"Connect", "Stats", "Exec", "Create", "Start", "Kill9", "Wait",
+	"Connect", "Stats", "Exec", "Exit5", "ExecStart", "Probe", "Hold",
+	"Create", "Start", "Kill9", "Wait",
 	"Delete", "Shutdown" };
 
 static int
@@ -127,7 +162,7 @@ measure(struct client *c, int method, const char *id, int n)
 			    client_error);
 			return 1;
 		}
-		took[i] = now_ms() - t;
+		took[i] = method == EXEC_START ? start_ms : now_ms() - t;
 	}
 	qsort(took, (size_t)n, sizeof(took[0]), compare);
 	printf("%s, %d calls: median %.3f ms, p99 %.3f ms\n", names[method], n,
