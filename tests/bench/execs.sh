@@ -77,8 +77,9 @@ held() {
 }
 
 probes() {
-	local before=$(all_ticks "$pid")
+	local before
 
+	before=$(all_ticks "$pid")
 	"$BENCH" "$sock" "$id" "$PROBES" Probe >/dev/null
 	note "ten probes a second: cores" "$(awk \
 	    -v t=$(($(all_ticks "$pid") - before)) -v n="$PROBES" \
