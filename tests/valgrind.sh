@@ -19,11 +19,11 @@ exec valgrind -q --error-exitcode=99 --leak-check=full \
     --errors-for-leak-kinds=definite --child-silent-after-fork=no "$@"
 END
 chmod +x "$dir/grind"
-echo "skipped: the daemon and child_test (no pidfd_open), io_test (forks)"
+echo "skipped: the daemon, child_test and standin_test (no pidfd_open), io_test (forks)"
 for program in "$@"; do
 	shift
 	case $program in
-	*/child_test | */io_test) ;;
+	*/child_test | */standin_test | */io_test) ;;
 	*) set -- "$@" "$program" ;;
 	esac
 done

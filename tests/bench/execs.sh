@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Execs and statistics of one container, on RUNSC: this shim with the sandbox
 # asked (ours) and with runsc (off), gVisor's Go shim with PEER=/path, runc's,
-# and `runsc exec` by hand (bare).  EXECS is how many, one after the other; HELD
+# RUNC=/path for one that speaks Task v2, and `runsc exec` by hand (bare).  EXECS is how many, one after the other; HELD
 # run at once; ten probes a second for PROBES / 10 seconds.  OUT=FILE gets the
 # figures as JSON too.
 # shellcheck source=tests/real/lib.sh
@@ -14,7 +14,7 @@ HELD=${HELD:-100}
 PROBES=${PROBES:-200}
 BENCH=$(readlink -f "$(dirname "$0")/../../build/bench/bench_calls")
 RUNSC=$(command -v "${RUNSC:-runsc}")
-RUNC=$(command -v containerd-shim-runc-v2)
+RUNC=${RUNC-$(command -v containerd-shim-runc-v2)}
 declare -A path_of=([ours]="$SHIM" [off]="$SHIM" [peer]="${PEER:-}" \
     [runc]="$RUNC")
 names="ours off ${PEER:+peer} ${RUNC:+runc}"

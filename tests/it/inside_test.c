@@ -266,6 +266,29 @@ START_TEST(killed_in_start)
 }
 END_TEST
 
+/* A sandbox that names init's process, or one for two: that is its own affair,
+ * and the shim's no more than to say what it is told. */
+START_TEST(same_pid)
+{
+	struct task_reply t;
+
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(start("e0", INSIDE("\"hang\""), &t), 0);
+	faults("socket@ExecuteAsync:raw={\"success\":true,\"result\":2}");
+	ck_assert_int_eq(start("e1", INSIDE("\"hang\""), &t), 0);
+	ck_assert_int_eq(start("e2", INSIDE("\"hang\""), &t), 0);
+	faults("socket@ExecuteAsync:raw={\"success\":true,\"result\":1}");
+	ck_assert_int_eq(start("e3", INSIDE("\"hang\""), &t), 0);
+	faults("");
+	inside();
+	ck_assert_int_eq(task_kill(c, "c1", "e2", SIGKILL, false), 0);
+	ends("e0", 137);
+	ck_assert_int_eq(task_wait(c, "c1", "e1", &t), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "e2", &t), 0);
+	end_all();
+}
+END_TEST
+
 /* Of its end: nothing is invented. */
 static const struct {
 	const char *rule;
@@ -297,7 +320,7 @@ END_TEST
 START_TEST(init_ends)
 {
 	int i;
-	char id[8];
+	char id[16];
 	struct task_reply t;
 
 	run("c1", "\"hang\"");
@@ -367,8 +390,8 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, statuses, stand_in, settings, killed_in_start, init_ends,
-	    shim_killed, stats);
+	suite_add(tc, statuses, stand_in, settings, killed_in_start, same_pid,
+	    init_ends, shim_killed, stats);
 	tcase_add_loop_test(tc, odd_answers, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_loop_test(tc, odd_ends, 0, 2);
 }

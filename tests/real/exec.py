@@ -12,7 +12,7 @@ its end: "status N", or where a call fails "METHOD: CODE TEXT".  DOING, in this 
     size=WxH       resize its terminal
     kill=N         Kill with that signal;  all=N: of all of the container
     host=N         send the signal to its pid on the host
-    name           print the name of that pid
+    name=TEXT      wait until that pid has this name
 """
 import os
 import select
@@ -98,6 +98,11 @@ class Shim:
         return self.take(method)
 
 
+def name_of(pid):
+    with open("/proc/%d/comm" % pid) as f:
+        return f.read().strip()
+
+
 class Exec:
     def __init__(self, shim, process, tty):
         self.shim, self.out, self.err, self.ends = shim, b"", b"", []
@@ -153,8 +158,11 @@ class Exec:
         elif what == "host":
             os.kill(self.pid, int(value))
         elif what == "name":
-            with open("/proc/%d/comm" % self.pid) as f:
-                self.out += f.read().encode()
+            end = time.monotonic() + HANG
+            while name_of(self.pid) != value:
+                if time.monotonic() > end:
+                    raise Failed("it is %s" % name_of(self.pid))
+                time.sleep(0.01)
         else:
             raise Failed("what is %s?" % what)
 

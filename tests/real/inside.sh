@@ -281,8 +281,38 @@ case_host_pid() {
 	done
 	is "what is left in it" "$(ctl ps auto 2>/dev/null | grep -c sleep)" \
 	    "$(ctl ps off 2>/dev/null | grep -c sleep)"
-	exec_in auto name kill=9 <<<"$(sh_c "sleep 1000")" >"$T/auto.out"
-	is "its name" "$(head -1 "$T/auto.out")" shim-runsc-exec
+	is "one by the name" "$(exec_in auto name=shim-runsc-exec kill=9 <<<"$(
+	    sh_c "sleep 1000")" 2>&1)" "status 137"
+	two_end
+}
+
+# hung MODE: the sandbox is stopped, an exec is being started; it is killed, and
+# what comes of it when the sandbox goes on ends too.
+hung() {
+	local mode=$1 starter sandbox
+
+	sandbox=$(ctl state "$mode" | sed -n 's/^pid: //p')
+	exec_in "$mode" <<<"$(sh_c "exit 0")" >/dev/null
+	kill -STOP "$sandbox"
+	N=hung
+	exec_in "$mode" <<<"$(sh_c "sleep 777")" >"$T/$mode.out" 2>&1 &
+	starter=$!
+	until_true 20 ctl kill "$mode" KILL --exec hung || why "Kill: $mode"
+	wait "$starter"
+	has "what Start says, $mode" "$(cat "$T/$mode.out")" \
+	    "killed while starting"
+	kill -CONT "$sandbox"
+	until_true 20 none_inside "$mode" || why "it lives on: $mode"
+}
+
+none_inside() {
+	! N=look$RANDOM exec_in "$1" <<<"$(sh_c ps)" | grep -q "sleep 777"
+}
+
+case_start_hangs() {
+	two ""
+	hung auto
+	hung off
 	two_end
 }
 

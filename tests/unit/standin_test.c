@@ -14,6 +14,12 @@
 #include "gvisor/standin.h"
 #include "turns.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define HEAP_IS_ELSEWHERE true
+#else
+#define HEAP_IS_ELSEWHERE false
+#endif
+
 static int exits, last_status;
 static unsigned signals[8], nsignals;
 
@@ -176,7 +182,7 @@ START_TEST(keeps_no_secret)
 	await(is_there(c.pid) && count_fds(c.pid) == 1);
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)c.pid);
 	fd = open(path, O_RDONLY);
-	if (fd < 0) {
+	if (fd < 0 || HEAP_IS_ELSEWHERE) {
 		printf("skipped: keeps_no_secret: no way to look\n");
 		return;
 	}
