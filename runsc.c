@@ -144,11 +144,49 @@ take_pid_file(int dir_fd, const char *name, bool keep, int64_t *written_ns)
 	return runsc_parse_pid(text, (size_t)n);
 }
 
+/* What a verb is. */
+enum {
+	MAKES = 1,	/* a sandbox, of what need not be there */
+	ANSWERS = 2,	/* the sandbox has the answers once that is done */
+	PRINTS = 4,	/* what it prints is all that is wanted of it */
+	ALONE = 8,	/* asks nothing of a container */
+	STAYS = 16,	/* goes on when the shim is killed */
+	EXECS = 32,	/* starts a runsc that may live on */
+};
+
+#define IN(member) offsetof(struct runsc_env, member)
+
+/*
+ * MAKES and all that only asks or sets up what `delete` will tear down die with
+ * the shim, so that nothing works behind the back of the clean-up.
+ */
+static const struct {
+	const char *name;
+	size_t timeout_at;	/* in runsc_env; 0: none */
+	const char *fixed;
+	unsigned is;
+} verbs[] = {
+	{ "create", IN(create_timeout_ns), NULL, MAKES },
+	{ "restore", IN(create_timeout_ns), NULL, MAKES | ANSWERS },
+	{ "checkpoint", IN(create_timeout_ns), NULL, 0 },
+	{ "start", IN(start_timeout_ns), NULL, ANSWERS },
+	{ "exec", IN(start_timeout_ns), NULL, EXECS },
+	{ "wait", 0, NULL, 0 },
+	{ "ps", IN(command_timeout_ns), "--format=json", 0 },
+	{ "events", IN(command_timeout_ns), "--stats", PRINTS },
+	{ "help", IN(command_timeout_ns), "checkpoint", PRINTS | ALONE },
+	{ "features", IN(command_timeout_ns), NULL, ALONE },
+	{ "update", IN(command_timeout_ns), "--resources=-", 0 },
+	{ "delete", IN(command_timeout_ns), NULL, STAYS },
+	{ NULL, IN(command_timeout_ns), NULL, 0 },	/* all others */
+};
+
 struct runsc_cmd *
 runsc_cmd_new(const struct runsc_env *env, const char *verb,
-    int64_t timeout_ns, runsc_done *done, void *arg, struct err *e)
+    runsc_done *done, void *arg, struct err *e)
 {
 	struct runsc_cmd *c = calloc(1, sizeof(*c));
+	size_t i;
 
 	if (!c) {
 		err_set(e, ERR_EXHAUSTED, "runsc %s: out of memory", verb);
@@ -157,7 +195,13 @@ runsc_cmd_new(const struct runsc_env *env, const char *verb,
 	c->child = (struct child)CHILD_INIT;
 	c->env = env;
 	c->verb = verb;
-	c->timeout_ns = timeout_ns;
+	for (i = 0; verbs[i].name && strcmp(verbs[i].name, verb) != 0; i++)
+		;
+	c->fixed = verbs[i].fixed;
+	c->is = verbs[i].is;
+	if (verbs[i].timeout_at)
+		c->timeout_ns = *(const int64_t *)(const void *)
+		    ((const char *)env + verbs[i].timeout_at);
 	c->done = done;
 	c->arg = arg;
 	c->log_fd = -1;
@@ -250,13 +294,6 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 		    c->verb, WEXITSTATUS(status));
 }
 
-static bool
-makes_sandbox(const struct runsc_cmd *c)
-{
-	return strcmp(c->verb, "create") == 0 ||
-	    strcmp(c->verb, "restore") == 0;
-}
-
 /* How runsc finds a pid file of an exec: no two have the same name. */
 static void
 exec_file_path(const struct runsc_cmd *c, const char *name, char *path)
@@ -277,7 +314,7 @@ kill_started(const struct runsc_cmd *c)
 {
 	char path[EXEC_FILE_MAX];
 
-	if (strcmp(c->verb, "exec") != 0)
+	if (!(c->is & EXECS))
 		return false;
 	exec_file_path(c, c->pid_file, path);
 	return runsc_kill_descendants("--pid-file", path) > 0;
@@ -331,8 +368,7 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 	r.outlen -= out ? (size_t)(r.out - out) : 0;
 	r.said = said ? said : "";
 	/* All that was wanted of it is what it printed. */
-	if (ok && !out && (strcmp(c->verb, "events") == 0 ||
-	    strcmp(c->verb, "help") == 0))
+	if (ok && !out && c->is & PRINTS)
 		err_set(&r.err, ERR_EXHAUSTED,
 		    "runsc %s: out of memory for what it printed", c->verb);
 	if (!ok) {
@@ -356,8 +392,7 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 		    "runsc %s succeeded but its pid file holds no pid",
 		    c->verb);
 	}
-	if (ok && c->env->control && (strcmp(c->verb, "start") == 0 ||
-	    strcmp(c->verb, "restore") == 0))
+	if (ok && c->env->control && c->is & ANSWERS)
 		c->env->control->started = true;
 	c->done(c->arg, &r);
 	free(log);
@@ -392,8 +427,7 @@ ask_reason(struct runsc_cmd *c)
 		return false;
 	log = read_log(c->log_fd, &loglen);
 	if (!log || !runsc_errors(log, loglen, msg, sizeof(msg)))
-		c->reason = runsc_cmd_new(c->env, "help",
-		    c->env->command_timeout_ns, on_reason, c, &e);
+		c->reason = runsc_cmd_new(c->env, "help", on_reason, c, &e);
 	free(log);
 	if (c->reason)
 		c->reason = runsc_cmd_run(c->reason, &e);
@@ -501,8 +535,9 @@ output_file(struct err *e)
 }
 
 static void
-begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
+begin_args(struct args *a, struct runsc_cmd *c)
 {
+	const struct runsc_env *env = c->env;
 	size_t i;
 
 	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
@@ -517,73 +552,62 @@ begin_args(struct args *a, const struct runsc_env *env, struct runsc_cmd *c)
 	arg_add(a, "--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
 	arg_add(a, "--log-format=json");
 	/* Of the sandbox that it makes. */
-	if (env->log_directory && makes_sandbox(c))
+	if (env->log_directory && c->is & MAKES)
 		arg_add(a, "--panic-log=%s/" RUNSC_PANIC_LOG,
 		    env->log_directory);
-	else if (env->panic_fd > 0 && makes_sandbox(c))
+	else if (env->panic_fd > 0 && c->is & MAKES)
 		arg_add(a, "--panic-log=/proc/%d/fd/%d", (int)getpid(),
 		    env->panic_fd);
 	for (i = 0; env->flags && env->flags[i]; i++)
 		arg_add_expanded(a, env->flags[i], env->id);
 	arg_add(a, "%s", c->verb);
+	if (c->fixed)
+		arg_add(a, "%s", c->fixed);
 }
 
-/*
- * Start the command line.  Takes c over: released on failure.  die_with_us:
- * a command that only asks, or that sets up what `delete` will tear down,
- * dies with the shim so that nothing works behind the back of the clean-up;
- * one that tears down goes on.
- */
-static struct runsc_cmd *
-launch(struct runsc_cmd *c, struct args *a, const struct runsc_env *env,
-    const int fds[3], bool die_with_us, struct err *e)
+/* Memory files for what it prints. */
+static int
+capture(struct runsc_cmd *c, int fds[3], struct err *e)
 {
+	c->out_fd = fds[1] = output_file(e);
+	if (fds[1] < 0)
+		return -1;
+	c->err_fd = fds[2] = output_file(e);
+	return fds[2] < 0 ? -1 : 0;
+}
+
+/* Start the command line.  Takes c over: released on failure. */
+static struct runsc_cmd *
+launch(struct runsc_cmd *c, struct args *a, const int fds[3], struct err *e)
+{
+	const struct runsc_env *env = c->env;
 	struct child_spawn s = {
 		.argv = a->v, .fds = { -1, -1, -1 },
-		.extra_fds = { -1, -1, -1 }, .die_with_us = die_with_us,
+		.extra_fds = { -1, -1, -1 }, .die_with_us = !(c->is & STAYS),
 	};
-	bool captured = !fds || fds[1] < 0;
 
-	if (!makes_sandbox(c) && strcmp(c->verb, "help") != 0 && env->id[0] &&
-	    !runsc_exists(env->root, env->id)) {
+	if (!(c->is & (MAKES | ALONE)) && !runsc_exists(env->root, env->id)) {
 		runsc_cmd_absent(c);
 		return c;
 	}
+	if (fds)
+		memcpy(s.fds, fds, sizeof(s.fds));
 	if (c->log_fd < 0) {
 		err_set(e, ERR_EXHAUSTED,
 		    "runsc %s: no memory file for its log", c->verb);
-		runsc_cmd_release(c);
-		return NULL;
-	}
-	if (a->full) {
+	} else if (a->full) {
 		err_set(e, ERR_INVALID,
 		    "runsc %s: the command line is too long", c->verb);
-		runsc_cmd_release(c);
-		return NULL;
+	} else if ((s.fds[1] >= 0 || capture(c, s.fds, e) == 0) &&
+	    child_start(&c->child, &s, on_exit_status, e) == 0) {
+		if (c->timeout_ns)
+			timer_start(&c->deadline, c->timeout_ns, on_deadline);
+		log_debug("%s: runsc %s: pid %d", env->id, c->verb,
+		    (int)c->child.pid);
+		return c;
 	}
-	if (captured) {
-		c->out_fd = output_file(e);
-		c->err_fd = c->out_fd < 0 ? -1 : output_file(e);
-		if (c->err_fd < 0) {
-			runsc_cmd_release(c);
-			return NULL;
-		}
-		if (fds)
-			s.fds[0] = fds[0];
-		s.fds[1] = c->out_fd;
-		s.fds[2] = c->err_fd;
-	} else {
-		memcpy(s.fds, fds, sizeof(s.fds));
-	}
-	if (child_start(&c->child, &s, on_exit_status, e) < 0) {
-		runsc_cmd_release(c);
-		return NULL;
-	}
-	if (c->timeout_ns)
-		timer_start(&c->deadline, c->timeout_ns, on_deadline);
-	log_debug("%s: runsc %s: pid %d", env->id, c->verb,
-	    (int)c->child.pid);
-	return c;
+	runsc_cmd_release(c);
+	return NULL;
 }
 
 /* What makes a sandbox: create, or restore from image. */
@@ -592,8 +616,7 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
     const char *console_socket, const char *image, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, verb,
-	    env->create_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, verb, done, arg, e);
 	struct args a;
 
 	if (!c)
@@ -602,7 +625,7 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
 	fmt(c->pid_file, sizeof(c->pid_file), "init.pid");
 	unlinkat(env->bundle_fd, c->pid_file, 0);
 	child_hold(&c->hold);
-	begin_args(&a, env, c);
+	begin_args(&a, c);
 	arg_add(&a, "--bundle");
 	arg_add(&a, "%s", env->bundle);
 	arg_add(&a, "--pid-file");
@@ -620,7 +643,7 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
 		arg_add(&a, "--detach");
 	}
 	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, fds, true, e);
+	return launch(c, &a, fds, e);
 }
 
 struct runsc_cmd *
@@ -644,33 +667,31 @@ struct runsc_cmd *
 runsc_checkpoint(const struct runsc_env *env, const char *image,
     bool leave_running, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "checkpoint",
-	    env->create_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "checkpoint", done, arg, e);
 	struct args a;
 
 	if (!c)
 		return NULL;
-	begin_args(&a, env, c);
+	begin_args(&a, c);
 	arg_add(&a, "--image-path=%s", image);
 	if (leave_running)
 		arg_add(&a, "--leave-running");
 	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, NULL, true, e);
+	return launch(c, &a, NULL, e);
 }
 
 struct runsc_cmd *
 runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "start",
-	    env->start_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "start", done, arg, e);
 	struct args a;
 
 	if (!c)
 		return NULL;
-	begin_args(&a, env, c);
+	begin_args(&a, c);
 	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, fds, true, e);
+	return launch(c, &a, fds, e);
 }
 
 /*
@@ -713,8 +734,7 @@ struct runsc_cmd *
 runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "update",
-	    env->command_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "update", done, arg, e);
 	struct args a;
 	int fds[3] = { -1, -1, -1 };
 
@@ -726,10 +746,9 @@ runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
 		return NULL;
 	}
 	fds[0] = c->process_fd;
-	begin_args(&a, env, c);
-	arg_add(&a, "--resources=-");
+	begin_args(&a, c);
 	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, fds, true, e);
+	return launch(c, &a, fds, e);
 }
 
 struct runsc_cmd *
@@ -737,15 +756,15 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
     const char *console_socket, const char *process, size_t len,
     int64_t spent_ns, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "exec",
-	    runsc_time_left(env->start_timeout_ns, spent_ns), done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "exec", done, arg, e);
 	char path[EXEC_FILE_MAX];
 	struct args a;
 
 	if (!c)
 		return NULL;
+	c->timeout_ns = runsc_time_left(c->timeout_ns, spent_ns);
 	c->process_fd = input_file("exec", process, len, e);
-	if (c->process_fd < 0) {
+	if (c->process_fd < 0 || avoid_detach(c, e) < 0) {
 		runsc_cmd_release(c);
 		return NULL;
 	}
@@ -755,12 +774,8 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	    pid_file_count);
 	fmt(c->internal_pid_file, sizeof(c->internal_pid_file),
 	    "e%lu.ipid", pid_file_count);
-	if (avoid_detach(c, e) < 0) {
-		runsc_cmd_release(c);
-		return NULL;
-	}
 	child_hold(&c->hold);
-	begin_args(&a, env, c);
+	begin_args(&a, c);
 	arg_add(&a, "--process");
 	arg_add(&a, "/proc/%d/fd/%d", (int)getpid(), c->process_fd);
 	if (console_socket)
@@ -773,7 +788,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	exec_file_path(c, c->internal_pid_file, path);
 	arg_add(&a, "%s", path);
 	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, fds, true, e);
+	return launch(c, &a, fds, e);
 }
 
 /* Run runsc for what has no more to its command line than this. */
@@ -782,41 +797,35 @@ runsc_cmd_run(struct runsc_cmd *c, struct err *e)
 {
 	struct args a;
 
-	begin_args(&a, c->env, c);
+	/* Only the table says who has no parent. */
+	if (c->parentless)
+		c->fixed = "--format=table";
+	begin_args(&a, c);
 	if (c->all)
 		arg_add(&a, "--all");
 	if (c->internal_pid) {
 		arg_add(&a, "--pid");
 		arg_add(&a, "%d", (int)c->internal_pid);
 	}
-	if (strcmp(c->verb, "ps") == 0) {
-		arg_add(&a, "--format");
-		arg_add(&a, "%s", c->parentless ? "table" : "json");
-	} else if (strcmp(c->verb, "events") == 0) {
-		arg_add(&a, "--stats");
-	}
-	if (strcmp(c->verb, "help") == 0)
-		arg_add(&a, "checkpoint");
-	else if (c->env->id[0])
+	if (!(c->is & ALONE))
 		arg_add(&a, "%s", c->env->id);
 	if (strcmp(c->verb, "kill") == 0)
 		arg_add(&a, "%u", c->sig);
-	return launch(c, &a, c->env, NULL, true, e);
+	return launch(c, &a, NULL, e);
 }
 
 struct runsc_cmd *
 runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
     void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "delete",
-	    env->command_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "delete", done, arg, e);
 	struct args a;
 
 	if (!c || control_destroy(c))
 		return c;
-	begin_args(&a, env, c);
+	begin_args(&a, c);
 	if (force)
 		arg_add(&a, "--force");
 	arg_add(&a, "%s", env->id);
-	return launch(c, &a, env, NULL, false, e);
+	return launch(c, &a, NULL, e);
 }

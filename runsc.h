@@ -18,8 +18,9 @@
  * does not sit there as long as the container or process lives.  Whatever is
  * odd about its answer, runsc is run after all (unless control_socket is "on"),
  * within the same deadline; a signal may then come twice, as it may when a
- * runsc that failed is tried again; a process is never started twice.  Pausing stays with runsc, see
- * urpc.h.  What runsc prints and what it leaves is gvisor/'s.
+ * runsc that failed is tried again; a process is never started twice.  Pausing
+ * stays with runsc, see urpc.h.  What runsc prints and what it leaves is
+ * gvisor/'s.
  */
 #ifndef RUNSC_H
 #define RUNSC_H
@@ -174,6 +175,8 @@ struct runsc_cmd {
 	int64_t timeout_ns;
 	const struct runsc_env *env;
 	const char *verb;
+	const char *fixed;	/* its argument; or NULL */
+	unsigned is;		/* runsc.c's */
 	unsigned method;	/* enum urpc_method */
 	struct urpc *call;	/* while the sandbox is asked; or NULL */
 	struct execute *execute;	/* control.c's; or NULL */
@@ -202,7 +205,7 @@ struct runsc_cmd {
 /* -- runsc.c's ------------------------------------------------------------ */
 
 struct runsc_cmd *runsc_cmd_new(const struct runsc_env *env, const char *verb,
-	int64_t timeout_ns, runsc_done *done, void *arg, struct err *e);
+	runsc_done *done, void *arg, struct err *e);
 /* Let c go, which no process works for. */
 void runsc_cmd_release(struct runsc_cmd *c);
 /* Run runsc for what has no more to its command line than c says.  Takes c

@@ -170,8 +170,7 @@ struct runsc_cmd *
 runsc_kill(const struct runsc_env *env, pid_t internal_pid, bool all,
     unsigned sig, runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "kill",
-	    env->command_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "kill", done, arg, e);
 
 	if (!c)
 		return NULL;
@@ -212,13 +211,11 @@ struct runsc_cmd *
 runsc_simple(const struct runsc_env *env, const char *verb, runsc_done *done,
     void *arg, struct err *e)
 {
-	bool wait = strcmp(verb, "wait") == 0;
-	struct runsc_cmd *c = runsc_cmd_new(env, verb, wait ? 0 :
-	    env->command_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, verb, done, arg, e);
 
 	if (!c)
 		return NULL;
-	if (wait)
+	if (strcmp(verb, "wait") == 0)
 		return ask(c, URPC_WAIT, e);
 	if (strcmp(verb, "ps") == 0)
 		return ask(c, URPC_PROCESSES, e);
@@ -231,8 +228,7 @@ struct runsc_cmd *
 runsc_list_parentless(const struct runsc_env *env, runsc_done *done, void *arg,
     struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "ps",
-	    env->command_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "ps", done, arg, e);
 
 	if (!c)
 		return NULL;
@@ -244,7 +240,7 @@ struct runsc_cmd *
 runsc_wait_exec(const struct runsc_env *env, pid_t internal_pid, bool first,
     runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "wait", 0, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "wait", done, arg, e);
 
 	if (!c)
 		return NULL;
@@ -257,8 +253,7 @@ struct runsc_cmd *
 runsc_forward(const struct runsc_env *env, pid_t internal_pid, unsigned sig,
     runsc_done *done, void *arg, struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "kill",
-	    env->command_timeout_ns, done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "kill", done, arg, e);
 	struct urpc_request r;
 
 	if (!c)
@@ -370,7 +365,7 @@ void
 runsc_end_exec(const struct runsc_env *env, pid_t internal_pid)
 {
 	struct err e;
-	struct runsc_cmd *c = runsc_cmd_new(env, "exec", 0, NULL, NULL, &e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "exec", NULL, NULL, &e);
 
 	if (c)
 		c->execute = calloc(1, sizeof(*c->execute));
@@ -558,8 +553,7 @@ runsc_execute(const struct runsc_env *env, const int fds[3],
     const char *process, size_t len, runsc_done *done, void *arg,
     struct err *e)
 {
-	struct runsc_cmd *c = runsc_cmd_new(env, "exec", env->start_timeout_ns,
-	    done, arg, e);
+	struct runsc_cmd *c = runsc_cmd_new(env, "exec", done, arg, e);
 	int net_raw = leaves_net_raw(env);
 	struct execute *x;
 

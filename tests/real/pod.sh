@@ -256,7 +256,7 @@ case_runsc_commands() {
 	c task kill -s KILL a
 	ends_with a 137
 	gone "$P"
-	is "runsc's commands" "$(calls)" "2 create,2 delete,1 exec,2 start"
+	is "runsc's commands" "$(calls)" "2 create,2 delete,2 start"
 	nothing_left
 }
 
