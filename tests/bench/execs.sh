@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Execs and statistics of one container, on RUNSC: this shim with the sandbox
-# asked (ours) and with runsc (off), gVisor's Go shim with PEER=/path, runc's,
-# RUNC=/path for one that speaks Task v2, and `runsc exec` by hand (bare).  EXECS is how many, one after the other; HELD
-# run at once; ten probes a second for PROBES / 10 seconds.  OUT=FILE gets the
-# figures as JSON too.
+# asked (ours) and with runsc (off), gVisor's Go shim with PEER=/path, runc's with
+# RUNC=/path if it speaks Task v2, and `runsc exec` by hand (bare).  EXECS is how
+# many, one after the other; HELD run at once; PROBES come ten a second.  OUT=FILE
+# gets the figures as JSON too.
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/../real/lib.sh"
 # shellcheck source=tests/bench/figures.sh

@@ -289,7 +289,7 @@ case_host_pid() {
 # hung MODE: the sandbox is stopped, an exec is being started; it is killed, and
 # what comes of it when the sandbox goes on ends too.
 hung() {
-	local mode=$1 starter sandbox
+	local mode=$1 starter sandbox N=hung0
 
 	sandbox=$(ctl state "$mode" | sed -n 's/^pid: //p')
 	exec_in "$mode" <<<"$(sh_c "exit 0")" >/dev/null
@@ -306,7 +306,9 @@ hung() {
 }
 
 none_inside() {
-	! N=look$RANDOM exec_in "$1" <<<"$(sh_c ps)" | grep -q "sleep 777"
+	local N=look$RANDOM
+
+	! exec_in "$1" <<<"$(sh_c ps)" | grep -q "sleep 777"
 }
 
 case_start_hangs() {
