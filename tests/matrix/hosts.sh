@@ -204,12 +204,14 @@ dockerd_stop() {
 # of them here are ours.
 # shellcheck disable=SC2120 # docker.sh does
 our_pids() {
-	local pid
+	local pid name
 
 	for pid in /proc/[0-9]*; do
-		case $({ tr '\0' ' ' <"$pid/cmdline"; } 2>/dev/null) in
+		name=
+		{ IFS= read -r -d '' name <"$pid/cmdline"; } 2>/dev/null
+		case $name in
 		containerd-shim* | */containerd-shim*) echo "${pid#/proc/}" ;;
-		runsc* | */runsc\ *) [ $# != 0 ] || echo "${pid#/proc/}" ;;
+		runsc* | */runsc) [ $# != 0 ] || echo "${pid#/proc/}" ;;
 		esac
 	done
 }

@@ -40,7 +40,7 @@ kubelet_up() {
 	    --cert-dir "$T/kl/pki" --hostname-override node1 --v=2 \
 	    >"$T/kubelet.log" 2>&1 &
 	KUBELET_PID=$!
-	until_true 60 pods || { tail -n 3 "$T/kubelet.log"; return 1; }
+	pods 60 "" >"$T/pods" || { tail -n 3 "$T/kubelet.log"; return 1; }
 }
 
 get() {
@@ -50,31 +50,51 @@ get() {
 	E
 }
 
-# pods: a line for each container: POD CONTAINER STATE READY RESTARTS STATUS REASON
+# pods [SECONDS PATTERN]: a line for each container: POD CONTAINER STATE READY
+# RESTARTS STATUS REASON; with PATTERN once one matches ("": any answer), or
+# false.  One process
+# that asks: many would take more of the CPU than the pods.
 pods() {
-	get /pods 2>/dev/null | /usr/bin/python3 -c '
-import json, sys
-for p in json.load(sys.stdin).get("items") or []:
-    s = p["status"]
-    for c in s.get("initContainerStatuses", []) + s.get("containerStatuses", []):
-        state = list(c["state"])[0]
-        last = c["state"].get("terminated") or (c.get("lastState") or {}).get(
-            "terminated") or {}
-        print(p["metadata"]["name"].replace("-node1", ""), c["name"], state,
-              c.get("ready"), c.get("restartCount"), last.get("exitCode"),
-              last.get("reason"))
-'
+	/usr/bin/python3 - "$@" <<-'E'
+	import json, re, sys, time, urllib.request
+
+	def lines():
+	    try:
+	        text = urllib.request.urlopen("http://127.0.0.1:10255/pods",
+	                                      timeout=20).read()
+	    except OSError:
+	        return None
+	    out = []
+	    for p in json.loads(text).get("items") or []:
+	        s = p["status"]
+	        for c in (s.get("initContainerStatuses", []) +
+	                  s.get("containerStatuses", [])):
+	            last = (c["state"].get("terminated") or
+	                    (c.get("lastState") or {}).get("terminated") or {})
+	            out.append(" ".join(str(x) for x in (
+	                p["metadata"]["name"].replace("-node1", ""), c["name"],
+	                list(c["state"])[0], c.get("ready"),
+	                c.get("restartCount"), last.get("exitCode"),
+	                last.get("reason"))))
+	    return out
+
+	end = time.monotonic() + float(sys.argv[1] if sys.argv[1:] else 0)
+	while True:
+	    got = lines()
+	    found = got is not None and (sys.argv[2:] in ([], [""]) or any(
+	        re.match(sys.argv[2], line) for line in got))
+	    if found or time.monotonic() >= end:
+	        break
+	    time.sleep(0.1)
+	print("\n".join(got or []))
+	sys.exit(not found)
+	E
 }
 
-# is_now POD CONTAINER PATTERN: does the rest of its line match?
-is_now() {
-	pods | grep -qE "^$1 $2 $3"
-}
-
-# reaches SECONDS POD CONTAINER PATTERN
+# reaches SECONDS POD CONTAINER PATTERN: does the rest of its line match?
 reaches() {
-	until_true "$1" is_now "${@:2}" ||
-	    why "$2/$3 is not $4 but $(pods | grep "^$2 $3 ")"
+	pods "$1" "$2 $3 $4" >"$T/pods" ||
+	    why "$2/$3 is not $4 but $(grep "^$2 $3 " "$T/pods")"
 }
 
 # manifest NAME: a static pod of what is on standard input
@@ -142,7 +162,7 @@ case_life() {
 	has_log life i init || why "no log of the init container"
 	has_log life a started || why "no log of the container"
 	has "the summary" "$(get /stats/summary)" '"name": "a"'
-	is_now life a "running True 0" || why "a was restarted: $(pods)"
+	reaches 0 life a "running True 0"
 	# Another name of it, for the kubelet removes it with the pod.
 	ln "$(find /var/log/pods/ -path '*_life-*/a/*.log')" /var/log/a.log ||
 	    why "no log"
