@@ -14,8 +14,8 @@
 #                     ~/.cache
 #   CLIENTS="cri docker"  HOSTS="sid modern"  RUNSCS="20240729"  ONLY="case case"
 #                     parts of it
-#   JOBS=8            cells at a time; by default four for each CPU, since each
-#                     has a quarter of one: what it says of its time shows that
+#   JOBS=6            cells at a time; by default three for each CPU, since most
+#                     have a quarter of one: what is said of their time shows it
 #   BESIDE=FILE       critest with gVisor's own shim and runc's, too, and what
 #                     comes of the three into FILE (docs/critest.md)
 #
@@ -34,7 +34,7 @@ SHIM=$(readlink -f "${SHIM:-$dir/../../build/real/containerd-shim-runsc-v1}")
 CACHE=${MATRIX_CACHE:-${TMPDIR:-/var/tmp}/shim-matrix}
 BESIDE=${BESIDE:+$(realpath "$BESIDE")}
 PARTS=${PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/shim-parts}
-JOBS=${JOBS:-$((4 * $(nproc)))}
+JOBS=${JOBS:-$((3 * $(nproc)))}
 pids=
 declare -A VERSION=()
 # Those that do not say it themselves: as they are built.
