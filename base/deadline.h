@@ -30,6 +30,12 @@
 /* runsc of the verb delete */
 #define DELETE_RUNSC_NS (3 * NS_PER_S)
 
+/* the control socket is busy: tried again, then after twice that */
+#define URPC_FULL_NS (5 * NS_PER_MS)
+
+/* the control socket is busy: tried again at most after */
+#define URPC_FULL_MAX_NS (100 * NS_PER_MS)
+
 /* the sandbox's answer, for which there is no memory: read again */
 #define URPC_AGAIN_NS (100 * NS_PER_MS)
 

@@ -23,7 +23,7 @@
 #include "json.h"
 
 #define SOCKET_SHARE 4		/* the socket's of a deadline: one part of */
-#define ORPHANS_MAX 64		/* a sandbox that hangs answers none */
+#define ORPHANS_MAX 1024	/* a sandbox that hangs answers none */
 
 /* Of urpc_request's members: all but three are in each release. */
 #define LATE 3
@@ -126,7 +126,8 @@ on_reply(void *arg, const struct urpc_reply *reply)
 		return;
 	}
 	tell_why(c, &r.err, reply->end == URPC_REFUSED);
-	if (reply->end == URPC_UNKNOWN || reply->end == URPC_BROKEN)
+	if (reply->end == URPC_UNKNOWN ||
+	    (reply->end == URPC_BROKEN && !reply->late))
 		c->env->control->without |= 1u << c->method;
 	ask_runsc(c, &r);
 }
@@ -484,7 +485,7 @@ on_knows(void *arg, const struct urpc_reply *reply)
 
 	c->call = NULL;
 	if (reply->end != URPC_OK && reply->end != URPC_REFUSED) {
-		if (reply->end != URPC_ABSENT && reply->sent)
+		if (reply->end != URPC_ABSENT && reply->sent && !reply->late)
 			control->without |= 1u << URPC_EXECUTE;
 		do_instead(c, &reply->err, false);
 		return;
@@ -539,7 +540,8 @@ leaves_net_raw(const struct runsc_env *env)
 bool
 runsc_may_leave(const struct runsc_cmd *c)
 {
-	return c && strcmp(c->verb, "exec") == 0 && !c->execute;
+	return c && strcmp(c->verb, "exec") == 0 && (!c->execute ||
+	    orphans >= ORPHANS_MAX);
 }
 
 bool

@@ -36,10 +36,12 @@
 struct urpc {
 	struct watch watch;
 	struct timer deadline;
+	struct timer again;	/* until it is called again */
+	int64_t delay_ns;
 	struct defer freed;
-	enum urpc_method method;
-	bool parentless;
-	int64_t timeout_ns;
+	struct urpc_request ask;
+	struct json_out said;	/* the request; until it is sent */
+	size_t at;		/* bytes of it that are */
 	void (*done)(void *arg, const struct urpc_reply *r);
 	void *arg;
 	char *buf;		/* NULL until something comes */
@@ -49,7 +51,6 @@ struct urpc {
 	bool in_string, escaped;
 	bool absent;		/* there was nobody to call; why is in buf */
 	bool sent;
-	unsigned member;
 };
 
 static const char no_memory[] = "out of memory";
@@ -77,6 +78,7 @@ struct where {
 	pid_t pid;
 	int64_t uid, gid;	/* that it runs as; -1: not said */
 	bool runs;		/* as runsc sees it */
+	bool full;		/* the queue of its socket */
 	char path[PATH_MAX];	/* "" in releases before 2023-09 */
 };
 
@@ -205,6 +207,7 @@ find_and_dial(struct where *w, const struct urpc_request *r, struct err *e)
 	}
 	if (absent(fd))
 		fd = dial_abstract(r->sandbox_id, w->pid);
+	w->full = fd < 0 && errno == EAGAIN;
 	if (fd < 0 && errno == ECONNREFUSED)
 		return err_set(e, ERR_NOT_FOUND,
 		    "sandbox %d serves no control socket", (int)w->pid);
@@ -241,16 +244,15 @@ give_fds(const int fds[3], const struct where *w, struct err *e)
 	return 0;
 }
 
-/* A new connection takes a request whole, or something is wrong, and what is
- * cut short is nothing to the sandbox. */
-static int
-send_text(int fd, const struct json_out *o, const int *fds)
+/* As much of o from at on as the socket takes, with fds, if any; -1 and errno. */
+static ssize_t
+send_text(int fd, const struct json_out *o, size_t at, const int *fds)
 {
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(3 * sizeof(int))];
 	} control = { .buf = "" };
-	struct iovec iov = { o->p, o->len };
+	struct iovec iov = { o->p + at, o->len - at };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cm;
 
@@ -263,7 +265,7 @@ send_text(int fd, const struct json_out *o, const int *fds)
 		cm->cmsg_len = CMSG_LEN(3 * sizeof(int));
 		memcpy(CMSG_DATA(cm), fds, 3 * sizeof(int));
 	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)o->len ? 0 : -1;
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
 static void
@@ -296,27 +298,37 @@ put_arg(struct json_out *o, const struct urpc_request *r)
 		    r->sig, (int)r->pid, (int)r->mode);
 }
 
+/* Go on with the request, which is nothing to the sandbox before it is whole. */
 static int
-send_request(int fd, const struct urpc_request *r, const struct where *w,
-    struct err *e)
+send_on(struct urpc *u, struct err *e)
 {
-	struct json_out o = { 0 };
-	int rc = 0;
+	ssize_t n = send_text(u->watch.fd, &u->said, u->at, u->at == 0 ?
+	    u->ask.fds : NULL);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return err_sys(e, "send to the control socket");
+	u->at += n > 0 ? (size_t)n : 0;
+	u->sent = u->at == u->said.len;
+	if (u->sent)
+		json_out_free(&u->said);
+	loop_mod(&u->watch, u->sent ? EPOLLIN : EPOLLIN | EPOLLOUT);
+	return 0;
+}
+
+static int
+send_request(struct urpc *u, const struct where *w, struct err *e)
+{
+	const struct urpc_request *r = &u->ask;
 
 	if (r->fds && give_fds(r->fds, w, e) < 0)
 		return -1;
 	/* The one member that is not of ExecuteAsync. */
-	json_put_fmt(&o, "{\"method\":\"containerManager.%s\",\"arg\":",
+	json_put_fmt(&u->said, "{\"method\":\"containerManager.%s\",\"arg\":",
 	    names[r->method == URPC_KNOWS && r->member == 0 ? URPC_SIGNAL :
 	    r->method]);
-	put_arg(&o, r);
-	json_put_fmt(&o, "}");
-	if (o.bad)
-		rc = err_nomem(e);
-	else if (send_text(fd, &o, r->fds) < 0)
-		rc = err_sys(e, "send to the control socket");
-	json_out_free(&o);
-	return rc;
+	put_arg(&u->said, r);
+	json_put_fmt(&u->said, "}");
+	return u->said.bad ? err_nomem(e) : send_on(u, e);
 }
 
 /* The result in runsc's words, added to out; false if it makes no sense. */
@@ -387,12 +399,12 @@ take_result(const struct urpc *u, struct urpc_reply *r, struct json_out *out,
 	const struct json_tok *t = &j->toks[result];
 	uint64_t pid;
 
-	switch (u->method) {
+	switch (u->ask.method) {
 	case URPC_WAIT:
 	case URPC_WAIT_PID:
 		return put_wait(out, j, result, &r->status);
 	case URPC_PROCESSES:
-		return put_processes(out, j, result, u->parentless);
+		return put_processes(out, j, result, u->ask.parentless);
 	case URPC_EVENT:
 		return put_event(out, j, result);
 	case URPC_EXECUTE:
@@ -421,8 +433,8 @@ refusal(const struct urpc *u, const char *why)
 
 	if (strcmp(why, "unknown method") == 0)
 		return URPC_UNKNOWN;
-	if (u->method == URPC_KNOWS)
-		return shape && fmt_find(why, members[u->member]) ? URPC_OK :
+	if (u->ask.method == URPC_KNOWS)
+		return shape && fmt_find(why, members[u->ask.member]) ? URPC_OK :
 		    URPC_REFUSED;
 	return shape ? URPC_UNKNOWN : URPC_REFUSED;
 }
@@ -466,7 +478,9 @@ static void
 release(struct urpc *u)
 {
 	timer_stop(&u->deadline);
+	timer_stop(&u->again);
 	loop_close_fd(&u->watch);
+	json_out_free(&u->said);
 	free(u->buf);
 	u->buf = NULL;
 	loop_free(&u->freed, u);
@@ -496,13 +510,13 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 	else
 		understand(u, r, &out);
 	/* The sandbox has it once only. */
-	if (is_once(u->method) && u->sent && r->err.code == ERR_EXHAUSTED) {
+	if (is_once(u->ask.method) && u->sent && r->err.code == ERR_EXHAUSTED) {
 		json_out_free(&out);
 		timer_start(&u->deadline, URPC_AGAIN_NS, on_whole);
 		return;
 	}
 	if (r->end != URPC_OK)
-		err_prefix(&r->err, "control socket: %s", names[u->method]);
+		err_prefix(&r->err, "control socket: %s", names[u->ask.method]);
 	r->out = out.p ? out.p : "";
 	r->outlen = out.len;
 	release(u);
@@ -530,7 +544,7 @@ on_not_called(struct timer *t)
 static void
 on_deadline(struct timer *t)
 {
-	struct urpc_reply r = { .err.code = ERR_OK };
+	struct urpc_reply r = { .late = true };
 
 	finish(container_of(t, struct urpc, deadline), &r,
 	    "no reply in time");
@@ -592,10 +606,14 @@ on_readable(struct watch *w, uint32_t revents)
 	struct urpc *u = container_of(w, struct urpc, watch);
 	struct urpc_reply r = { .err.code = ERR_OK };
 	const char *why;
+	struct err e;
 	size_t turn = 0;
 	ssize_t n;
 
-	(void)revents;
+	if (!u->sent && revents & EPOLLOUT && send_on(u, &e) < 0) {
+		finish(u, &r, e.msg);
+		return;
+	}
 	while (turn < READ_MAX) {
 		why = make_room(u);
 		if (why) {
@@ -626,8 +644,53 @@ on_readable(struct watch *w, uint32_t revents)
 			break;
 		}
 	}
-	if (turn && u->timeout_ns && !timer_running(&u->deadline))
-		timer_start(&u->deadline, u->timeout_ns, on_deadline);
+	if (turn && u->ask.timeout_ns && !timer_running(&u->deadline))
+		timer_start(&u->deadline, u->ask.timeout_ns, on_deadline);
+}
+
+/* It cannot be called: e, told by the loop. */
+static void
+give_up(struct urpc *u, const struct err *e)
+{
+	free(u->buf);
+	u->buf = strdup(e->msg);
+	timer_start(&u->deadline, 0, on_not_called);
+}
+
+static void on_again(struct timer *t);
+
+static void
+dial_and_send(struct urpc *u)
+{
+	struct where w = { .full = false };
+	struct err e;
+	int fd = find_and_dial(&w, &u->ask, &e);
+
+	/* The sandbox takes one connection after the other, and its queue is
+	 * short. */
+	if (w.full) {
+		u->delay_ns = u->delay_ns ? 2 * u->delay_ns : URPC_FULL_NS;
+		if (u->delay_ns > URPC_FULL_MAX_NS)
+			u->delay_ns = URPC_FULL_MAX_NS;
+		timer_start(&u->again, u->delay_ns, on_again);
+		return;
+	}
+	if (fd >= 0 && loop_add(&u->watch, fd, EPOLLIN, LOOP_CHILD,
+	    on_readable, &e) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd >= 0 && send_request(u, &w, &e) == 0)
+		return;
+	u->absent = fd < 0 && e.code == ERR_NOT_FOUND;
+	loop_close_fd(&u->watch);
+	give_up(u, &e);
+}
+
+static void
+on_again(struct timer *t)
+{
+	dial_and_send(container_of(t, struct urpc, again));
 }
 
 static bool
@@ -641,17 +704,11 @@ urpc_call(const struct urpc_request *r,
     void (*done)(void *arg, const struct urpc_reply *r), void *arg)
 {
 	struct urpc *u = calloc(1, sizeof(*u));
-	struct where w;
-	struct err e;
-	int fd;
 
 	if (!u)
 		return NULL;
 	u->watch.fd = -1;
-	u->method = r->method;
-	u->member = r->member;
-	u->parentless = r->parentless;
-	u->timeout_ns = r->timeout_ns;
+	u->ask = *r;
 	u->done = done;
 	u->arg = arg;
 	/* Nor must it lack memory for the answer. */
@@ -659,21 +716,9 @@ urpc_call(const struct urpc_request *r,
 		free(u);
 		return NULL;
 	}
-	fd = find_and_dial(&w, r, &e);
-	if (fd >= 0 && loop_add(&u->watch, fd, EPOLLIN, LOOP_CHILD,
-	    on_readable, &e) == 0 && send_request(fd, r, &w, &e) == 0) {
-		u->sent = true;
-		if (!waits(r->method) && r->timeout_ns)
-			timer_start(&u->deadline, r->timeout_ns, on_deadline);
-		return u;
-	}
-	u->absent = fd < 0 && e.code == ERR_NOT_FOUND;
-	free(u->buf);
-	u->buf = strdup(e.msg);
-	loop_del(&u->watch);
-	if (fd >= 0)
-		close(fd);
-	timer_start(&u->deadline, 0, on_not_called);
+	if (!waits(r->method) && r->timeout_ns)
+		timer_start(&u->deadline, r->timeout_ns, on_deadline);
+	dial_and_send(u);
 	return u;
 }
 

@@ -46,7 +46,7 @@ enum urpc_mode { URPC_ONE, URPC_ALL, URPC_FOREGROUND };
  * three are GuestFDs, of 2024, and SupportTTYs and NoNewPrivileges, of 2026. */
 #define URPC_MEMBERS 15
 
-/* Strings need to live during urpc_call() only. */
+/* Strings, arguments and descriptors live until the call has ended. */
 struct urpc_request {
 	enum urpc_method method;
 	const char *root;	/* runsc's --root, of this sandbox */
@@ -75,6 +75,7 @@ enum urpc_end {
 struct urpc_reply {
 	enum urpc_end end;
 	bool sent;		/* all of the request */
+	bool late;		/* broken: no reply within timeout_ns */
 	pid_t pid;		/* execute: inside the sandbox */
 	unsigned status;	/* wait: as a shell has it; in out, too */
 	const char *out;	/* as runsc prints it, NUL-terminated; event:
