@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything, as CI runs it: what can be said without running, the tests
 # without root, the same under sanitizers and valgrind, with faults, the model,
-# a short soak, those with real containerd and runsc, another architecture, the
-# package and machines of their own; then the targets given.
+# a short soak, those with real containerd and runsc, another architecture and
+# the package; then the targets given.
 # Ends with the time of each part and the sum.
 
 make="${MAKE:-make} -j$(nproc)"
@@ -76,7 +76,6 @@ $make static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
 pair check-real check-real-modern
 part check-initramfs
 pair check-aarch64 deb
-part check-vm DEB="$(find build/deb -name 'containerd-shim-runsc-v1_*.deb')"
 for target in "$@"; do
 	part "$target"
 done

@@ -132,9 +132,10 @@ case_exec_killed_from_outside() {
 	ex --exec-id e xk sleep 98765 &
 	i=$!
 	until_true 5 runs_in xk 98765 || why "the exec did not start"
-	for pid in $(our_pids); do
+	# By runsc, or the shim's child that stands for it.
+	for pid in $(our_pids) $(pgrep -P "$(our_pids | paste -sd,)"); do
 		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
-		runsc-exec*) kill -9 "$pid" ;;
+		runsc-exec* | shim-runsc-exec*) kill -9 "$pid" ;;
 		esac
 	done
 	wait "$i"
