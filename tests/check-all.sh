@@ -75,7 +75,8 @@ part check-soak
 $make static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
 pair check-real check-real-modern
 part check-initramfs
-pair check-aarch64 deb
+part check-aarch64
+part deb
 for target in "$@"; do
 	part "$target"
 done
