@@ -266,6 +266,59 @@ START_TEST(killed_in_start)
 }
 END_TEST
 
+/* The same of more than its queue takes. */
+START_TEST(many_killed_in_start)
+{
+	static uint32_t starting[100];
+	size_t i, n = sizeof(starting) / sizeof(starting[0]);
+	char rule[256], id[16];
+	struct reply r;
+	unsigned before;
+
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(start("e", INSIDE("\"exit:0\""), NULL), 0);
+	ends("e", 0);
+	before = inside();
+	snprintf(rule, sizeof(rule), "socket@ExecuteAsync:until=%s",
+	    in_dir("go"));
+	faults(rule);
+	for (i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "e%zu", i);
+		ck_assert_int_eq(task_exec(c, "c1", id, INSIDE("\"hang\""), "",
+		    "", "", false), 0);
+		starting[i] = send_for("Start", id);
+	}
+	for (i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "e%zu", i);
+		ck_assert_int_eq(task_kill(c, "c1", id, SIGKILL, false), 0);
+		ck_assert(client_recv(c, starting[i], &r, CLIENT_WAIT_MS));
+		ck_assert_int_eq(r.code, CANCELED);
+		ends(id, 137);
+	}
+	write_text(in_dir("go"), "");
+	await(inside() == before);
+	ck_assert_uint_eq(execs(), 0);
+	end_all();
+}
+END_TEST
+
+/* A sandbox that was frozen when it was asked first: runsc does that one. */
+START_TEST(late_once)
+{
+	write_toml("command_timeout = 1\n");
+	run("c1", "\"hang\"");
+	faults("socket@Knows:hang");
+	ck_assert_int_eq(start("e1", INSIDE("\"exit:1\""), NULL), 0);
+	ends("e1", 1);
+	ck_assert_uint_eq(execs(), 1);
+	faults("");
+	ck_assert_int_eq(start("e2", INSIDE("\"exit:2\""), NULL), 0);
+	ends("e2", 2);
+	ck_assert_uint_eq(execs(), 1);
+	end_all();
+}
+END_TEST
+
 /* A sandbox that names init's process, or one for two: that is its own affair,
  * and the shim's no more than to say what it is told. */
 START_TEST(same_pid)
@@ -390,8 +443,9 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, statuses, stand_in, settings, killed_in_start, same_pid,
-	    init_ends, shim_killed, stats);
+	suite_add(tc, statuses, stand_in, settings, killed_in_start,
+	    many_killed_in_start, late_once, same_pid, init_ends, shim_killed,
+	    stats);
 	tcase_add_loop_test(tc, odd_answers, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_loop_test(tc, odd_ends, 0, 2);
 }
