@@ -165,6 +165,7 @@ struct runsc_cmd {
 
 static struct runsc_cmd *cmds;
 unsigned ncmds;
+unsigned long inside_ends;
 bool forks_fail;
 pid_t next_pid;
 
@@ -257,7 +258,13 @@ command_ends(bool calm)
 		r.pid = r.internal_pid = next_pid++;
 		r.out = strcmp(c->verb, "help") == 0 ? "-direct" : "9";
 		r.outlen = 1;
+		/* The sandbox says how an exec has ended. */
+		r.has_status = strcmp(c->verb, "wait-exec") == 0;
+		r.status = chance(256);
+		inside_ends += r.has_status;
 	} else {
+		/* Or it has started none, and runsc is to. */
+		r.instead = strcmp(c->verb, "execute") == 0 && percent(50);
 		r.gone = percent(30);
 		err_set(&r.err, percent(30) ? ERR_DEADLINE : ERR_UNKNOWN, "no");
 	}

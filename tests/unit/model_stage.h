@@ -35,6 +35,7 @@ void failed_at(int line, const char *what);
 
 extern int64_t now;
 extern unsigned ncmds;		/* of runsc, under way */
+extern unsigned long inside_ends;	/* of execs, that the sandbox told */
 extern bool forks_fail;		/* now and then */
 extern pid_t next_pid;
 extern struct child *alive[SLOTS];

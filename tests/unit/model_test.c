@@ -23,6 +23,7 @@
 #include "events.h"
 #include "ops.h"
 #include "model_stage.h"
+#include "played.h"
 #include "state.h"
 #include "tests/suite.h"
 
@@ -402,6 +403,7 @@ create(bool again)
 	if (!again) {
 		kind = (enum kind)chance(NKINDS);
 		own_pids = percent(50);
+		played_inside = percent(50);
 		seen[0].there = true;
 		seen[0].ended_with = -1;
 		ended_at = 0;
@@ -768,10 +770,10 @@ START_TEST(random_lives)
 	unlink(path);
 	rmdir(bundle);
 	printf("%llu steps, %llu containers, %llu answers, %llu starts and "
-	    "%llu exits told\n", steps, lives, answered, told_starts,
-	    told_exits);
+	    "%llu exits told, %lu by the sandbox\n", steps, lives, answered,
+	    told_starts, told_exits, inside_ends);
 	/* It did get somewhere. */
-	MUST(told_starts > 0 && told_exits > 0);
+	MUST(told_starts > 0 && told_exits > 0 && inside_ends > 0);
 	if (max_steps >= OPS_DEFAULT)
 		all_outcomes_seen();
 }
