@@ -76,7 +76,7 @@ cmp_keys(const struct json_edit *x, const struct json_edit *y)
 {
 	uint32_t n = x->keylen < y->keylen ? x->keylen : y->keylen;
 
-	return n ? strncmp(x->text, y->text, n) : 0;
+	return n && x->text && y->text ? strncmp(x->text, y->text, n) : 0;
 }
 
 /* By place, by key, then in the order they were asked for. */

@@ -244,7 +244,8 @@ give_fds(const int fds[3], const struct where *w, struct err *e)
 	return 0;
 }
 
-/* As much of o from at on as the socket takes, with fds, if any; -1 and errno. */
+/* As much of o from at on as the socket takes, with fds, if any; -1 and
+ * errno. */
 static ssize_t
 send_text(int fd, const struct json_out *o, size_t at, const int *fds)
 {
@@ -298,7 +299,8 @@ put_arg(struct json_out *o, const struct urpc_request *r)
 		    r->sig, (int)r->pid, (int)r->mode);
 }
 
-/* Go on with the request, which is nothing to the sandbox before it is whole. */
+/* Go on with the request, which is nothing to the sandbox before it is
+ * whole. */
 static int
 send_on(struct urpc *u, struct err *e)
 {
@@ -434,8 +436,8 @@ refusal(const struct urpc *u, const char *why)
 	if (strcmp(why, "unknown method") == 0)
 		return URPC_UNKNOWN;
 	if (u->ask.method == URPC_KNOWS)
-		return shape && fmt_find(why, members[u->ask.member]) ? URPC_OK :
-		    URPC_REFUSED;
+		return shape && fmt_find(why, members[u->ask.member]) ?
+		    URPC_OK : URPC_REFUSED;
 	return shape ? URPC_UNKNOWN : URPC_REFUSED;
 }
 
