@@ -254,13 +254,21 @@ cmd_start(struct flags *f)
 static void
 die_and_go_on(void)
 {
-	char **a;
+	char **a, c;
+	int ready[2];
 
-	if (fork() > 0)
-		raise(SIGKILL);
+	if (pipe(ready) < 0)
+		fail("pipe");
+	if (fork() > 0) {
+		close(ready[1]);
+		if (read(ready[0], &c, 1) == 0)
+			raise(SIGKILL);
+	}
 	setsid();
 	for (a = own_argv; *a != NULL; a++)
 		memset(*a, 0, strlen(*a));
+	close(ready[0]);
+	close(ready[1]);
 	sleep_ms(die_ms);
 }
 
