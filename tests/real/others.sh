@@ -231,7 +231,7 @@ case_crash() {
 
 # An exec that does not get to its start is killed all the same.
 case_exec_hangs_in_start() {
-	wrap "" <<-'E'
+	wrap 'control_socket = "off"' <<-'E'
 	[ "$verb" != exec ] || sleep 300
 	exec "$real" "$@"
 	E

@@ -83,7 +83,7 @@ case_pids_again() {
 # lies VERB: runsc does it and then writes the text of the file lie for a pid.
 lies() {
 	echo "$1" >"$T/lying"
-	wrap "" <<-'E'
+	wrap 'control_socket = "off"' <<-'E'
 	"$real" "$@"
 	rc=$?
 	[ "$verb" != "$(cat "$T/lying")" ] || cat "$T/lie" >"$file"
@@ -157,7 +157,7 @@ dies_inside() {
 case_exec_killed_in_start() {
 	local i all
 
-	wrap "" <<-'E'
+	wrap 'control_socket = "off"' <<-'E'
 	if [ "$verb" = exec ] && [ -e "$T/delay" ]; then
 		(sleep "$(cat "$T/delay")"; kill -9 $$) </dev/null >&0 2>&0 &
 	elif [ "$verb" = exec ]; then
