@@ -86,7 +86,8 @@ $(A64)/unit/%_test: tests/unit/%_test.c $(UNIT_SHARED) tests/qemu.c \
 	$(A64)/libshim.a $(A64_CHECK)
 	@mkdir -p $(A64)/unit
 	$(A64_CC) $(A64_FLAGS) -I$(A64_ROOT)/usr/include -static -o $@ $< \
-	    tests/suite.c $(UNIT_WITH_$*) tests/qemu.c -Wl,--wrap=prctl $(A64)/libshim.a $(A64_CHECK) \
+	    tests/suite.c tests/files.c $(UNIT_WITH_$*) tests/qemu.c \
+	    -Wl,--wrap=prctl $(A64)/libshim.a $(A64_CHECK) \
 	    -L$(dir $(A64_CHECK)) -lsubunit -lm -lrt -pthread
 
 check-aarch64: $(A64_UNIT) static-aarch64
