@@ -290,19 +290,27 @@ terminal(void)
 
 #define PROCESS(words) "{\"args\":[\"fake\"," words "],\"cwd\":\"/\"}"
 
-static void
-execs(void)
+/* A container, and from its first exec on, e1, which says hi and ends with 3,
+ * what is to fail; false: that was it. */
+static bool
+first_exec(const char *process)
 {
 	if (!create("c1", "\"hang\"", "") || !start("c1", ""))
-		return;
+		return false;
 	open_fifos();
 	faults_from_here();
 	seen[nseen++].name = "c1/e1";
-	if (!ASK(task_exec(c, "c1", "e1", PROCESS("\"echo:hi\",\"exit:3\""),
-	    "", in_dir("out"), "", false)) || !start("c1", "e1"))
-		return;
+	if (!ASK(task_exec(c, "c1", "e1", process, "", in_dir("out"), "",
+	    false)) || !start("c1", "e1"))
+		return false;
 	check_output("hi\n", false);
-	if (!ends("c1", "e1", 3) || !delete("c1", "e1"))
+	return ends("c1", "e1", 3) && delete("c1", "e1");
+}
+
+static void
+execs(void)
+{
+	if (!first_exec(PROCESS("\"echo:hi\",\"exit:3\"")))
 		return;
 	/* One that the end of the container ends. */
 	seen[nseen++].name = "c1/e2";
@@ -323,16 +331,7 @@ execs(void)
 static void
 inside(void)
 {
-	if (!create("c1", "\"hang\"", "") || !start("c1", ""))
-		return;
-	open_fifos();
-	faults_from_here();
-	seen[nseen++].name = "c1/e1";
-	if (!ASK(task_exec(c, "c1", "e1", INSIDE("\"echo:hi\",\"exit:3\""),
-	    "", in_dir("out"), "", false)) || !start("c1", "e1"))
-		return;
-	check_output("hi\n", false);
-	if (!ends("c1", "e1", 3) || !delete("c1", "e1"))
+	if (!first_exec(INSIDE("\"echo:hi\",\"exit:3\"")))
 		return;
 	seen[nseen++].name = "c1/e2";
 	if (!ASK(task_exec(c, "c1", "e2", INSIDE("\"hang\""), "", "", "",

@@ -233,30 +233,50 @@ START_TEST(settings)
 }
 END_TEST
 
+/* ExecuteAsync hangs until in_dir("go") is there. */
+static void
+starts_hang(void)
+{
+	char rule[256];
+
+	snprintf(rule, sizeof(rule), "socket@ExecuteAsync:until=%s",
+	    in_dir("go"));
+	faults(rule);
+}
+
+/* Of an exec that hangs: the number of its Start. */
+static uint32_t
+begin_start(const char *exec_id)
+{
+	ck_assert_int_eq(task_exec(c, "c1", exec_id, INSIDE("\"hang\""), "",
+	    "", "", false), 0);
+	return send_for("Start", exec_id);
+}
+
+static void
+kill_in_start(const char *exec_id, uint32_t starting)
+{
+	struct reply r;
+
+	ck_assert_int_eq(task_kill(c, "c1", exec_id, SIGKILL, false), 0);
+	ck_assert(client_recv(c, starting, &r, CLIENT_WAIT_MS));
+	ck_assert_int_eq(r.code, CANCELED);
+	ends(exec_id, 137);
+}
+
 /* The sandbox hangs over a start: Kill is answered at once, and what comes of
  * the start later is ended, and no other. */
 START_TEST(killed_in_start)
 {
-	char rule[256];
 	struct task_reply t;
-	struct reply r;
-	uint32_t starting;
 	unsigned before;
 
 	run("c1", "\"hang\"");
 	/* Somebody else's in the same container: as an operator's exec. */
 	ck_assert_int_eq(start("e0", INSIDE("\"hang\""), &t), 0);
 	before = inside();
-	snprintf(rule, sizeof(rule), "socket@ExecuteAsync:until=%s",
-	    in_dir("go"));
-	faults(rule);
-	ck_assert_int_eq(task_exec(c, "c1", "e1", INSIDE("\"hang\""), "", "",
-	    "", false), 0);
-	starting = send_for("Start", "e1");
-	ck_assert_int_eq(task_kill(c, "c1", "e1", SIGKILL, false), 0);
-	ck_assert(client_recv(c, starting, &r, CLIENT_WAIT_MS));
-	ck_assert_int_eq(r.code, CANCELED);
-	ends("e1", 137);
+	starts_hang();
+	kill_in_start("e1", begin_start("e1"));
 	write_text(in_dir("go"), "");
 	await(inside() == before);
 	ck_assert_int_eq(task_state(c, "c1", "e0", &t), 0);
@@ -271,29 +291,21 @@ START_TEST(many_killed_in_start)
 {
 	static uint32_t starting[100];
 	size_t i, n = sizeof(starting) / sizeof(starting[0]);
-	char rule[256], id[16];
-	struct reply r;
 	unsigned before;
+	char id[16];
 
 	run("c1", "\"hang\"");
 	ck_assert_int_eq(start("e", INSIDE("\"exit:0\""), NULL), 0);
 	ends("e", 0);
 	before = inside();
-	snprintf(rule, sizeof(rule), "socket@ExecuteAsync:until=%s",
-	    in_dir("go"));
-	faults(rule);
+	starts_hang();
 	for (i = 0; i < n; i++) {
 		snprintf(id, sizeof(id), "e%zu", i);
-		ck_assert_int_eq(task_exec(c, "c1", id, INSIDE("\"hang\""), "",
-		    "", "", false), 0);
-		starting[i] = send_for("Start", id);
+		starting[i] = begin_start(id);
 	}
 	for (i = 0; i < n; i++) {
 		snprintf(id, sizeof(id), "e%zu", i);
-		ck_assert_int_eq(task_kill(c, "c1", id, SIGKILL, false), 0);
-		ck_assert(client_recv(c, starting[i], &r, CLIENT_WAIT_MS));
-		ck_assert_int_eq(r.code, CANCELED);
-		ends(id, 137);
+		kill_in_start(id, starting[i]);
 	}
 	write_text(in_dir("go"), "");
 	await(inside() == before);
