@@ -37,6 +37,7 @@
 #include "start.h"
 #include "state.h"
 #include "task.h"
+#include "upgrade.h"
 #include "wire/ttrpc.h"
 
 #define LAST_REPLIES_STEP_NS (10 * NS_PER_MS)
@@ -373,6 +374,7 @@ static const struct ttrpc_service services[] = {
 	{ "containerd.task.v2.Task", task_methods },
 	{ "containerd.task.v3.Task", task_methods },
 	{ "containerd.runtime.sandbox.v1.Sandbox", sandbox_methods },
+	{ "runsc.shim.v1.Shim", upgrade_methods },
 	{ NULL, NULL },
 };
 
@@ -400,6 +402,7 @@ serve(const struct options *o)
 		goto fail;
 	task_init(stop);
 	sandbox_init(stop_when_read);
+	upgrade_init();
 	state_init(o->namespace, ops_cells, check_wanted);
 	if (events_init(events, o->namespace, &e) < 0 ||
 	    ttrpc_serve(fd, services, on_connections, &e) < 0)
