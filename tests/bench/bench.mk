@@ -44,6 +44,7 @@ bench-execs: build/bench/bench_calls $(REAL)
 bench-plots:
 	bash tests/bench/plot.sh docs/bench/shims.json docs/bench
 	bash tests/bench/plot.sh docs/bench/density.json docs/bench density
+	bash tests/bench/plot.sh docs/bench/execs.json docs/bench execs
 
 .PHONY: bench bench-io bench-calls bench-density bench-execs \
 	bench-plots

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Execs and statistics of one container, on RUNSC: this shim with the sandbox
 # asked (ours) and with runsc (off), gVisor's Go shim with PEER=/path, runc's with
-# RUNC=/path if it speaks Task v2, and `runsc exec` by hand (bare).  EXECS is how
+# RUNC=/path (RUNC_SERVICE is the service that it has), and `runsc exec` by hand (bare).  EXECS is how
 # many, one after the other; HELD run at once; PROBES come ten a second.  OUT=FILE
 # gets the figures as JSON too.
 # shellcheck source=tests/real/lib.sh
@@ -15,6 +15,8 @@ PROBES=${PROBES:-200}
 BENCH=$(readlink -f "$(dirname "$0")/../../build/bench/bench_calls")
 RUNSC=$(command -v "${RUNSC:-runsc}")
 RUNC=${RUNC-$(command -v containerd-shim-runc-v2)}
+CRI=io.kubernetes.cri
+RUNC_SERVICE=${RUNC_SERVICE:-containerd.task.v2.Task}
 declare -A path_of=([ours]="$SHIM" [off]="$SHIM" [peer]="${PEER:-}" \
     [runc]="$RUNC")
 names="ours off ${PEER:+peer} ${RUNC:+runc}"
@@ -91,14 +93,18 @@ measure() {
 
 	id=x$name
 	used "$id"
-	if [ "$name" = off ]; then
-		echo 'control_socket = "off"' | cat - "$T/conf" \
-		    >"$T/runsc.toml"
-	else
-		cp "$T/conf" "$T/runsc.toml"
-	fi
-	run -d --rootfs "$(rootfs "$id")" "$id" sleep 100000 </dev/null ||
-	    return 1
+	# The others know no configuration of ours.
+	CONF=()
+	unset TASK_SERVICE
+	case $name in
+	ours) CONF=(--runtime-config-path "$T/conf") ;;
+	off) CONF=(--runtime-config-path "$T/off") ;;
+	runc) export TASK_SERVICE=$RUNC_SERVICE ;;
+	esac
+	# Without these gVisor's does not answer.
+	run -d --rootfs --annotation $CRI.container-type=sandbox \
+	    --annotation $CRI.sandbox-id="$id" "$(rootfs "$id")" "$id" \
+	    sleep 100000 </dev/null || return 1
 	sock=$(socket_of "$id")
 	pid=$(cat "$BUNDLES/$id/shim.pid" 2>/dev/null || shim_pid "$id")
 	"$BENCH" "$sock" "$id" 20 Exit5 >/dev/null
@@ -133,13 +139,19 @@ by_hand() {
 
 begin
 cp "$T/runsc.toml" "$T/conf"
+echo 'control_socket = "off"' | cat - "$T/conf" >"$T/off"
+# gVisor's takes the runsc that it finds.
+mkdir -p "$T/bin"
+printf '#!/bin/sh\nexec %s --network=none "$@"\n' "$RUNSC" >"$T/bin/runsc"
+chmod +x "$T/bin/runsc"
+containerd_stop TERM
+PATH=$T/bin:$PATH
+containerd_start || exit 1
 LOAD=$(load)
 : >"$T/figures"
 : >"$T/failed"
 for name in $names; do
 	SHIM=${path_of[$name]}
-	CONF=()
-	[ "$name" = runc ] || CONF=(--runtime-config-path "$T/runsc.toml")
 	measure || failed "$name"
 	until_true 5 none_left || wipe
 done

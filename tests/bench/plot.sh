@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# plot.sh JSON DIR [density]: the figures that bench.sh wrote as bar charts,
-# DIR/memory.svg, latency.svg, times.svg and processes.svg; or those of density.sh,
-# DIR/density.svg and back.svg.  Needs gnuplot and jq.
+# plot.sh JSON DIR [density|execs]: the figures that bench.sh wrote as bar charts,
+# DIR/memory.svg, latency.svg, times.svg and processes.svg; those of density.sh,
+# DIR/density.svg and back.svg; or those of execs.sh, DIR/execs.svg and
+# probes.svg.  Needs gnuplot and jq.
 
 set -eu
 json=$1
@@ -16,7 +17,7 @@ for tool in gnuplot jq; do
 	}
 done
 titles='{"ours":"this shim","peer":"Go runsc shim","runc":"runc'\''s shim",
-	"bare":"runsc alone"}'
+	"off":"this shim, by runsc", "bare":"runsc alone"}'
 # The machine, for the line below each title.
 on=$(jq -r '.machine | "\(.cpu), \(.cpus) CPUs, \(.kernel), containerd " +
 	"\(.containerd | sub("~.*"; "")), runsc \(.runsc | sub(".*~"; "")), " +
@@ -46,7 +47,7 @@ rows() {
 chart() {
 	local name=$1 title=$2 unit=$3 scale=$4 shims=$5 n=0 s m x
 	local plot="" tics=""
-	local colours=([0]=2b6cb0 dd8452 8c8c8c 55a868)
+	local colours=([0]=2b6cb0 dd8452 8c8c8c 55a868 8172b3)
 
 	shift 5
 	rows "$shims" "$@" >"$tmp/$name"
@@ -113,6 +114,20 @@ if [ "${3:-}" = density ]; then
 	    MiB "$log [1:*]" "$every" "${sums[@]}"
 	chart back "Pods of one container: to start all, and to have them back" ms \
 	    "$log [100:*]" "$every" "${times[@]}"
+	exit
+fi
+if [ "${3:-}" = execs ]; then
+	execs="100 running execs"
+	low=0.01001
+	chart execs "Execs and statistics of one container" "" \
+	    "$log [0.5:*]" "$every off bare" \
+	    "execs one after the other, per second=execs\\na second" \
+	    "Start of an exec, median, ms=Start, ms" \
+	    "Stats, median, ms=Stats, ms" \
+	    "$execs: PSS of each, KiB=PSS of one\\nthat runs, KiB"
+	chart probes "Ten probes by exec a second: cores" cores \
+	    "set yrange [0:*]" "$every off" \
+	    "ten probes a second: cores=shim, and what it starts"
 	exit
 fi
 n=$(jq -r '[.figures[].figure | capture("^pod of (?<n>[0-9]+): all").n

@@ -15,6 +15,7 @@
 #include "wire/pb.h"
 #include "wire/ttrpc.h"
 
+/* That of TASK_SERVICE in the environment: some shims have v3 only. */
 #define TASK "containerd.task.v2.Task"
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"
 #define SINK_CONNS 16
@@ -323,7 +324,9 @@ client_send_full(struct client *c, const char *service, const char *method,
 uint32_t
 client_send(struct client *c, const char *method, const void *p, size_t n)
 {
-	return client_send_full(c, TASK, method, p, n, 0);
+	const char *service = getenv("TASK_SERVICE");
+
+	return client_send_full(c, service ? service : TASK, method, p, n, 0);
 }
 
 static void
