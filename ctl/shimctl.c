@@ -28,13 +28,15 @@
 #define DYING_STEPS 50
 #define TIMEOUT_MAX_S 100000
 #define STATUS_SIGPIPE 141
+/* Words: of a command of somebody else's with its options; a list. */
 #define ANY ((size_t)-1)
+#define MANY (ANY - 1)
 
 /* Which options a command takes besides those that all take. */
 enum {
 	OPT_ALWAYS = 0, OPT_TTY = 1, OPT_STDIN = 2, OPT_DETACH = 4,
 	OPT_EXEC = 8, OPT_ALL = 16, OPT_EVENTS = 32, OPT_CONFIG = 64,
-	OPT_START = 128, OPT_PROCESS = 256, OPT_STDIO = 512,
+	OPT_START = 128, OPT_PROCESS = 256, OPT_STDIO = 512, OPT_TO = 1024,
 };
 
 static void
@@ -440,6 +442,8 @@ cmd_ps(const struct ctl *o, struct err *e)
 	struct rpc_reply reply;
 	struct rpc r;
 
+	if (o->nwords == 0)
+		return shim_versions(o, e);
 	if (simple(o, "Pids", &reply, &r, e) < 0)
 		return -1;
 	show_pids(&reply);
@@ -648,13 +652,7 @@ cmd_attach(const struct ctl *o, struct err *e)
 	return end_of(&w, ret);
 }
 
-/* -- list, events --------------------------------------------------------- */
-
-static int
-cmd_list(const struct ctl *o, struct err *e)
-{
-	return shim_list(o, e);
-}
+/* -- events --------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop;
 
@@ -711,12 +709,14 @@ static const struct command {
 	{ "wait", cmd_wait, 1, 1, 0, OPT_EXEC, "ID [--exec E]" },
 	{ "delete", cmd_delete, 1, 1, 0, OPT_EXEC, "ID [--exec E]" },
 	{ "state", cmd_state, 1, 1, 0, OPT_EXEC, "ID [--exec E]" },
-	{ "ps", cmd_ps, 1, 1, 0, 0, "ID" },
+	{ "ps", cmd_ps, 0, 1, 0, 0, "[ID]" },
 	{ "stats", cmd_stats, 1, 1, 0, 0, "ID" },
 	{ "pause", cmd_pause, 1, 1, 0, 0, "ID" },
 	{ "resume", cmd_resume, 1, 1, 0, 0, "ID" },
 	{ "shutdown", cmd_shutdown, 1, 1, 0, 0, "ID" },
-	{ "list", cmd_list, 0, 0, -1, 0, "" },
+	{ "list", shim_list, 0, 0, -1, 0, "" },
+	{ "upgrade", shim_upgrade, 0, MANY, -1, OPT_ALL | OPT_TO,
+	    "ID... | --all [--to FILE]" },
 	{ "events", cmd_events, 1, 1, -1, 0, "SOCKET" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -728,7 +728,7 @@ static struct ctl ctl = {
 	.socket_dir = "",
 	.state_dir = "/run/containerd",
 	.shim = SHIM_NAME,
-	.config = "", .exec_id = "", .in = "", .out = "", .err = "",
+	.config = "", .to = "", .exec_id = "", .in = "", .out = "", .err = "",
 	.cwd = "", .user = "", .timeout = "", .timeout_ms = -1,
 };
 
@@ -747,6 +747,7 @@ static const struct option {
 	{ "--timeout", &ctl.timeout, NULL, OPT_ALWAYS },
 	{ "--shim", &ctl.shim, NULL, OPT_START },
 	{ "--config", &ctl.config, NULL, OPT_CONFIG },
+	{ "--to", &ctl.to, NULL, OPT_TO },
 	{ "--exec", &ctl.exec_id, NULL, OPT_EXEC },
 	{ "--stdin", &ctl.in, NULL, OPT_STDIO },
 	{ "--stdout", &ctl.out, NULL, OPT_STDIO },
@@ -881,6 +882,8 @@ check(const struct command *c)
 		if (given[k] && (options[k].needs & ~c->options))
 			return usage_error(c, "not an option of this command:",
 			    options[k].name);
+		ctl.in_namespace |= given[k] &&
+		    options[k].value == &ctl.namespace;
 	}
 	if (ctl.timeout[0]) {
 		s = strtol(ctl.timeout, &end, 10);
@@ -891,10 +894,12 @@ check(const struct command *c)
 	}
 	if (ctl.nwords < c->min)
 		return usage_error(c, "too few words", "");
+	if (c->max == MANY && ctl.all == (ctl.nwords > 0))
+		return usage_error(c, "either containers or --all", "");
 	if (ctl.nwords > c->max)
 		return usage_error(c, "too many words, from",
 		    ctl.words[c->max]);
-	for (k = 0; k < c->min; k++) {
+	for (k = 0; k < (c->max == ANY ? c->min : ctl.nwords); k++) {
 		if (!ctl.words[k][0])
 			return usage_error(c, "an empty word", "");
 	}
@@ -956,6 +961,7 @@ main(int argc, char **argv)
 	s = getenv("CONTAINERD_NAMESPACE");
 	if (s && s[0])
 		ctl.namespace = s;
+	ctl.in_namespace = s && s[0];
 	s = getenv("CONTAINERD_ADDRESS");
 	if (s && s[0])
 		ctl.containerd = s;

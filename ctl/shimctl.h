@@ -6,7 +6,8 @@
  * shimctl.c owns the command line and the commands; shimctl_rpc.c the
  * connection to a shim and the socket that events come to; shimctl_io.c FIFOs,
  * the terminal and the copying; shimctl_find.c which shim serves what, and
- * starting one; shimctl_show.c what is printed.  Unlike the shim it waits:
+ * starting one; shimctl_upgrade.c which program a shim runs, and another for
+ * it; shimctl_show.c what is printed.  Unlike the shim it waits:
  * every wait is one poll() that also takes events.  Nothing here is linked
  * into the shim.
  */
@@ -31,12 +32,14 @@
 /* The options.  Strings are never NULL. */
 struct ctl {
 	const char *namespace;
+	bool in_namespace;	/* it was named */
 	const char *address;	/* of a shim's socket; "": find it */
 	const char *containerd;	/* containerd's gRPC socket: for names */
 	const char *socket_dir;	/* where sockets are; "": the default */
 	const char *state_dir;	/* containerd's */
 	const char *shim;	/* the binary */
 	const char *config;	/* runsc.toml, "" for none */
+	const char *to;		/* of upgrade; "": each shim's own path */
 	const char *exec_id;
 	const char *in, *out, *err;	/* of create */
 	const char *cwd, *user;		/* of exec */
@@ -59,6 +62,7 @@ struct ctl {
 /* A connection with at most one request under way. */
 struct rpc {
 	int fd;			/* -1: not connected */
+	const char *service;	/* whose methods are called: the Task's */
 	uint32_t stream;
 	int timeout_ms;
 	bool broken;		/* it ended, or failed, while it was needed */
@@ -75,7 +79,7 @@ struct rpc_reply {
 int rpc_connect(struct rpc *r, const char *address, int timeout_ms,
 	struct err *e);
 void rpc_close(struct rpc *r);
-/* Send a request of containerd.task.v2.Task; o is released. */
+/* Send a request; o is released. */
 int rpc_send(struct rpc *r, const char *method, struct pb_out *o,
 	struct err *e);
 /* Wait for its reply.  -1: the status answered, or ERR_UNAVAILABLE. */
@@ -157,11 +161,35 @@ int shim_delete(const struct ctl *o, const char *bundle, const char *id,
 /* Connect to the shim that serves the container. */
 int shim_find(const struct ctl *o, const char *id, struct rpc *r,
 	struct err *e);
-/* Print a line for each socket and container; false if a directory cannot be
- * read. */
+/* What a shim was started for, from its command line. */
+struct shim_info {
+	uint64_t pid;
+	char text[4096];
+	const char *namespace;	/* "?" if not known */
+	const char *id;
+};
+
+/* Connect to the shim whose socket this is, if it answers within ASK_MS or what
+ * --timeout says; and ask who it is. */
+int shim_ask(const struct ctl *o, struct rpc *r, const char *path,
+	struct shim_info *s, struct err *e);
+/* Call fn for each socket in the directory of sockets until it returns true.
+ * 1: it did; 0: it did not, or there is no such directory. */
+int shim_each(const struct ctl *o, bool (*fn)(const struct ctl *o,
+	const char *path, void *arg), void *arg, struct err *e);
+/* Print a line for each socket and container. */
 int shim_list(const struct ctl *o, struct err *e);
 /* The runtime options that name o->config, as an Any in field num. */
 void put_options(struct pb_out *out, uint32_t num, const struct ctl *o);
+
+/* -- shimctl_upgrade.c ---------------------------------------------------- */
+
+/* Print a line for each shim of this program: which version it runs, and
+ * whether its file is that still. */
+int shim_versions(const struct ctl *o, struct err *e);
+/* Have the shims of these words, or all of them, execute another binary; tells
+ * of each, and returns the exit status. */
+int shim_upgrade(const struct ctl *o, struct err *e);
 
 /* -- shimctl_show.c ------------------------------------------------------- */
 

@@ -268,22 +268,15 @@ bundle_address(const struct ctl *o, const char *namespace, const char *id,
 	    strncmp(out, scheme, sizeof(scheme) - 1) == 0;
 }
 
-/* What a shim was started for, from its command line. */
-struct shim_info {
-	char text[4096];
-	const char *namespace;	/* "?" if not known */
-	const char *id;
-};
-
 static void
-look_at_shim(uint64_t pid, struct shim_info *s)
+look_at_shim(struct shim_info *s)
 {
 	char path[64];
 	const char *p, *next;
 	size_t n;
 
 	s->namespace = s->id = "?";
-	fmt(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fmt(path, sizeof(path), "/proc/%d/cmdline", (int)s->pid);
 	if (!read_short(path, s->text, sizeof(s->text), &n))
 		return;
 	for (p = s->text; p < s->text + n; p = next) {
@@ -297,20 +290,46 @@ look_at_shim(uint64_t pid, struct shim_info *s)
 	}
 }
 
-static int
-ask_shim(struct rpc *r, const char *path, uint64_t *pid, struct err *e)
+int
+shim_ask(const struct ctl *o, struct rpc *r, const char *path,
+    struct shim_info *s, struct err *e)
 {
+	int ms = o->timeout_ms > 0 ? o->timeout_ms : ASK_MS;
 	struct rpc_reply reply;
 
-	if (rpc_connect(r, path, ASK_MS, e) < 0)
+	if (rpc_connect(r, path, ms, e) < 0)
 		return -1;
 	if (rpc_simple(r, "Connect", "", "", &reply, e) < 0) {
 		rpc_close(r);
 		return -1;
 	}
-	*pid = reply.f[1].v;
+	s->pid = reply.f[1].v;
 	rpc_reply_free(&reply);
+	look_at_shim(s);
 	return 0;
+}
+
+int
+shim_each(const struct ctl *o, bool (*fn)(const struct ctl *o,
+    const char *path, void *arg), void *arg, struct err *e)
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir = opendir(socket_dir(o));
+
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return err_sys(e, "read %s", socket_dir(o));
+	while (!found && (d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		fmt(path, sizeof(path), "%s/%s", socket_dir(o), d->d_name);
+		found = fn(o, path, arg);
+	}
+	closedir(dir);
+	return found;
 }
 
 /* The status of a container; "" if the shim has none of that id. */
@@ -328,30 +347,29 @@ ask_status(struct rpc *r, const char *id)
 	return name;
 }
 
+/* Whom to find, and where it was. */
+struct wanted {
+	const char *id;
+	char *path;
+	size_t cap;
+};
+
 static bool
-find_by_asking(const struct ctl *o, const char *id, char *out, size_t cap)
+serves(const struct ctl *o, const char *path, void *arg)
 {
+	struct wanted *w = arg;
 	struct shim_info info;
-	struct dirent *d;
 	struct rpc r;
 	struct err e;
-	uint64_t pid;
-	bool found = false;
-	DIR *dir = opendir(socket_dir(o));
+	bool found;
 
-	while (dir && !found && (d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		fmt(out, cap, "%s/%s", socket_dir(o), d->d_name);
-		if (ask_shim(&r, out, &pid, &e) < 0)
-			continue;
-		look_at_shim(pid, &info);
-		found = strcmp(info.namespace, o->namespace) == 0 &&
-		    ask_status(&r, id)[0];
-		rpc_close(&r);
-	}
-	if (dir)
-		closedir(dir);
+	if (shim_ask(o, &r, path, &info, &e) < 0)
+		return false;
+	found = strcmp(info.namespace, o->namespace) == 0 &&
+	    ask_status(&r, w->id)[0];
+	rpc_close(&r);
+	if (found)
+		fmt(w->path, w->cap, "%s", path);
 	return found;
 }
 
@@ -359,6 +377,7 @@ int
 shim_find(const struct ctl *o, const char *id, struct rpc *r, struct err *e)
 {
 	char address[SOCKET_ADDRESS_MAX], other[SOCKET_ADDRESS_MAX];
+	struct wanted w = { id, other, sizeof(other) };
 
 	if (o->address[0])
 		return rpc_connect(r, o->address, o->timeout_ms, e);
@@ -375,7 +394,7 @@ shim_find(const struct ctl *o, const char *id, struct rpc *r, struct err *e)
 	if (bundle_address(o, o->namespace, id, other, sizeof(other)) &&
 	    rpc_connect(r, other, o->timeout_ms, e) == 0)
 		return 0;
-	if (find_by_asking(o, id, other, sizeof(other)))
+	if (shim_each(o, serves, &w, e) > 0)
 		return rpc_connect(r, other, o->timeout_ms, e);
 	return err_set(e, ERR_NOT_FOUND, "no shim serves container %s of "
 	    "namespace %s: nobody answers at %s, and no other shim in %s has "
@@ -399,68 +418,62 @@ print_row(uint64_t pid, const char *status, const char *namespace,
 
 /* The containers of a shim: its own, and those whose bundle names it. */
 static void
-list_shim(const struct ctl *o, struct rpc *r, uint64_t pid, const char *path)
+list_shim(const struct ctl *o, struct rpc *r, const struct shim_info *info,
+    const char *path)
 {
 	char dirname[PATH_MAX], address[SOCKET_ADDRESS_MAX];
-	struct shim_info info;
 	struct dirent *d;
 	const char *status;
 	bool any = false;
 	DIR *dir;
 
-	look_at_shim(pid, &info);
-	status = ask_status(r, info.id);
+	status = ask_status(r, info->id);
 	if (status[0]) {
-		print_row(pid, status, info.namespace, info.id, path);
+		print_row(info->pid, status, info->namespace, info->id, path);
 		any = true;
 	}
 	fmt(dirname, sizeof(dirname), "%s/" TASKS_DIR "/%s", o->state_dir,
-	    info.namespace);
+	    info->namespace);
 	dir = opendir(dirname);
 	while (dir && (d = readdir(dir))) {
-		if (d->d_name[0] == '.' || strcmp(d->d_name, info.id) == 0 ||
-		    !bundle_address(o, info.namespace, d->d_name, address,
+		if (d->d_name[0] == '.' || strcmp(d->d_name, info->id) == 0 ||
+		    !bundle_address(o, info->namespace, d->d_name, address,
 		    sizeof(address)) ||
 		    strcmp(address + sizeof(scheme) - 1, path) != 0)
 			continue;
 		status = ask_status(r, d->d_name);
 		if (status[0]) {
-			print_row(pid, status, info.namespace, d->d_name,
-			    path);
+			print_row(info->pid, status, info->namespace,
+			    d->d_name, path);
 			any = true;
 		}
 	}
 	if (dir)
 		closedir(dir);
 	if (!any)
-		print_row(pid, "empty", info.namespace, "-", path);
+		print_row(info->pid, "empty", info->namespace, "-", path);
+}
+
+static bool
+list_at(const struct ctl *o, const char *path, void *arg)
+{
+	struct shim_info info;
+	struct rpc r;
+	struct err e;
+
+	(void)arg;
+	if (shim_ask(o, &r, path, &info, &e) < 0) {
+		print_row(0, e.code == ERR_DEADLINE ? "hangs" : "dead", "-",
+		    "-", path);
+		return false;
+	}
+	list_shim(o, &r, &info, path);
+	rpc_close(&r);
+	return false;
 }
 
 int
 shim_list(const struct ctl *o, struct err *e)
 {
-	char path[PATH_MAX];
-	struct dirent *d;
-	struct rpc r;
-	uint64_t pid;
-	DIR *dir = opendir(socket_dir(o));
-
-	if (!dir && errno == ENOENT)
-		return 0;
-	if (!dir)
-		return err_sys(e, "read %s", socket_dir(o));
-	while ((d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		fmt(path, sizeof(path), "%s/%s", socket_dir(o), d->d_name);
-		if (ask_shim(&r, path, &pid, e) < 0) {
-			print_row(0, e->code == ERR_DEADLINE ? "hangs" :
-			    "dead", "-", "-", path);
-			continue;
-		}
-		list_shim(o, &r, pid, path);
-		rpc_close(&r);
-	}
-	closedir(dir);
-	return 0;
+	return shim_each(o, list_at, NULL, e);
 }

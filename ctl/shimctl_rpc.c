@@ -228,12 +228,35 @@ sink_poll(struct pollfd *p, unsigned n, int ms)
 
 /* -- requests ------------------------------------------------------------- */
 
+static int
+no_answer(const struct rpc *r, struct err *e)
+{
+	return err_set(e, ERR_DEADLINE, "the shim at %s does not answer",
+	    r->path);
+}
+
+/* The time that a shim has, for each step that blocks: one that is stopped
+ * lets its backlog run full, or ends in the middle of a reply. */
+static int
+set_timeout(int fd, int ms)
+{
+	struct timeval t = { .tv_sec = ms / 1000,
+		.tv_usec = ms % 1000 * 1000 };
+
+	if (ms <= 0)
+		return 0;
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ?
+	    -1 : 0;
+}
+
 int
 rpc_connect(struct rpc *r, const char *address, int timeout_ms, struct err *e)
 {
 	struct sockaddr_un sun;
 
 	r->fd = -1;
+	r->service = TASK_SERVICE;
 	r->stream = 0;
 	r->broken = false;
 	r->timeout_ms = timeout_ms;
@@ -243,8 +266,12 @@ rpc_connect(struct rpc *r, const char *address, int timeout_ms, struct err *e)
 	r->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (r->fd < 0)
 		return err_sys(e, "create socket");
-	if (connect(r->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		err_sys(e, "connect to the shim at %s", r->path);
+	if (set_timeout(r->fd, timeout_ms) < 0 ||
+	    connect(r->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		if (errno == EAGAIN)
+			no_answer(r, e);
+		else
+			err_sys(e, "connect to the shim at %s", r->path);
 		rpc_close(r);
 		return -1;
 	}
@@ -268,7 +295,7 @@ rpc_send(struct rpc *r, const char *method, struct pb_out *o, struct err *e)
 
 	r->stream = r->stream ? r->stream + 2 : 1;
 	pb_out_init(&q, NULL, 0);
-	pb_put_str(&q, 1, TASK_SERVICE);
+	pb_put_str(&q, 1, r->service);
 	pb_put_str(&q, 2, method);
 	pb_put_bytes(&q, 3, o->p, o->len);
 	if (r->timeout_ms > 0)
@@ -311,8 +338,7 @@ rpc_receive(struct rpc *r, struct rpc_reply *reply, struct err *e)
 		p[0] = (struct pollfd){ .fd = r->fd, .events = POLLIN };
 		rc = sink_poll(p, 1, r->timeout_ms);
 		if (rc == 0)
-			return err_set(e, ERR_DEADLINE, "the shim at %s does "
-			    "not answer", r->path);
+			return no_answer(r, e);
 		if (rc > 0)
 			rc = read_all(r->fd, head, sizeof(head));
 		n = ttrpc_get_u32(head);
@@ -324,7 +350,9 @@ rpc_receive(struct rpc *r, struct rpc_reply *reply, struct err *e)
 			rc = read_all(r->fd, reply->buf, n);
 		if (rc <= 0)
 			r->broken = true;
-		if (rc < 0)
+		if (rc < 0 && errno == EAGAIN)
+			no_answer(r, e);
+		else if (rc < 0)
 			err_sys(e, "read from the shim at %s", r->path);
 		else if (rc == 0)
 			err_set(e, ERR_UNAVAILABLE, "the shim at %s closed "
