@@ -53,7 +53,7 @@ take_text(struct pb_bytes b, char *out, size_t cap)
 	out[i] = '\0';
 }
 
-/* The file that a process executes, by name; "" where that is not to be seen. */
+/* The file that a process executes, by name; "" where that is not seen. */
 static void
 look_at_exe(uint64_t pid, char *out, size_t cap)
 {
