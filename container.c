@@ -23,6 +23,7 @@
 #include "host/cgroup.h"
 #include "publish.h"
 #include "resources.h"
+#include "wire/save.h"
 
 #define ROOTFS_MODE 0711
 
@@ -301,6 +302,26 @@ open_panic_log(struct container *ct)
 		env->panic_from = st.st_size;
 }
 
+/* What runsc is told, as far as it stands elsewhere. */
+static void
+name_env(struct container *ct)
+{
+	struct runsc_env *env = &ct->env;
+
+	env->sandbox_id = ct->spec.is_sub ? ct->spec.sandbox_id : ct->id;
+	env->binary = ct->config.binary_name;
+	env->root = ct->runsc_root;
+	env->flags = ct->config.flags;
+	env->id = ct->id;
+	env->control = &ct->control;
+	env->caps = ct->spec.caps_known ? ct->spec.caps : NULL;
+	env->bundle = ct->bundle;
+	env->log_directory = ct->spec.log_directory;
+	env->create_timeout_ns = ct->config.create_timeout_ns;
+	env->start_timeout_ns = ct->config.start_timeout_ns;
+	env->command_timeout_ns = ct->config.command_timeout_ns;
+}
+
 static int
 fill_env(struct container *ct, struct err *e)
 {
@@ -309,24 +330,12 @@ fill_env(struct container *ct, struct err *e)
 	if (ct->spec.is_sub && !ct->spec.sandbox_id)
 		return err_set(e, ERR_INVALID, "container %s of a pod has no "
 		    "annotation that names the sandbox", ct->id);
-	env->sandbox_id = ct->spec.is_sub && ct->spec.sandbox_id ?
-	    ct->spec.sandbox_id : ct->id;
 	ct->runsc_root = runsc_root(ct->config.root, state_namespace(),
-	    env->sandbox_id);
+	    ct->spec.is_sub ? ct->spec.sandbox_id : ct->id);
 	if (!ct->runsc_root)
 		return err_nomem(e);
-	env->binary = ct->config.binary_name;
-	env->root = ct->runsc_root;
-	env->flags = ct->config.flags;
-	env->id = ct->id;
-	env->control = &ct->control;
-	env->caps = ct->spec.caps_known ? ct->spec.caps : NULL;
+	name_env(ct);
 	ct->control.mode = (enum control_socket)ct->config.control_socket;
-	env->bundle = ct->bundle;
-	env->log_directory = ct->spec.log_directory;
-	env->create_timeout_ns = ct->config.create_timeout_ns;
-	env->start_timeout_ns = ct->config.start_timeout_ns;
-	env->command_timeout_ns = ct->config.command_timeout_ns;
 	if (!ct->spec.is_sub)
 		open_panic_log(ct);
 	env->bundle_fd = open(ct->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -710,4 +719,175 @@ op_create(struct process *none, struct request *r)
 	return;
 refuse:
 	r->done(r, &e);
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+static const struct save_field process_fields[] = {
+	SAVE_UPTO(struct process, state, STATE_STOPPED),
+	SAVE(struct process, exec_id), SAVE(struct process, in),
+	SAVE(struct process, out), SAVE(struct process, err),
+	SAVE(struct process, terminal),
+	SAVE_BYTES(struct process, process_json, process_len),
+	SAVE(struct process, pid), SAVE(struct process, internal_pid),
+	SAVE(struct process, exit_status), SAVE(struct process, exited_at),
+	SAVE_UPTO(struct process, start, START_CUT),
+	SAVE(struct process, kill_sent), SAVE(struct process, killed),
+	SAVE(struct process, maybe_paused), SAVE(struct process, wait_gone),
+	SAVE(struct process, stdin_closed), SAVE(struct process, width),
+	SAVE(struct process, height), SAVE(struct process, child.pid),
+	SAVE_OPEN(struct process, child.pidfd),
+	SAVE_OPEN(struct process, child.exec_fd),
+	SAVE(struct process, child.exec_seen),
+	SAVE_OPEN(struct process, standin.fd),
+	SAVE(struct process, standin.status),
+	SAVE(struct process, standin.listens),
+	SAVE(struct process, kill_timer), SAVE_SUBS, SAVE_SUBS, SAVE_LAST
+};
+enum { PROCESS_IO = 28, PROCESS_WAIT };
+
+static const struct save_field container_fields[] = {
+	SAVE(struct container, id), SAVE(struct container, bundle),
+	SAVE(struct container, rootfs), SAVE(struct container, runsc_root),
+	SAVE(struct container, runsc_ran),
+	SAVE(struct container, cgroup_is_ours),
+	SAVE(struct container, filestore), SAVE(struct container, mounted),
+	SAVE(struct container, cgroup_number),
+	SAVE(struct container, oom_kills),
+	SAVE(struct container, last_stats),
+	SAVE(struct container, no_update), SAVE(struct container, checkpoint),
+	SAVE_OPEN(struct container, env.bundle_fd),
+	SAVE_OPEN(struct container, env.panic_fd),
+	SAVE(struct container, env.panic_from),
+	SAVE_UPTO(struct container, control.mode, CONTROL_OFF),
+	SAVE(struct container, control.started),
+	SAVE(struct container, control.told),
+	SAVE(struct container, control.without),
+	SAVE(struct container, control.asked),
+	SAVE(struct container, control.knows),
+	SAVE(struct container, strays.init),
+	SAVE(struct container, strays.asked),
+	SAVE(struct container, strays.due),
+	SAVE(struct container, strays.delay_ns),
+	SAVE(struct container, strays.again), SAVE_SUBS, SAVE_SUBS, SAVE_SUBS,
+	SAVE_SUBS, SAVE_LAST
+};
+enum { CONTAINER_CONFIG = 28, CONTAINER_SPEC, CONTAINER_INIT, CONTAINER_EXEC };
+
+static void
+process_save(struct pb_out *o, uint32_t num, struct process *p)
+{
+	size_t mark = pb_begin(o, num);
+
+	if (!child_running(&p->child))
+		p->child.pid = 0;
+	p->standin.listens = p->standin.watch.fd >= 0;
+	save_put(o, process_fields, p);
+	if (p->io)
+		io_save(o, PROCESS_IO, p->io);
+	if (p->wait_cmd)
+		runsc_save_wait(o, PROCESS_WAIT, p->wait_cmd);
+	pb_end(o, mark);
+}
+
+void
+container_save(struct pb_out *o, struct container *ct)
+{
+	struct process *p;
+
+	ct->cgroup_number = cgroup_index(ct->cgroup);
+	save_put(o, container_fields, ct);
+	config_save(o, CONTAINER_CONFIG, &ct->config);
+	spec_save(o, CONTAINER_SPEC, &ct->spec);
+	process_save(o, CONTAINER_INIT, &ct->init);
+	for (p = ct->execs; p; p = p->next)
+		process_save(o, CONTAINER_EXEC, p);
+}
+
+/* The last message num in it; nothing where there is none. */
+static struct pb_bytes
+sub_message(struct pb_bytes in, uint32_t num)
+{
+	struct pb_bytes b, last = { NULL, 0 };
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, num, &b))
+		last = b;
+	return last;
+}
+
+static int
+process_load(struct process *p, struct container *ct, enum proc_kind kind,
+    struct pb_bytes in, struct err *e)
+{
+	struct pb_bytes stdio = sub_message(in, PROCESS_IO);
+
+	p->child = (struct child)CHILD_INIT;
+	p->standin = (struct standin)STANDIN_INIT;
+	p->master = p->slave = -1;
+	p->kind = kind;
+	p->ct = ct;
+	if (save_get(in, process_fields, p, e) < 0)
+		return -1;
+	if (!p->exec_id || !p->in || !p->out || !p->err || p->child.pid < 0 ||
+	    p->state == STATE_CREATING || p->state == STATE_ENDING ||
+	    (kind == PROC_EXEC && p->state == STATE_PAUSED) ||
+	    (p->state == STATE_STOPPED) != process_has_exited(p))
+		return save_bad(e, "a process");
+	if (kind == PROC_INIT ? p->exec_id[0] != '\0' :
+	    name_check_exec(p->exec_id, e) < 0)
+		return save_bad(e, "the name of a process");
+	if (stdio.p) {
+		p->io = io_load(stdio, e);
+		if (!p->io)
+			return -1;
+	}
+	return exit_resume(p, sub_message(in, PROCESS_WAIT), e);
+}
+
+static int
+load_execs(struct container *ct, struct pb_bytes in, struct err *e)
+{
+	struct process *p;
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, CONTAINER_EXEC, &b)) {
+		p = save_alloc(sizeof(*p), e);
+		if (!p || process_load(p, ct, PROC_EXEC, b, e) < 0)
+			return -1;
+		LIST_ADD(&ct->execs, p);
+		if (++ct->nexecs > EXECS_MAX)
+			return save_bad(e, "the number of execs");
+	}
+	return 0;
+}
+
+int
+container_load(struct pb_bytes in, struct err *e)
+{
+	struct container *ct = save_alloc(sizeof(*ct), e);
+
+	if (!ct || save_get(in, container_fields, ct, e) < 0 ||
+	    config_load(sub_message(in, CONTAINER_CONFIG), &ct->config, e) < 0 ||
+	    spec_load(sub_message(in, CONTAINER_SPEC), &ct->spec, e) < 0)
+		return -1;
+	if (!ct->id || !ct->bundle || !ct->rootfs || !ct->runsc_root ||
+	    (ct->spec.is_sub && !ct->spec.sandbox_id) ||
+	    ct->env.bundle_fd < 0 || state_find_container(ct->id) ||
+	    state_containers() >= CONTAINERS_MAX ||
+	    name_check("id", ct->id, e) < 0)
+		return save_bad(e, "a container");
+	name_env(ct);
+	if (ct->cgroup_number)
+		ct->cgroup = cgroup_indexed(ct->cgroup_number);
+	if (!ct->cgroup != !ct->cgroup_number)
+		return save_bad(e, "the number of a cgroup");
+	if (process_load(&ct->init, ct, PROC_INIT, sub_message(in,
+	    CONTAINER_INIT), e) < 0 || load_execs(ct, in, e) < 0)
+		return -1;
+	state_add(ct);
+	return 0;
 }

@@ -19,6 +19,9 @@ void op_create(struct process *none, struct request *r);
 void op_delete_creating(struct process *p, struct request *r);
 /* Unmount, forget and free ct, whose processes must be idle. */
 void container_free(struct container *ct);
+/* Write ct and its processes down while nothing is under way; read one. */
+void container_save(struct pb_out *o, struct container *ct);
+int container_load(struct pb_bytes in, struct err *e);
 /* A new exec of ct in STATE_CREATED, or NULL with *e filled. */
 struct process *container_add_exec(struct container *ct,
 	const struct request *r, struct err *e);

@@ -4,11 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "base/deadline.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "wire/save.h"
 #include "wire/ttrpc.h"
 
 #define SERVICE "containerd.services.events.ttrpc.v1.Events"
@@ -37,6 +39,7 @@ static struct event **tail = &head;
 static size_t pending;
 static unsigned long dropped;
 static bool sending;			/* head is on its way */
+static bool held;
 static struct timer retry;
 static int64_t retry_ns;
 static struct timer flush_limit;
@@ -151,7 +154,7 @@ on_forwarded(void *arg, const struct err *e)
 static void
 send_head(void)
 {
-	if (!head || sending || timer_running(&retry))
+	if (!head || sending || held || timer_running(&retry))
 		return;
 	sending = ttrpc_client_call(client, SERVICE, METHOD, ns, head->p,
 	    head->len, EVENT_NS, on_forwarded, NULL) == 0;
@@ -267,6 +270,113 @@ events_flush(int64_t limit_ns, void (*fn)(void))
 		timer_start(&flush_limit, limit_ns, on_flush_limit);
 	else
 		loop_defer(&flush_now, on_flush_now);
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+void
+events_hold(bool hold)
+{
+	held = hold;
+	send_head();
+}
+
+bool
+events_are_busy(void)
+{
+	return sending || (client && ttrpc_client_is_busy(client));
+}
+
+struct saved_queue {
+	int fd;			/* of the client */
+	uint32_t stream;
+	int64_t retry_ns;
+	struct timer retry;
+	uint64_t dropped;
+};
+
+static const struct save_field queue_fields[] = {
+	SAVE_OPEN(struct saved_queue, fd), SAVE(struct saved_queue, stream),
+	SAVE(struct saved_queue, retry_ns), SAVE(struct saved_queue, retry),
+	SAVE(struct saved_queue, dropped), SAVE_SUBS, SAVE_LAST
+};
+#define QUEUE_EVENT 6
+
+struct saved_event {
+	char *p;
+	size_t len;
+	bool keep;
+};
+
+static const struct save_field event_fields[] = {
+	SAVE_BYTES(struct saved_event, p, len), SAVE(struct saved_event, keep),
+	SAVE_LAST
+};
+
+void
+events_save(struct pb_out *o)
+{
+	struct saved_queue q = { -1, 0, retry_ns, retry, dropped };
+	struct saved_event s;
+	struct event *ev;
+
+	if (client)
+		ttrpc_client_kept(client, &q.fd, &q.stream);
+	save_put(o, queue_fields, &q);
+	for (ev = head; ev; ev = ev->next) {
+		s = (struct saved_event){ (char *)ev->p, ev->len, ev->keep };
+		save_put_sub(o, QUEUE_EVENT, event_fields, &s);
+	}
+}
+
+static int
+load_event(struct pb_bytes in, struct err *e)
+{
+	struct saved_event s = { .p = NULL };
+	struct event *ev;
+
+	if (save_get(in, event_fields, &s, e) < 0)
+		return -1;
+	if (!s.p || pending == EVENTS_MAX || !(client || save_is_checked()))
+		return save_bad(e, "an event");
+	ev = save_alloc(sizeof(*ev) + s.len, e);
+	if (!ev)
+		return -1;
+	memcpy(ev->p, s.p, s.len);
+	ev->len = s.len;
+	ev->keep = s.keep;
+	*tail = ev;
+	tail = &ev->next;
+	pending++;
+	free(s.p);
+	return 0;
+}
+
+int
+events_load(struct pb_bytes in, struct err *e)
+{
+	struct saved_queue q = { .fd = -1 };
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	held = true;
+	if (save_get(in, queue_fields, &q, e) < 0)
+		return -1;
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, QUEUE_EVENT, &b)) {
+		if (load_event(b, e) < 0)
+			return -1;
+	}
+	retry_ns = q.retry_ns;
+	retry.at_ns = q.retry.at_ns;
+	save_start(&retry, on_retry);
+	dropped = (unsigned long)q.dropped;
+	if (q.fd < 0 || save_is_checked())
+		return 0;
+	if (!client)
+		return save_bad(e, "a connection for events");
+	return save_watch(ttrpc_client_set(client, q.fd, q.stream), EPOLLIN,
+	    LOOP_RPC, ttrpc_client_ready, e);
 }
 
 void

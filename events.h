@@ -38,4 +38,12 @@ unsigned long events_dropped(void);
 void events_flush(int64_t limit_ns, void (*fn)(void));
 void events_close(void);
 
+/* Begin to send none, or go on. */
+void events_hold(bool hold);
+/* Is one on its way? */
+bool events_are_busy(void);
+/* Write the queue down, while none is; read it, after events_init(). */
+void events_save(struct pb_out *o);
+int events_load(struct pb_bytes in, struct err *e);
+
 #endif

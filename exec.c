@@ -11,6 +11,7 @@
 #include "exit.h"
 #include "gvisor/runsc_text.h"
 #include "publish.h"
+#include "wire/save.h"
 
 /* Processes without a parent that are looked at: init and execs, and some. */
 #define STRAYS_MAX (EXECS_MAX + 64)
@@ -128,6 +129,12 @@ on_again(struct timer *t)
 
 	ct->strays.due = true;
 	strays_look(ct);
+}
+
+void
+exec_resume(struct container *ct)
+{
+	save_start(&ct->strays.again, on_again);
 }
 
 /* The sandbox may have been asked to start it, and not have come to that. */

@@ -16,5 +16,7 @@
 void op_exec(struct process *p, struct request *r);
 void op_exec_start(struct process *p, struct request *r);
 void op_kill_new_exec(struct process *p, struct request *r);
+/* Look on for strays where that was read into ct. */
+void exec_resume(struct container *ct);
 
 #endif

@@ -17,6 +17,7 @@
 #include "gvisor/runsc_text.h"
 #include "publish.h"
 #include "resources.h"
+#include "wire/save.h"
 
 /* What `runsc exec` and `runsc wait` end with when the sandbox has left. */
 #define RUNSC_FAILED 128
@@ -564,6 +565,23 @@ exit_await(struct process *p)
 		log_err("%s: %s; trying again", process_name(p), e.msg);
 		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
 	}
+}
+
+static void on_signaled(struct standin *s, unsigned sig);
+
+int
+exit_resume(struct process *p, struct pb_bytes wait, struct err *e)
+{
+	int rc;
+
+	SAVE_TRY(rc, child_resume(&p->child, p->kind == PROC_INIT ?
+	    on_sandbox_exit : on_exec_exit, e));
+	if (rc < 0 || standin_resume(&p->standin, on_signaled, e) < 0)
+		return -1;
+	if (!wait.p)
+		return 0;
+	p->wait_cmd = runsc_load_wait(wait, &p->ct->env, on_waited, p, e);
+	return p->wait_cmd ? 0 : -1;
 }
 
 static void

@@ -39,6 +39,9 @@ int exit_stand_in(struct process *p, int tty, struct err *e);
 /* Wait for what has no process of its own here: a sub-container, an exec with a
  * stand-in. */
 void exit_await(struct process *p);
+/* Watch and wait on for what was read into p; wait: what runsc_save_wait()
+ * wrote, or nothing. */
+int exit_resume(struct process *p, struct pb_bytes wait, struct err *e);
 /* End a sub-container that waits for its start if its sandbox has ended. */
 void exit_orphan(struct process *p);
 

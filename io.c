@@ -26,6 +26,7 @@
 #include "base/loop.h"
 #include "stdio/stream.h"
 #include "stdio/target.h"
+#include "wire/save.h"
 
 #define LEFT_MAX 256		/* whose background processes may write on */
 
@@ -39,6 +40,7 @@ struct io {
 	bool left;		/* io_free() has been called */
 	struct io *next, **pprev;	/* next: that was left before it */
 	struct logger *logger;	/* both outputs go there; or NULL */
+	unsigned number;	/* that one's, while it is written down */
 	int slave;		/* held so that the master does not hang up */
 	int master;		/* for the window size */
 	unsigned width, height;
@@ -347,18 +349,13 @@ open_outputs(struct io *io, const struct io_config *c, struct err *e)
 	return open_output(io, ERR, err, c, e);
 }
 
-struct io *
-io_new(const struct io_config *c, struct err *e)
+static void
+io_init(struct io *io)
 {
 	static const char *const names[STREAMS] = { "stdin", "stdout",
 		"stderr" };
-	struct io *io = calloc(1, sizeof(*io));
 	int i;
 
-	if (!io) {
-		err_set(e, ERR_EXHAUSTED, "stdio: out of memory");
-		return NULL;
-	}
 	for (i = 0; i < STREAMS; i++) {
 		stream_init(&io->s[i], names[i], on_changed);
 		io->s[i].io = io;
@@ -366,6 +363,19 @@ io_new(const struct io_config *c, struct err *e)
 	}
 	io->s[IN].input = true;
 	io->null = io->slave = io->master = -1;
+}
+
+struct io *
+io_new(const struct io_config *c, struct err *e)
+{
+	struct io *io = calloc(1, sizeof(*io));
+	int i;
+
+	if (!io) {
+		err_set(e, ERR_EXHAUSTED, "stdio: out of memory");
+		return NULL;
+	}
+	io_init(io);
 	io->terminal = c->terminal;
 	io->label = fmt_new("%s%s%s", c->id, c->exec_id[0] ? " " : "",
 	    c->exec_id);
@@ -596,4 +606,97 @@ io_free(struct io *io)
 	stream_close(&io->s[OUT]);
 	stream_close(&io->s[ERR]);
 	release(io);
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+static const struct save_field fields[] = {
+	SAVE_OPEN(struct io, child[IN]), SAVE_OPEN(struct io, child[OUT]),
+	SAVE_OPEN(struct io, child[ERR]), SAVE_OPEN(struct io, null),
+	SAVE(struct io, terminal), SAVE(struct io, left),
+	SAVE(struct io, number), SAVE_OPEN(struct io, slave),
+	SAVE_OPEN(struct io, master), SAVE(struct io, width),
+	SAVE(struct io, height), SAVE(struct io, label),
+	SAVE(struct io, draining), SAVE(struct io, moved),
+	SAVE(struct io, reading), SAVE(struct io, drained), SAVE_SUBS,
+	SAVE_LAST
+};
+#define FIELD_STREAM 17
+
+void
+io_save(struct pb_out *o, uint32_t num, struct io *io)
+{
+	size_t mark = pb_begin(o, num);
+	int i;
+
+	io->number = logger_number(io->logger);
+	save_put(o, fields, io);
+	for (i = 0; i < STREAMS; i++)
+		stream_save(o, FIELD_STREAM, &io->s[i]);
+	pb_end(o, mark);
+}
+
+struct io *
+io_load(struct pb_bytes in, struct err *e)
+{
+	struct io *io = save_alloc(sizeof(*io), e);
+	struct stream *out, *err;
+	struct pb_bytes b;
+	struct pb_in pb;
+	int i = 0;
+
+	if (!io)
+		return NULL;
+	io_init(io);
+	if (save_get(in, fields, io, e) < 0)
+		return NULL;
+	pb_in_init(&pb, in.p, in.n);
+	for (; i < STREAMS && pb_next_bytes(&pb, FIELD_STREAM, &b); i++) {
+		io->s[i].label = io->label;
+		if (stream_load(b, &io->s[i], e) < 0)
+			return NULL;
+	}
+	io->logger = io->number ? logger_numbered(io->number) : NULL;
+	if (i < STREAMS || !io->label || !io->logger != !io->number ||
+	    (io->draining && !io->drained)) {
+		save_bad(e, "stdio");
+		return NULL;
+	}
+	out = &io->s[OUT];
+	err = &io->s[ERR];
+	if (err->fifo && same_file(out->dst, err->dst)) {
+		err->same = out;
+		out->same = err;
+	}
+	return io;
+}
+
+void
+io_save_left(struct pb_out *o)
+{
+	struct io *io;
+
+	for (io = lingering; io; io = io->next)
+		io_save(o, 1, io);
+}
+
+int
+io_load_left(struct pb_bytes in, struct err *e)
+{
+	struct io **at = &lingering, *io;
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, 1, &b)) {
+		io = io_load(b, e);
+		if (!io)
+			return -1;
+		if (!io->left || nlingering > LEFT_MAX)
+			return save_bad(e, "stdio that is left");
+		LIST_ADD(at, io);
+		at = &io->next;
+		nlingering++;
+	}
+	return pb.bad ? save_bad(e, "the list") : 0;
 }

@@ -23,6 +23,7 @@
 
 #include "base/deadline.h"
 #include "base/err.h"
+#include "wire/pb.h"
 
 struct io_config {
 	const char *in;		/* path or URI; NULL or "" for none */
@@ -95,6 +96,13 @@ void io_close_outputs(struct io *io);
  * neither EPIPE nor stuck, unless 256 others came later.  Safe from done().
  * NULL is ignored. */
 void io_free(struct io *io);
+
+/* Write it down as message num of o, while nothing is drained; read it. */
+void io_save(struct pb_out *o, uint32_t num, struct io *io);
+struct io *io_load(struct pb_bytes in, struct err *e);
+/* The same for those that io_free() has left for background processes. */
+void io_save_left(struct pb_out *o);
+int io_load_left(struct pb_bytes in, struct err *e);
 
 /* Other bounds than the three above (tests). */
 void io_set_bounds(int64_t stall_ns, int64_t drain_ns, int64_t read_ns);

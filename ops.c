@@ -25,6 +25,7 @@
 #include "gvisor/runsc_text.h"
 #include "publish.h"
 #include "resources.h"
+#include "wire/save.h"
 
 /* Pids of one container that are reported; gVisor's own limit is higher. */
 #define PIDS_MAX 16384
@@ -148,6 +149,13 @@ on_unkilled(struct timer *t)
 	log_warn("%s: SIGKILL did not end it: killing sandbox %s",
 	    process_name(p), root->id);
 	child_kill(&root->init.child, SIGKILL);
+}
+
+void
+ops_resume(struct container *ct)
+{
+	save_start(&ct->init.kill_timer, on_unkilled);
+	exec_resume(ct);
 }
 
 static void

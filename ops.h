@@ -16,5 +16,7 @@
 
 /* What each cell of the table does, for state_init(). */
 extern cell_does *const ops_cells[CELLS];
+/* Start the timers of ct, which was read. */
+void ops_resume(struct container *ct);
 
 #endif

@@ -25,6 +25,7 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "gvisor/urpc.h"
+#include "wire/save.h"
 
 #define ARGS_MAX (CONFIG_FLAGS_MAX + 32)
 #define ARG_BYTES_MAX 16384
@@ -509,6 +510,65 @@ void
 runsc_cmd_absent(struct runsc_cmd *c)
 {
 	timer_start(&c->deadline, 0, tell_absent);
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+static const struct save_field wait_fields[] = {
+	SAVE_OPEN(struct runsc_cmd, call_fd),
+	SAVE_OPEN(struct runsc_cmd, log_fd),
+	SAVE_OPEN(struct runsc_cmd, out_fd),
+	SAVE_OPEN(struct runsc_cmd, err_fd),
+	SAVE(struct runsc_cmd, child.pid),
+	SAVE_OPEN(struct runsc_cmd, child.exec_fd),
+	SAVE(struct runsc_cmd, child.exec_seen),
+	SAVE_UPTO(struct runsc_cmd, method, URPC_METHODS - 1),
+	SAVE(struct runsc_cmd, internal_pid),
+	SAVE(struct runsc_cmd, only_socket),
+	SAVE(struct runsc_cmd, began_ns), SAVE_LAST
+};
+
+bool
+runsc_waits(const struct runsc_cmd *c)
+{
+	return c->call ? urpc_waits_on(c->call) >= 0 :
+	    child_running(&c->child);
+}
+
+void
+runsc_save_wait(struct pb_out *o, uint32_t num, struct runsc_cmd *c)
+{
+	c->call_fd = c->call ? urpc_waits_on(c->call) : -1;
+	save_put_sub(o, num, wait_fields, c);
+}
+
+struct runsc_cmd *
+runsc_load_wait(struct pb_bytes in, const struct runsc_env *env,
+    runsc_done *done, void *arg, struct err *e)
+{
+	struct runsc_cmd *c;
+	int rc;
+
+	do
+		c = runsc_cmd_new(env, "wait", done, arg, e);
+	while (!c && save_again());
+	if (!c || save_get(in, wait_fields, c, e) < 0)
+		return NULL;
+	if (c->child.pid < 0 || (c->child.pid == 0) != (c->call_fd >= 0)) {
+		save_bad(e, "a wait");
+		return NULL;
+	}
+	if (c->call_fd >= 0)
+		rc = control_resume(c, e);
+	else
+		SAVE_TRY(rc, child_resume(&c->child, on_exit_status, e));
+	return rc < 0 ? NULL : c;
+}
+
+unsigned long
+runsc_pid_files(unsigned long more)
+{
+	return pid_file_count += more;
 }
 
 unsigned

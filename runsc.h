@@ -157,6 +157,15 @@ struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 struct runsc_cmd *runsc_list_parentless(const struct runsc_env *env,
 	runsc_done *done, void *arg, struct err *e);
 
+/* Can a wait be written down, now that it waits? */
+bool runsc_waits(const struct runsc_cmd *c);
+/* A wait as message num of o; the same again. */
+void runsc_save_wait(struct pb_out *o, uint32_t num, struct runsc_cmd *c);
+struct runsc_cmd *runsc_load_wait(struct pb_bytes in,
+	const struct runsc_env *env, runsc_done *done, void *arg, struct err *e);
+/* How many names of pid files there have been, more of which are taken. */
+unsigned long runsc_pid_files(unsigned long more);
+
 /* Kill the command; done is not called any more.  NULL is ignored. */
 void runsc_cancel(struct runsc_cmd *cmd);
 /* Commands under way or cancelled and not yet reaped. */
@@ -182,6 +191,7 @@ struct runsc_cmd {
 	struct execute *execute;	/* control.c's; or NULL */
 	struct runsc_cmd *reason;	/* see ask_reason(); or NULL */
 	int status;		/* while that is asked */
+	int call_fd;		/* of call, while it is written down */
 	int64_t began_ns;
 	pid_t internal_pid;	/* kill and wait; kill has the next two */
 	bool all;
@@ -220,6 +230,8 @@ void runsc_cmd_absent(struct runsc_cmd *c);
 
 /* c is a delete: is it the sandbox that has to be asked for it? */
 bool control_destroy(struct runsc_cmd *c);
+/* Go on with a wait whose call was sent on c->call_fd. */
+int control_resume(struct runsc_cmd *c, struct err *e);
 /* c is given up: is that of a process which the sandbox may start?  Then it is
  * ended as soon as its pid is known, and c goes then. */
 bool control_orphan(struct runsc_cmd *c);

@@ -37,6 +37,18 @@ sandbox_init(void (*shutdown)(void))
 	on_shutdown = shutdown;
 }
 
+int64_t
+sandbox_created(void)
+{
+	return created_at;
+}
+
+void
+sandbox_set_created(int64_t unix_ns)
+{
+	created_at = unix_ns;
+}
+
 int
 sandbox_pause(void)
 {

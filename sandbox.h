@@ -18,6 +18,9 @@ extern const struct ttrpc_method sandbox_methods[];
 /* shutdown is called when ShutdownSandbox has been answered and no container
  * is left. */
 void sandbox_init(void (*shutdown)(void));
+/* When it was made; for who takes the place of another shim. */
+int64_t sandbox_created(void);
+void sandbox_set_created(int64_t unix_ns);
 /* The process of a sandbox: ends on SIGTERM and SIGINT.  Returns an exit
  * status. */
 int sandbox_pause(void);

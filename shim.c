@@ -38,19 +38,19 @@
 #include "state.h"
 #include "task.h"
 #include "upgrade.h"
+#include "wire/save.h"
 #include "wire/ttrpc.h"
 
 #define LAST_REPLIES_STEP_NS (10 * NS_PER_MS)
 
 static struct timer unwanted;
 static int64_t alone_since;	/* loop_now(); while unwanted runs */
-static int bundle_fd = -1;	/* O_PATH: the working directory of `start` */
 static struct timer last_replies;
 static int64_t last_replies_until;
 static bool stopping;
 static bool until_read;		/* the last reply, see stop_when_read() */
-static struct sockaddr_un socket_name;
-static struct stat socket_id;
+/* bundle_fd: O_PATH, the working directory of `start`. */
+static struct upgrade_own own = { .bundle_fd = -1 };
 
 /* -- command line --------------------------------------------------------- */
 
@@ -107,6 +107,8 @@ parse_args(struct options *o, int argc, char **argv)
 		{ "socket", &o->socket, NULL },
 		{ "debug-socket", &o->debug_socket, NULL },
 		{ "events", &o->events, NULL },
+		{ "resume", &o->resume, NULL },
+		{ "resume-check", &o->resume_check, NULL },
 		{ "debug", NULL, &o->debug },
 		{ "v", NULL, &o->version },
 		{ "version", NULL, &o->version },
@@ -180,11 +182,11 @@ remove_socket(void)
 {
 	struct stat st;
 
-	if (socket_name.sun_path[0] &&
-	    lstat(socket_name.sun_path, &st) == 0 &&
-	    st.st_ino == socket_id.st_ino && st.st_dev == socket_id.st_dev)
-		unlink(socket_name.sun_path);
-	socket_name.sun_path[0] = '\0';
+	if (own.socket_name.sun_path[0] &&
+	    lstat(own.socket_name.sun_path, &st) == 0 &&
+	    st.st_ino == own.socket_id.st_ino && st.st_dev == own.socket_id.st_dev)
+		unlink(own.socket_name.sun_path);
+	own.socket_name.sun_path[0] = '\0';
 }
 
 static void
@@ -254,7 +256,7 @@ is_unwanted(void)
 
 	if (state_containers() == 0)
 		return (state_deleted() && events_pending() == 0) ||
-		    directory_gone(bundle_fd) ||
+		    directory_gone(own.bundle_fd) ||
 		    loop_now() - alone_since >= UNWANTED_NS;
 	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
 		if (ct->init.state != STATE_STOPPED ||
@@ -323,33 +325,33 @@ on_signal(int sig)
 static int
 find_socket(const struct options *o, struct err *e)
 {
-	socklen_t len = sizeof(socket_name);
+	socklen_t len = sizeof(own.socket_name);
 	int fd = SHIM_SOCKET_FD;
 
 	if (o->socket[0]) {
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (fd < 0)
 			return err_sys(e, "create socket");
-		socket_name.sun_family = AF_UNIX;
-		if (strlen(o->socket) >= sizeof(socket_name.sun_path)) {
+		own.socket_name.sun_family = AF_UNIX;
+		if (strlen(o->socket) >= sizeof(own.socket_name.sun_path)) {
 			err_set(e, ERR_INVALID, "-socket %s is too long",
 			    o->socket);
 			goto fail;
 		}
-		strcpy(socket_name.sun_path, o->socket);
-		if (bind(fd, (struct sockaddr *)&socket_name,
-		    sizeof(socket_name)) < 0 || chmod(o->socket, 0600) < 0 ||
+		strcpy(own.socket_name.sun_path, o->socket);
+		if (bind(fd, (struct sockaddr *)&own.socket_name,
+		    sizeof(own.socket_name)) < 0 || chmod(o->socket, 0600) < 0 ||
 		    listen(fd, SHIM_BACKLOG) < 0) {
 			err_sys(e, "listen on %s", o->socket);
 			goto fail;
 		}
-	} else if (getsockname(fd, (struct sockaddr *)&socket_name,
+	} else if (getsockname(fd, (struct sockaddr *)&own.socket_name,
 	    &len) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
 		return err_sys(e, "no action given, and descriptor %d is no "
 		    "socket to serve on", fd);
 	}
-	if (lstat(socket_name.sun_path, &socket_id) < 0)
-		socket_name.sun_path[0] = '\0';
+	if (lstat(own.socket_name.sun_path, &own.socket_id) < 0)
+		own.socket_name.sun_path[0] = '\0';
 	return fd;
 fail:
 	close(fd);
@@ -378,36 +380,60 @@ static const struct ttrpc_service services[] = {
 	{ NULL, NULL },
 };
 
+/* Of a shim that takes nobody's place; the socket, or -1. */
 static int
-serve(const struct options *o)
+begin(const struct options *o, struct err *e)
 {
-	const char *events = o->events[0] ? o->events :
-	    getenv("TTRPC_ADDRESS");
-	struct err e;
 	int fd;
 
 	if (o->debug)
 		log_set_level(LOG_DEBUG);
 	log_open(FILE_LOG);
-	fd = find_socket(o, &e);
+	fd = find_socket(o, e);
 	if (fd < 0)
-		goto fail;
+		return -1;
 	/* The bundle may go while we live; that is worth knowing. */
-	bundle_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (chdir("/") < 0) {
-		err_sys(&e, "chdir /");
+	own.bundle_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return chdir("/") < 0 ? err_sys(e, "chdir /") : fd;
+}
+
+/* Who has taken another's place cannot go back, and tries again. */
+static bool
+again(const struct options *o)
+{
+	return o->resume[0] && save_again();
+}
+
+static int
+serve(const struct options *o)
+{
+	const char *events = o->events[0] ? o->events :
+	    getenv("TTRPC_ADDRESS");
+	bool resumed = o->resume[0] != '\0';
+	struct err e;
+	int fd = -1;
+
+	save_reader(resumed);
+	if (!resumed && (fd = begin(o, &e)) < 0)
 		goto fail;
+	while (loop_init(&e) < 0 || child_init(on_signal, &e) < 0) {
+		if (!again(o))
+			goto fail;
 	}
-	if (loop_init(&e) < 0 || child_init(on_signal, &e) < 0)
-		goto fail;
 	task_init(stop);
 	sandbox_init(stop_when_read);
-	upgrade_init();
 	state_init(o->namespace, ops_cells, check_wanted);
-	if (events_init(events, o->namespace, &e) < 0 ||
-	    ttrpc_serve(fd, services, on_connections, &e) < 0)
+	upgrade_allow(&own);
+	while (events_init(events, o->namespace, &e) < 0) {
+		if (!again(o))
+			goto fail;
+	}
+	if ((resumed ? upgrade_resume(o->resume, &own, services,
+	    on_connections, &e) : ttrpc_serve(fd, services, on_connections,
+	    &e)) < 0)
 		goto fail;
-	tell_start(o);
+	if (!resumed)
+		tell_start(o);
 	check_wanted();
 	log_info("shim %s serves %s, pid %d", VERSION, o->id, (int)getpid());
 	loop_run();
@@ -423,6 +449,19 @@ fail:
 	return EXIT_FAILED;
 }
 
+/* What another shim has written: could it be taken over? */
+static int
+check_resume(const struct options *o)
+{
+	struct err e;
+
+	if (upgrade_check(upgrade_fd(o->resume_check), services, &e) == 0)
+		return fmt_write(STDOUT_FILENO, "%s\n", VERSION) < 0 ?
+		    EXIT_FAILED : 0;
+	fmt_write(STDERR_FILENO, "%s\n", e.msg);
+	return EXIT_FAILED;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -430,6 +469,7 @@ main(int argc, char **argv)
 		.namespace = "", .id = "", .address = "",
 		.publish_binary = "", .bundle = "", .socket = "",
 		.debug_socket = "", .events = "", .action = "",
+		.resume = "", .resume_check = "",
 	};
 	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool features;
@@ -446,6 +486,7 @@ main(int argc, char **argv)
 	}
 	o.no_output = (closed & 1 << STDOUT_FILENO) != 0;
 	standin_init(argc, argv);
+	upgrade_init(argc, argv);
 	ret = parse_args(&o, argc, argv);
 	if (ret)
 		return ret;
@@ -460,6 +501,8 @@ main(int argc, char **argv)
 	}
 	if (o.info)
 		return info_run(features);
+	if (o.resume_check[0])
+		return check_resume(&o);
 	ret = check_options(&o);
 	if (ret)
 		return ret;

@@ -13,6 +13,7 @@
 
 #include "base/fmt.h"
 #include "base/log.h"
+#include "wire/save.h"
 
 #define DELETED_KEPT 8
 
@@ -593,6 +594,42 @@ waiters_release(struct process *p)
 		state_unwait(p, w);
 		w->exited(w, p->exit_status, p->exited_at);
 	}
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+struct saved_state {
+	unsigned n;
+	char ids[DELETED_KEPT][ID_MAX_BYTES + 1];
+};
+
+static const struct save_field fields[] = {
+	SAVE(struct saved_state, n), SAVE_ARRAY(struct saved_state, ids),
+	SAVE_LAST
+};
+
+void
+state_save(struct pb_out *o)
+{
+	struct saved_state s = { .n = ndeleted };
+
+	memcpy(s.ids, deleted, sizeof(deleted));
+	save_put(o, fields, &s);
+}
+
+int
+state_load(struct pb_bytes in, struct err *e)
+{
+	struct saved_state s;
+	unsigned i;
+
+	if (save_get(in, fields, &s, e) < 0)
+		return -1;
+	ndeleted = s.n;
+	memcpy(deleted, s.ids, sizeof(deleted));
+	for (i = 0; i < DELETED_KEPT; i++)
+		deleted[i][ID_MAX_BYTES] = '\0';
+	return 0;
 }
 
 /* -- diagnosis ------------------------------------------------------------ */

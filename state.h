@@ -221,6 +221,7 @@ struct container {
 	bool filestore;			/* was there before, so not ours */
 	bool mounted;
 	struct cgroup *cgroup;		/* the sandbox's; NULL: unknown */
+	unsigned cgroup_number;		/* that one's, while it is written */
 	uint64_t oom_kills;		/* in it when this began */
 	char *last_stats;		/* what runsc said of a pod's; NULL */
 	bool no_update;			/* this runsc has none */
@@ -295,6 +296,10 @@ void process_named(const struct process *p, struct err *e);
 bool process_has_exited(const struct process *p);
 /* CLOCK_REALTIME in ns. */
 int64_t unix_now(void);
+
+/* Which containers have come and gone, written down and read. */
+void state_save(struct pb_out *o);
+int state_load(struct pb_bytes in, struct err *e);
 
 /* -- waiting -------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "wire/pb.h"
-#include "state.h"
+#include "wire/save.h"
 
 #define REPLY_BYTES 512
 #define SIGNAL_MAX 64
@@ -403,6 +403,90 @@ task_wait(struct ttrpc_call *call, struct message *m, const void *row)
 		ttrpc_fail(call, &e);
 		free(wt);
 	}
+}
+
+struct saved_wait {
+	char *id, *exec_id;
+};
+
+static const struct save_field wait_fields[] = {
+	SAVE(struct saved_wait, id), SAVE(struct saved_wait, exec_id),
+	SAVE_SUBS, SAVE_LAST
+};
+enum { WAIT = 1, WAIT_CALL = 3 };
+
+bool
+task_is_wait(const struct waiter *w)
+{
+	return w->exited == waited;
+}
+
+static void
+save_waits(struct pb_out *o, const struct process *p)
+{
+	const struct saved_wait s = { p->ct->id, p->exec_id };
+	const struct waiter *w;
+	size_t mark;
+
+	for (w = p->waiters; w; w = w->next) {
+		mark = pb_begin(o, WAIT);
+		save_put(o, wait_fields, &s);
+		ttrpc_save_call(o, WAIT_CALL, container_of(w,
+		    const struct waiting, w)->call);
+		pb_end(o, mark);
+	}
+}
+
+void
+task_save(struct pb_out *o)
+{
+	const struct container *ct;
+	const struct process *p;
+
+	for (ct = state_next(NULL); ct; ct = state_next(ct)) {
+		save_waits(o, &ct->init);
+		for (p = ct->execs; p; p = p->next)
+			save_waits(o, p);
+	}
+}
+
+static int
+load_wait(struct pb_bytes in, struct err *e)
+{
+	struct waiting *wt = save_alloc(sizeof(*wt), e);
+	struct saved_wait s = { .id = NULL };
+	struct pb_bytes b = { NULL, 0 };
+	struct pb_in pb;
+
+	if (!wt || save_get(in, wait_fields, &s, e) < 0)
+		return -1;
+	pb_in_init(&pb, in.p, in.n);
+	pb_next_bytes(&pb, WAIT_CALL, &b);
+	wt->w.exited = waited;
+	wt->p = s.id && s.exec_id ? state_find(s.id, s.exec_id, e) : NULL;
+	free(s.id);
+	free(s.exec_id);
+	if (!wt->p || wt->p->state == STATE_STOPPED)
+		return save_bad(e, "whom somebody waits for");
+	wt->call = ttrpc_load_call(b, e);
+	if (!wt->call)
+		return -1;
+	ttrpc_on_gone(wt->call, waiting_unwanted, wt);
+	return state_wait(wt->p, &wt->w, e);
+}
+
+int
+task_load(struct pb_bytes in, struct err *e)
+{
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, WAIT, &b)) {
+		if (load_wait(b, e) < 0)
+			return -1;
+	}
+	return pb.bad ? save_bad(e, "the list") : 0;
 }
 
 /* -- answered from memory ------------------------------------------------- */

@@ -2,26 +2,680 @@
 /* upgrade: see upgrade.h. */
 #include "upgrade.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/child.h"
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
 #include "base/fmt.h"
+#include "base/log.h"
+#include "base/name.h"
+#include "container.h"
+#include "events.h"
+#include "host/cgroup.h"
+#include "ops.h"
+#include "sandbox.h"
+#include "stdio/logger.h"
+#include "task.h"
+#include "wire/save.h"
 
 #define DELETED " (deleted)"
+#define FLAG "-resume="
+#define LOOK_NS (1 * NS_PER_MS)
+/* Who asks something meanwhile waits no longer than that; then all are served
+ * for a moment. */
+#define HOLD_NS (200 * NS_PER_MS)
+#define SERVE_NS (20 * NS_PER_MS)
+#define WORDS_MAX 512
+#define ARGS_MAX 64
+/* In the child that looks: what is written, and the program. */
+#define CHECK_STATE "3"
+#define CHECK_PROGRAM "/proc/self/fd/4"
 
 static char own_path[PATH_MAX];
+static char **own_argv;
+static struct upgrade_own *own;	/* NULL: no upgrade */
+static const struct ttrpc_service *services;
+static void (*on_idle)(bool no_connection);
 
-void
-upgrade_init(void)
+/* The upgrade under way. */
+static struct {
+	bool under_way;
+	struct ttrpc_call *call;	/* NULL: nobody waits any more */
+	int fd;				/* the successor, O_PATH */
+	char old[32], new[32];		/* versions */
+	int64_t held_ns;		/* loop_now(): nobody is served since */
+	int64_t until_ns;		/* for rest to come */
+	void (*next)(void);		/* at rest */
+	struct timer timer;
+	struct defer quiet;
+	struct child check;
+	int words_fd;			/* what that says */
+} up;
+
+/* -- what is written ------------------------------------------------------- */
+
+/* All that is a number, or two, somewhere. */
+struct odds {
+	struct child_given given;
+	struct log_kept log;
+	struct upgrade_own own;
+	uint64_t dev, ino;
+	uint64_t pid_files;
+	int64_t sandbox_created;
+};
+
+static const struct save_field odds_fields[] = {
+	SAVE(struct odds, given.signals), SAVE(struct odds, given.files),
+	SAVE(struct odds, given.files_max), SAVE_OPEN(struct odds, log.fd),
+	SAVE_OPEN(struct odds, log.copy_fd),
+	SAVE_UPTO(struct odds, log.level, LOG_DEBUG),
+	SAVE(struct odds, log.dropped), SAVE_OPEN(struct odds, own.bundle_fd),
+	SAVE_ARRAY(struct odds, own.socket_name.sun_path),
+	SAVE(struct odds, dev), SAVE(struct odds, ino),
+	SAVE(struct odds, pid_files), SAVE(struct odds, sandbox_created),
+	SAVE_LAST
+};
+
+static void
+save_odds(struct pb_out *o)
 {
-	ssize_t n = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
+	struct odds x = { .own = *own, .pid_files = runsc_pid_files(0),
+		.dev = own->socket_id.st_dev, .ino = own->socket_id.st_ino,
+		.sandbox_created = sandbox_created() };
+
+	child_given(&x.given);
+	log_kept(&x.log);
+	save_put(o, odds_fields, &x);
+}
+
+static int
+load_odds(struct pb_bytes in, struct err *e)
+{
+	struct odds x = { .dev = 0 };
+
+	if (save_get(in, odds_fields, &x, e) < 0)
+		return -1;
+	x.own.socket_name.sun_family = AF_UNIX;
+	x.own.socket_name.sun_path[sizeof(x.own.socket_name.sun_path) - 1] =
+	    '\0';
+	x.own.socket_id.st_dev = x.dev;
+	x.own.socket_id.st_ino = x.ino;
+	if (save_is_checked())
+		return 0;
+	child_set_given(&x.given);
+	log_set_kept(&x.log);
+	*own = x.own;
+	runsc_pid_files((unsigned long)x.pid_files);
+	sandbox_set_created(x.sandbox_created);
+	return 0;
+}
+
+static int
+load_ttrpc(struct pb_bytes in, struct err *e)
+{
+	return ttrpc_load(in, services, on_idle, e);
+}
+
+struct saved_upgrade {
+	char *old;
+	int64_t held_ns;
+};
+
+static const struct save_field upgrade_fields[] = {
+	SAVE(struct saved_upgrade, old), SAVE(struct saved_upgrade, held_ns),
+	SAVE_SUBS, SAVE_LAST
+};
+#define UPGRADE_CALL 3
+
+static void
+save_upgrade(struct pb_out *o)
+{
+	char old[] = VERSION;
+	const struct saved_upgrade s = { old, up.held_ns };
+
+	save_put(o, upgrade_fields, &s);
+	if (up.call)
+		ttrpc_save_call(o, UPGRADE_CALL, up.call);
+}
+
+static int
+load_upgrade(struct pb_bytes in, struct err *e)
+{
+	struct saved_upgrade s = { .old = NULL };
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	if (save_get(in, upgrade_fields, &s, e) < 0)
+		return -1;
+	if (!s.old)
+		return save_bad(e, "the version");
+	fmt(up.old, sizeof(up.old), "%s", s.old);
+	free(s.old);
+	up.held_ns = s.held_ns;
+	pb_in_init(&pb, in.p, in.n);
+	if (!pb_next_bytes(&pb, UPGRADE_CALL, &b))
+		return 0;
+	up.call = ttrpc_load_call(b, e);
+	return up.call ? 0 : -1;
+}
+
+/*
+ * The parts, in the order in which they are written and read.  A later release
+ * adds some, and raises the version of one whose fields get another meaning.
+ * Containers are a part each.
+ */
+static const struct part {
+	const char *name;
+	void (*save)(struct pb_out *o);		/* NULL: of each container */
+	int (*load)(struct pb_bytes in, struct err *e);
+} parts[] = {
+	{ "daemon", save_odds, load_odds },
+	{ "connections", ttrpc_save, load_ttrpc },
+	{ "events", events_save, events_load },
+	{ "cgroups", cgroup_save, cgroup_load },
+	{ "loggers", logger_save, logger_load },
+	{ "old stdio", io_save_left, io_load_left },
+	{ "deleted", state_save, state_load },
+	{ "container", NULL, container_load },
+	{ "waits", task_save, task_load },
+	{ "upgrade", save_upgrade, load_upgrade },
+};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+/* What stands before each, in the order of bytes of this machine. */
+struct part_head {
+	uint32_t number;	/* from 1 on */
+	uint32_t version;
+	uint32_t length;
+};
+
+/* And the format. */
+static const char magic[] = "shimsave\0\0\0\1";
+
+static int
+write_part(int fd, uint32_t number, struct pb_out *o, struct err *e)
+{
+	const struct part_head h = { number, 1, (uint32_t)o->len };
+	int rc = 0;
+
+	if (o->bad)
+		rc = err_set(e, ERR_PRECONDITION, "%s: too much to be written "
+		    "down", parts[number - 1].name);
+	else if (write(fd, &h, sizeof(h)) != (ssize_t)sizeof(h) ||
+	    write(fd, o->p, o->len) != (ssize_t)o->len)
+		rc = err_sys(e, "write to a memory file");
+	/* An exec that has yet to start has secrets in there. */
+	if (o->p)
+		explicit_bzero(o->p, o->len);
+	pb_out_free(o);
+	return rc;
+}
+
+/* A memory file with all of it, to be read from its beginning. */
+static int
+write_all(struct err *e)
+{
+	int fd = memfd_create("shim-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct container *ct;
+	struct pb_out o;
+	uint32_t i;
+	int rc = 0;
+
+	if (fd < 0)
+		return err_sys(e, "create a memory file");
+	save_begin();
+	if (write(fd, magic, sizeof(magic) - 1) != sizeof(magic) - 1)
+		rc = err_sys(e, "write to a memory file");
+	for (i = 0; rc == 0 && i < PARTS; i++) {
+		pb_out_init(&o, NULL, 0);
+		for (ct = parts[i].save ? NULL : state_next(NULL); ct &&
+		    rc == 0; ct = state_next(ct)) {
+			container_save(&o, ct);
+			rc = write_part(fd, i + 1, &o, e);
+		}
+		if (parts[i].save) {
+			parts[i].save(&o);
+			rc = write_part(fd, i + 1, &o, e);
+		}
+	}
+	if (rc == 0 && (lseek(fd, 0, SEEK_SET) < 0 || fcntl(fd, F_ADD_SEALS,
+	    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0))
+		rc = err_sys(e, "seal a memory file");
+	if (rc < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+/* -- what is read ---------------------------------------------------------- */
+
+static int
+read_part(const struct part_head *h, const char *text, uint32_t *last,
+    struct err *e)
+{
+	const struct part *p;
+
+	if (h->number == 0 || h->number > PARTS || h->version != 1)
+		return err_set(e, ERR_INVALID, "part %u, version %u, is not "
+		    "known to this release, " VERSION, h->number, h->version);
+	p = &parts[h->number - 1];
+	/* Each once, but for containers. */
+	if (h->number < *last || (h->number == *last && p->save))
+		return err_set(e, ERR_INVALID, "part %s comes twice", p->name);
+	while (++*last < h->number) {
+		if (parts[*last - 1].save)
+			return err_set(e, ERR_INVALID, "there is no part %s",
+			    parts[*last - 1].name);
+	}
+	*last = h->number;
+	if (p->load((struct pb_bytes){ (const uint8_t *)text, h->length },
+	    e) < 0)
+		return err_prefix(e, "part %s", p->name);
+	return 0;
+}
+
+static int
+read_parts(const char *text, size_t n, struct err *e)
+{
+	size_t at = sizeof(magic) - 1;
+	struct part_head h;
+	uint32_t last = 0;
+
+	if (n < at || memcmp(text, magic, at) != 0)
+		return err_set(e, ERR_INVALID, "not the state of a shim, or of "
+		    "another format");
+	while (at < n) {
+		if (n - at < sizeof(h))
+			return err_set(e, ERR_INVALID, "cut off");
+		memcpy(&h, text + at, sizeof(h));
+		at += sizeof(h);
+		if (h.length > n - at)
+			return err_set(e, ERR_INVALID, "cut off");
+		if (read_part(&h, text + at, &last, e) < 0)
+			return -1;
+		at += h.length;
+	}
+	return last == PARTS ? 0 : err_set(e, ERR_INVALID, "cut off");
+}
+
+static int
+read_all(int fd, bool for_good, struct err *e)
+{
+	char *text;
+	size_t n;
+	int rc;
+
+	save_reader(for_good);
+	do
+		text = file_load_rest(fd, "the state", &n, e);
+	while (!text && lseek(fd, 0, SEEK_SET) == 0 && save_again());
+	if (!text)
+		return -1;
+	rc = read_parts(text, n, e);
+	explicit_bzero(text, n);
+	free(text);
+	return rc;
+}
+
+int
+upgrade_check(int fd, const struct ttrpc_service *table, struct err *e)
+{
+	services = table;
+	return read_all(fd, false, e);
+}
+
+static void
+answer(int64_t ns)
+{
+	struct pb_out o;
+
+	log_info("upgrade: %s -> " VERSION ", %lld us", up.old,
+	    (long long)(ns / 1000));
+	if (!up.call)
+		return;
+	pb_out_init(&o, NULL, 0);
+	pb_put_str(&o, 1, up.old);
+	pb_put_str(&o, 2, VERSION);
+	pb_put_uint(&o, 3, (uint64_t)ns);
+	ttrpc_reply_pb(up.call, &o);
+	up.call = NULL;
+}
+
+int
+upgrade_fd(const char *p)
+{
+	int fd = 0;
+
+	for (; *p >= '0' && *p <= '9' && fd < INT_MAX / 10 - 1; p++)
+		fd = 10 * fd + *p - '0';
+	return fd;
+}
+
+int
+upgrade_resume(const char *name, struct upgrade_own *is,
+    const struct ttrpc_service *table, void (*idle)(bool no_connection),
+    struct err *e)
+{
+	struct container *ct;
+	char *end = strrchr(own_path, '/');
+	int fd = upgrade_fd(name);
+
+	prctl(PR_SET_NAME, end ? end + 1 : own_path);
+	own = is;
+	services = table;
+	on_idle = idle;
+	if (read_all(fd, true, e) < 0)
+		return err_prefix(e, "take over from another shim");
+	close(fd);
+	/* Who ended meanwhile has been told to nobody. */
+	kill(getpid(), SIGCHLD);
+	for (ct = state_next(NULL); ct; ct = state_next(ct))
+		ops_resume(ct);
+	answer(loop_now() - up.held_ns);
+	events_hold(false);
+	ttrpc_hold(false);
+	return 0;
+}
+
+/* -- rest ------------------------------------------------------------------ */
+
+static void
+hold(bool on)
+{
+	events_hold(on);
+	ttrpc_hold(on);
+}
+
+/* What is under way of p and cannot be written down; NULL: nothing. */
+static const char *
+process_is_busy(const struct process *p, unsigned *waits, unsigned *cmds)
+{
+	const struct waiter *w;
+
+	for (w = p->waiters; w && task_is_wait(w); w = w->next)
+		++*waits;
+	*cmds += p->wait_cmd != NULL;
+	if (p->state == STATE_CREATING || p->state == STATE_ENDING ||
+	    p->end != END_NONE || child_is_late(&p->child))
+		return "a process begins or ends";
+	if (p->current || p->queue || p->side || p->failed_start || w ||
+	    timer_running(&p->end_timer) || p->master >= 0 || p->slave >= 0)
+		return "an operation is under way";
+	if (p->console)
+		return "a terminal has yet to come";
+	if (p->wait_cmd && !runsc_waits(p->wait_cmd))
+		return "a sandbox is being asked";
+	return NULL;
+}
+
+static const char *
+is_busy(void)
+{
+	const struct container *ct;
+	const struct process *p;
+	unsigned waits = up.call != NULL, cmds = 0;
+	const char *why = NULL;
+
+	for (ct = state_next(NULL); ct && !why; ct = state_next(ct)) {
+		why = process_is_busy(&ct->init, &waits, &cmds);
+		for (p = ct->execs; p && !why; p = p->next)
+			why = process_is_busy(p, &waits, &cmds);
+	}
+	if (why)
+		return why;
+	if (runsc_running() != cmds)
+		return "a runsc runs";
+	if (ttrpc_calls() != waits)
+		return "a request is under way";
+	if (events_are_busy())
+		return "an event is on its way";
+	return cgroup_leaving() ? "a cgroup is being removed" : NULL;
+}
+
+static void
+finish(const struct err *e)
+{
+	log_warn("upgrade: %s", e->msg);
+	if (up.call)
+		ttrpc_fail(up.call, e);
+	up.call = NULL;
+	up.under_way = false;
+	timer_stop(&up.timer);
+	fd_close(&up.fd);
+	hold(false);
+}
+
+static void on_look(struct timer *t);
+
+static void
+hold_again(struct timer *t)
+{
+	up.held_ns = loop_now();
+	hold(true);
+	on_look(t);
+}
+
+static void
+on_quiet(struct defer *d)
+{
+	int64_t now = loop_now();
+	const char *why;
+	struct err e;
+
+	if (!loop_is_quiet()) {
+		loop_defer(d, on_quiet);
+		return;
+	}
+	why = is_busy();
+	if (!ttrpc_accepts()) {
+		err_set(&e, ERR_UNAVAILABLE, "this shim is leaving");
+		finish(&e);
+	} else if (!why) {
+		up.next();
+	} else if (now < up.until_ns && now < up.held_ns + HOLD_NS) {
+		timer_start(&up.timer, LOOK_NS, on_look);
+	} else if (now < up.until_ns) {
+		hold(false);
+		timer_start(&up.timer, SERVE_NS, hold_again);
+	} else {
+		err_set(&e, ERR_UNAVAILABLE, "it does not come to rest: %s",
+		    why);
+		finish(&e);
+	}
+}
+
+static void
+on_look(struct timer *t)
+{
+	(void)t;
+	loop_defer(&up.quiet, on_quiet);
+}
+
+/* Serve nobody, and call next when nothing is under way. */
+static void
+rest(void (*next)(void))
+{
+	up.next = next;
+	up.until_ns = loop_now() + UPGRADE_REST_NS;
+	timer_start(&up.timer, 0, hold_again);
+}
+
+/* -- the successor --------------------------------------------------------- */
+
+/* Our own command line with the descriptor in it. */
+static void
+execute(int fd)
+{
+	const char *argv[ARGS_MAX + 2];
+	char flag[32];
+	int i, n = 0;
+
+	fmt(flag, sizeof(flag), FLAG "%d", fd);
+	argv[n++] = own_argv[0];
+	argv[n++] = flag;
+	for (i = 1; own_argv[i] && n < ARGS_MAX; i++) {
+		if (strncmp(own_argv[i], FLAG, sizeof(FLAG) - 1) != 0)
+			argv[n++] = own_argv[i];
+	}
+	argv[n] = NULL;
+	fcntl(fd, F_SETFD, 0);
+	save_pass_fds(true);
+	syscall(SYS_execveat, up.fd, "", argv, environ, AT_EMPTY_PATH);
+}
+
+static void
+take_over(void)
+{
+	struct err e;
+	int fd = write_all(&e);
+
+	if (fd >= 0) {
+		log_info("upgrade: " VERSION " becomes %s", up.new);
+		execute(fd);
+		err_sys(&e, "execute the successor");
+		e.code = ERR_INTERNAL;
+		save_pass_fds(false);
+		close(fd);
+	}
+	finish(&e);
+}
+
+static void
+on_check_late(struct timer *t)
+{
+	(void)t;
+	child_kill(&up.check, SIGKILL);
+}
+
+static void
+on_checked(struct child *c, int status)
+{
+	char words[WORDS_MAX];
+	ssize_t n = read(up.words_fd, words, sizeof(words) - 1);
+	struct err e;
+
+	timer_stop(&up.timer);
+	fd_close(&up.words_fd);
+	words[n > 0 ? n : 0] = '\0';
+	words[strcspn(words, "\n")] = '\0';
+	if (c->exec_errno) {
+		err_errno(&e, c->exec_errno, "execute the successor");
+	} else if (child_exit_code(status) == 0 && words[0] >= '0' &&
+	    words[0] <= '9') {
+		fmt(up.new, sizeof(up.new), "%s", words);
+		rest(take_over);
+		return;
+	} else {
+		err_set(&e, ERR_PRECONDITION, "the successor says no: %s",
+		    words[0] ? words : child_was_killed(status) ?
+		    "it was killed" : "it ended without a word");
+	}
+	e.code = ERR_PRECONDITION;
+	finish(&e);
+}
+
+/* Have it look at what it would get. */
+static void
+check(void)
+{
+	const char *const argv[] = { CHECK_PROGRAM,
+		"-resume-check=" CHECK_STATE, NULL };
+	struct child_spawn s = { .argv = argv, .fds = { -1, -1, -1 },
+		.extra_fds = { -1, -1, -1 }, .die_with_us = true };
+	int fds[2] = { -1, -1 }, fd;
+	struct err e;
+
+	fd = write_all(&e);
+	if (fd >= 0 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+		err_sys(&e, "create a pipe");
+		fd_close(&fd);
+	}
+	if (fd >= 0) {
+		s.extra_fds[0] = fd;
+		s.extra_fds[1] = up.fd;
+		s.fds[1] = s.fds[2] = fds[1];
+		if (child_start(&up.check, &s, on_checked, &e) < 0)
+			fd_close(&fd);
+	}
+	fd_close(&fds[1]);
+	if (fd < 0) {
+		fd_close(&fds[0]);
+		finish(&e);
+		return;
+	}
+	close(fd);
+	up.words_fd = fds[0];
+	hold(false);
+	timer_start(&up.timer, UPGRADE_CHECK_NS, on_check_late);
+}
+
+/*
+ * What is looked at is what will be executed: one descriptor.  Who may write to
+ * the directories that lead there could have put another file of root's in its
+ * place, which then has to say that it is a shim.
+ */
+static int
+open_successor(const char *path, struct err *e)
+{
+	struct stat st;
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		err_sys(e, "open %s", path);
+	else if (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR))
+		err_set(e, ERR_PRECONDITION, "%s: not a program", path);
+	else if (st.st_uid != 0 && st.st_uid != geteuid())
+		err_set(e, ERR_PRECONDITION, "%s: not root's", path);
+	else if (st.st_mode & (S_IWGRP | S_IWOTH))
+		err_set(e, ERR_PRECONDITION, "%s: others may write to it",
+		    path);
+	else
+		up.fd = fd;
+	if (up.fd < 0)
+		fd_close(&fd);
+	return up.fd < 0 ? -1 : 0;
+}
+
+/* -- the service ----------------------------------------------------------- */
+
+static const char *
+find_own_path(void)
+{
+	ssize_t n;
 	char *end;
 
+	if (own_path[0])
+		return own_path;
+	n = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
 	own_path[n > 0 ? n : 0] = '\0';
 	end = fmt_find(own_path, DELETED);
 	if (end && !end[sizeof(DELETED) - 1])
 		*end = '\0';
+	return own_path;
+}
+
+void
+upgrade_init(int argc, char **argv)
+{
+	own_argv = argc <= ARGS_MAX - 1 ? argv : NULL;
+	up.fd = up.words_fd = -1;
+	find_own_path();
+}
+
+void
+upgrade_allow(struct upgrade_own *is)
+{
+	own = is;
 }
 
 /* Reply {1 version, 2 path}. */
@@ -34,24 +688,44 @@ version(struct ttrpc_call *call, struct message *m, const void *row)
 	(void)row;
 	pb_out_init(&o, NULL, 0);
 	pb_put_str(&o, 1, VERSION);
-	pb_put_str(&o, 2, own_path);
+	pb_put_str(&o, 2, find_own_path());
 	ttrpc_reply_pb(call, &o);
+}
+
+static void
+on_gone(void *arg)
+{
+	(void)arg;
+	up.call = NULL;
 }
 
 /* Request {1 file}, reply {1 old version, 2 new version, 3 ns}. */
 static void
 upgrade(struct ttrpc_call *call, struct message *m, const void *row)
 {
+	const char *path = m->str[1][0] ? m->str[1] : find_own_path();
 	struct err e;
 
-	(void)m;
 	(void)row;
-	err_set(&e, ERR_UNIMPLEMENTED, "upgrade in place");
+	if (up.under_way) {
+		err_set(&e, ERR_PRECONDITION, "an upgrade is under way");
+	} else if (!own || !own_argv) {
+		err_set(&e, ERR_PRECONDITION, "this shim cannot be replaced");
+	} else if (name_check_path("file", path, &e) == 0 &&
+	    open_successor(path, &e) < 0) {
+		e.code = ERR_PRECONDITION;
+	} else if (up.fd >= 0) {
+		up.under_way = true;
+		up.call = call;
+		ttrpc_on_gone(call, on_gone, NULL);
+		rest(check);
+		return;
+	}
 	ttrpc_fail(call, &e);
 }
 
 const struct ttrpc_method upgrade_methods[] = {
 	{ "Version", NULL, version, NULL, false },
-	{ "Upgrade", "-s", upgrade, NULL, false },
+	{ "Upgrade", "-s", upgrade, NULL, true },
 	{ NULL, NULL, NULL, NULL, false },
 };

@@ -320,6 +320,22 @@ child_close(void)
 	prlimit(0, RLIMIT_NOFILE, &old_files, NULL);
 }
 
+void
+child_given(struct child_given *g)
+{
+	memcpy(&g->signals, &old_mask, sizeof(g->signals));
+	g->files = old_files.rlim_cur;
+	g->files_max = old_files.rlim_max;
+}
+
+void
+child_set_given(const struct child_given *g)
+{
+	memcpy(&old_mask, &g->signals, sizeof(g->signals));
+	old_files.rlim_cur = (rlim_t)g->files;
+	old_files.rlim_max = (rlim_t)g->files_max;
+}
+
 /*
  * Put fds where the program expects them.  They are first moved above the
  * range that is written to, so that none is overwritten before its turn.
@@ -631,6 +647,29 @@ child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 	c->pidfd = fd;
 	LIST_ADD(&children, c);
 	return 0;
+}
+
+int
+child_resume(struct child *c, void (*exited)(struct child *c, int status),
+    struct err *e)
+{
+	int fd = c->pidfd;
+
+	if (c->pid == 0)
+		return 0;
+	if (fd >= 0 && loop_add(&c->watch, fd, EPOLLIN, LOOP_CHILD, on_pidfd,
+	    e) < 0)
+		return -1;
+	c->exited = exited;
+	c->status = CHILD_STATUS_UNKNOWN;
+	LIST_ADD(&children, c);
+	return 0;
+}
+
+bool
+child_is_late(const struct child *c)
+{
+	return timer_running(&c->late);
 }
 
 void

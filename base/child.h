@@ -71,6 +71,15 @@ struct child_spawn {
  * SIGTERM, SIGINT, SIGUSR1 from the loop. */
 int child_init(void (*on_signal)(int sig), struct err *e);
 void child_close(void);
+/* What we were given and children get back, of a shim whose place is taken by
+ * another: its signals, and its limits of open files. */
+struct child_given {
+	uint64_t signals;
+	uint64_t files, files_max;
+};
+void child_given(struct child_given *g);
+/* After child_init(), which has found what we ourselves have set. */
+void child_set_given(const struct child_given *g);
 /*
  * Fork and exec; an exec that fails ends with status 127 and exec_errno set,
  * seen in exited like any other end.  exited is called once from the loop,
@@ -101,6 +110,12 @@ int child_adopt(struct child *c, pid_t pid, const struct child_origin *o,
 /* No callback any more; an exit of it is reaped and dropped. */
 void child_forget(struct child *c);
 bool child_running(const struct child *c);
+/* Own *c again, which another program in this process has started and written
+ * down; pid 0 is nothing. */
+int child_resume(struct child *c, void (*exited)(struct child *c, int status),
+	struct err *e);
+/* Is its end known, and yet to be told? */
+bool child_is_late(const struct child *c);
 /* Signal it; ESRCH once it has been reaped.  Never hits a reused pid. */
 int child_kill(struct child *c, int sig);
 

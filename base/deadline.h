@@ -133,6 +133,12 @@
 /* leaving: replies to be read */
 #define LAST_REPLIES_NS (1 * NS_PER_S)
 
+/* an upgrade: what is under way comes to rest, twice */
+#define UPGRADE_REST_NS (5 * NS_PER_S)
+
+/* an upgrade: the successor says that it can */
+#define UPGRADE_CHECK_NS (5 * NS_PER_S)
+
 /* a cgroup: empty, looked at again at most after */
 #define CGROUP_LEAVING_NS (2 * NS_PER_S)
 

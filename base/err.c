@@ -115,3 +115,26 @@ err_prefix(struct err *e, const char *format, ...)
 	fmt(e->msg + n, sizeof(e->msg) - n, ": %s", old);
 	return -1;
 }
+
+const char *
+err_suffix(int code)
+{
+	switch (code) {
+	case ERR_INVALID:
+		return "invalid argument";
+	case ERR_NOT_FOUND:
+		return "not found";
+	case ERR_EXISTS:
+		return "already exists";
+	case ERR_EXHAUSTED:
+		return "resource exhausted";
+	case ERR_PRECONDITION:
+		return "failed precondition";
+	case ERR_UNIMPLEMENTED:
+		return "not implemented";
+	case ERR_UNAVAILABLE:
+		return "unavailable";
+	default:
+		return NULL;
+	}
+}

@@ -57,6 +57,13 @@ int err_errno(struct err *e, int err, const char *fmt, ...)
 /* The code for an errno: the one table of them. */
 int err_code(int err);
 
+/*
+ * How a text ends for a code, or NULL: containerd's clients know an error by its
+ * code, but people and scripts by the end of its text (containerd errdefs),
+ * which some releases add and some expect.
+ */
+const char *err_suffix(int code);
+
 /* Put the formatted text and ": " before e's message.  Always returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

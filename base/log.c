@@ -78,6 +78,21 @@ log_set_level(enum log_level level)
 	return was;
 }
 
+void
+log_kept(struct log_kept *k)
+{
+	*k = (struct log_kept){ log_fd, copy_fd, (unsigned)log_max, dropped };
+}
+
+void
+log_set_kept(const struct log_kept *k)
+{
+	log_fd = k->fd;
+	copy_fd = k->copy_fd;
+	log_max = (enum log_level)k->level;
+	dropped = (unsigned long)k->dropped;
+}
+
 unsigned long
 log_dropped(void)
 {

@@ -12,6 +12,7 @@
 #define LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -34,6 +35,14 @@ int log_copy(const char *path, struct err *e);
 /* Lines above this level are not written.  Default LOG_INFO.  Returns what it
  * was. */
 enum log_level log_set_level(enum log_level level);
+/* Where it goes and what of it, for a shim that takes the place of another. */
+struct log_kept {
+	int fd, copy_fd;
+	unsigned level;
+	uint64_t dropped;
+};
+void log_kept(struct log_kept *k);
+void log_set_kept(const struct log_kept *k);
 /* Lines dropped since the start because nobody took them. */
 unsigned long log_dropped(void);
 

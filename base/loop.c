@@ -141,6 +141,12 @@ timer_start(struct timer *t, int64_t delay_ns, void (*cb)(struct timer *t))
 	LIST_ADD(pp, t);
 }
 
+bool
+loop_is_quiet(void)
+{
+	return deferred == NULL;
+}
+
 void
 loop_defer(struct defer *d, void (*fn)(struct defer *d))
 {

@@ -103,6 +103,8 @@ void timer_start(struct timer *t, int64_t delay_ns,
 void timer_stop(struct timer *t);
 bool timer_running(const struct timer *t);
 
+/* Has nobody put anything off? */
+bool loop_is_quiet(void);
 /* Run fn(d) when the turn in hand is over; once, if it is pending already. */
 void loop_defer(struct defer *d, void (*fn)(struct defer *d));
 /* free(p) then, which d is part of. */

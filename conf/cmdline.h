@@ -34,6 +34,8 @@ struct options {
 	const char *socket;
 	const char *debug_socket;
 	const char *events;	/* ttrpc socket; "": TTRPC_ADDRESS */
+	const char *resume;	/* descriptor of what another has written */
+	const char *resume_check;	/* the same, only to be looked at */
 	bool debug;
 	bool version;
 	bool info;

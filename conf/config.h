@@ -65,6 +65,9 @@ struct config {
 int config_init(struct config *c, struct err *e);
 /* One destructor.  A zeroed struct is fine. */
 void config_free(struct config *c);
+/* As message num of o; read into a zeroed one. */
+void config_save(struct pb_out *o, uint32_t num, const struct config *c);
+int config_load(struct pb_bytes in, struct config *c, struct err *e);
 /* Is there a flag of runsc of that name, with whatever value? */
 bool config_has_flag(const struct config *c, const char *name);
 /*

@@ -16,6 +16,7 @@
 #include "base/fmt.h"
 #include "base/name.h"
 #include "json.h"
+#include "wire/save.h"
 
 char *
 spec_read_file(const char *path, size_t *len, struct err *e)
@@ -208,4 +209,28 @@ out:
 	json_edits_free(&ed);
 	json_free(&j);
 	return rc;
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+static const struct save_field fields[] = {
+	SAVE(struct spec, is_sub), SAVE(struct spec, is_sandbox),
+	SAVE(struct spec, own_pids), SAVE(struct spec, sandbox_id),
+	SAVE(struct spec, log_directory), SAVE(struct spec, cgroups_path),
+	SAVE(struct spec, rootfs), SAVE(struct spec, terminal),
+	SAVE(struct spec, size[0]), SAVE(struct spec, size[1]),
+	SAVE_ARRAY(struct spec, caps), SAVE(struct spec, caps_known),
+	SAVE_LAST
+};
+
+void
+spec_save(struct pb_out *o, uint32_t num, const struct spec *s)
+{
+	save_put_sub(o, num, fields, s);
+}
+
+int
+spec_load(struct pb_bytes in, struct spec *s, struct err *e)
+{
+	return save_get(in, fields, s, e);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "wire/pb.h"
 
 #define SPEC_FILE_MAX (16u << 20)
 
@@ -67,6 +68,10 @@ struct spec {
  * types, an id or a path that can be none (name.h).  After -1, *s is zeroed. */
 int spec_read(struct spec *s, const char *bundle, struct err *e);
 void spec_free(struct spec *s);
+/* What of it is needed once the container is there, as message num of o; read
+ * it into a zeroed one. */
+void spec_save(struct pb_out *o, uint32_t num, const struct spec *s);
+int spec_load(struct pb_bytes in, struct spec *s, struct err *e);
 
 /*
  * An OCI process object (an exec's spec, JSON) with its member "terminal" set

@@ -142,6 +142,16 @@ call(struct runsc_cmd *c, const struct urpc_request *r,
 	return c->call != NULL;
 }
 
+int
+control_resume(struct runsc_cmd *c, struct err *e)
+{
+	const struct urpc_request r = request_of(c, (enum urpc_method)
+	    c->method);
+
+	c->call = urpc_resume(&r, c->call_fd, on_reply, c, e);
+	return c->call ? 0 : -1;
+}
+
 /* c, or NULL and c let go of. */
 static struct runsc_cmd *
 or_release(struct runsc_cmd *c, bool ok)

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/fmt.h"
+#include "wire/save.h"
 
 #define SIGNALS 31
 #define STATUS_UNKNOWN 255
@@ -222,6 +223,15 @@ standin_end(struct standin *s, unsigned status)
 	s->status = (int)c;
 	if (s->fd >= 0 && send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		shutdown(s->fd, SHUT_WR);
+}
+
+int
+standin_resume(struct standin *s, void (*signaled)(struct standin *s,
+    unsigned sig), struct err *e)
+{
+	s->signaled = signaled;
+	s->watch.fd = s->listens ? s->fd : -1;
+	return save_watch(&s->watch, EPOLLIN, LOOP_CHILD, on_told, e);
 }
 
 void

@@ -25,6 +25,7 @@ struct standin {
 	struct watch watch;	/* of our end; fd -1: there is none */
 	int fd;			/* the same, -1 */
 	int status;		/* that it was told; -1 */
+	bool listens;		/* to it; while it is written down */
 	void (*signaled)(struct standin *s, unsigned sig);
 };
 
@@ -47,6 +48,9 @@ int standin_start(struct standin *s, struct child *c, const char *id,
 void standin_listen(struct standin *s, bool listen);
 /* Have it end with that status; with another where that cannot be told. */
 void standin_end(struct standin *s, unsigned status);
+/* Go on with what was read into s. */
+int standin_resume(struct standin *s, void (*signaled)(struct standin *s,
+	unsigned sig), struct err *e);
 /* Let go of it; one that still runs ends. */
 void standin_free(struct standin *s);
 

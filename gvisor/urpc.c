@@ -28,6 +28,7 @@
 #include "base/fmt.h"
 #include "json.h"
 #include "base/loop.h"
+#include "wire/save.h"
 
 #define STATE_FILE_MAX (1 << 20)
 #define READ_MAX 65536		/* a turn */
@@ -699,6 +700,32 @@ static bool
 waits(enum urpc_method m)
 {
 	return m == URPC_WAIT || m == URPC_WAIT_PID;
+}
+
+int
+urpc_waits_on(const struct urpc *u)
+{
+	return u->sent && u->len == 0 ? u->watch.fd : -1;
+}
+
+struct urpc *
+urpc_resume(const struct urpc_request *r, int fd,
+    void (*done)(void *arg, const struct urpc_reply *r), void *arg,
+    struct err *e)
+{
+	struct urpc *u = save_alloc(sizeof(*u), e);
+
+	if (!u)
+		return NULL;
+	u->ask = *r;
+	u->done = done;
+	u->arg = arg;
+	u->sent = true;
+	u->watch.fd = fd;
+	u->buf = save_alloc(REPLY_FIRST, e);
+	u->cap = REPLY_FIRST;
+	return u->buf && save_watch(&u->watch, EPOLLIN, LOOP_CHILD,
+	    on_readable, e) == 0 ? u : NULL;
 }
 
 struct urpc *

@@ -93,5 +93,12 @@ struct urpc *urpc_call(const struct urpc_request *r,
 /* NULL is nothing.  What has been sent may be done all the same. */
 void urpc_cancel(struct urpc *u);
 bool urpc_was_sent(const struct urpc *u);
+/* The connection of a call that has been sent and of whose answer nothing has
+ * come; else -1. */
+int urpc_waits_on(const struct urpc *u);
+/* A call that was sent on fd; NULL when out of memory. */
+struct urpc *urpc_resume(const struct urpc_request *r, int fd,
+	void (*done)(void *arg, const struct urpc_reply *r), void *arg,
+	struct err *e);
 
 #endif

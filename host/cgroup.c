@@ -17,6 +17,7 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "host/mount.h"
+#include "wire/save.h"
 
 /* Version 1 has a hierarchy for each; version 2 one for all, the first. */
 enum { MEMORY, CPU, CPUACCT, CPUSET, PIDS, CONTROLLERS };
@@ -614,4 +615,66 @@ cgroup_put(struct cgroup *cg)
 	LIST_DEL(cg);
 	loop_close_fd(&cg->watch);
 	cgroup_free(cg);
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+/* With the descriptor that tells of OOM kills: none is missed meanwhile. */
+static const struct save_field fields[] = {
+	SAVE(struct cgroup, unified), SAVE(struct cgroup, oom_kills),
+	SAVE_OPEN(struct cgroup, watch.fd),
+	SAVE(struct cgroup, dirs[MEMORY]), SAVE(struct cgroup, dirs[CPU]),
+	SAVE(struct cgroup, dirs[CPUACCT]), SAVE(struct cgroup, dirs[CPUSET]),
+	SAVE(struct cgroup, dirs[PIDS]), SAVE_LAST
+};
+
+void
+cgroup_save(struct pb_out *o)
+{
+	const struct cgroup *cg;
+
+	for (cg = cgroups; cg; cg = cg->next)
+		save_put_sub(o, 1, fields, cg);
+}
+
+int
+cgroup_load(struct pb_bytes in, struct err *e)
+{
+	struct cgroup **at = &cgroups, *cg;
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, 1, &b)) {
+		cg = save_alloc(sizeof(*cg), e);
+		if (!cg || save_get(b, fields, cg, e) < 0 ||
+		    save_watch(&cg->watch, EPOLLIN, LOOP_IO, on_event, e) < 0)
+			return -1;
+		LIST_ADD(at, cg);
+		at = &cg->next;
+	}
+	return pb.bad ? save_bad(e, "the list") : 0;
+}
+
+unsigned
+cgroup_index(const struct cgroup *cg)
+{
+	unsigned n = cg != NULL;
+	const struct cgroup *other;
+
+	for (other = cgroups; other && other != cg; other = other->next)
+		n++;
+	return cg ? n : 0;
+}
+
+struct cgroup *
+cgroup_indexed(unsigned n)
+{
+	struct cgroup *cg = cgroups;
+
+	while (cg && --n)
+		cg = cg->next;
+	if (cg)
+		cg->refs++;
+	return cg;
 }

@@ -28,6 +28,12 @@ struct cgroup;
 struct cgroup *cgroup_get(pid_t pid, struct err *e);
 /* Not needed any more; NULL is ignored. */
 void cgroup_put(struct cgroup *cg);
+/* All of them written down, and read. */
+void cgroup_save(struct pb_out *o);
+int cgroup_load(struct pb_bytes in, struct err *e);
+/* Which it is there, from 1 on; 0 for NULL.  And that one, to be put. */
+unsigned cgroup_index(const struct cgroup *cg);
+struct cgroup *cgroup_indexed(unsigned n);
 /*
  * Remove what a runsc that was killed or that failed has left of the cgroup
  * that it made for container id: the empty directories of the spec's

@@ -24,6 +24,7 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "stdio/target.h"
+#include "wire/save.h"
 
 #define ARGS_MAX 64
 #define URI_MAX 4096
@@ -43,9 +44,10 @@ struct logger {
 	uint64_t dropped;
 	bool v2;
 	bool freed;			/* the container is done with it */
+	bool discards;			/* while it is written down; */
+	unsigned waits;			/* which of waits[] */
 	struct defer gone;
-	const char *uri;		/* after the label */
-	char label[];
+	char *label, *uri;
 };
 
 static struct logger *loggers;
@@ -69,6 +71,16 @@ close_end(struct logger *l, int i)
 }
 
 static void
+free_now(struct defer *d)
+{
+	struct logger *l = container_of(d, struct logger, gone);
+
+	free(l->label);
+	free(l->uri);
+	free(l);
+}
+
+static void
 release(struct logger *l)
 {
 	timer_stop(&l->timer);
@@ -78,7 +90,7 @@ release(struct logger *l)
 		log_warn("%s: logging binary: %llu bytes dropped after its "
 		    "end", l->label, (unsigned long long)l->dropped);
 	LIST_DEL(l);
-	loop_free(&l->gone, l);
+	loop_defer(&l->gone, free_now);
 }
 
 /* -- readiness ------------------------------------------------------------ */
@@ -425,8 +437,7 @@ struct logger *
 logger_new(const char *uri, const char *id, const char *ns,
     const char *label, int fds[2], struct err *e)
 {
-	struct logger *l = calloc(1, sizeof(*l) + strlen(label) +
-	    strlen(uri) + 2);
+	struct logger *l = calloc(1, sizeof(*l));
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, ready[2] = { -1, -1 };
 	char env_id[160], env_ns[160];
 	const char *const envp[] = { env_id, env_ns, NULL };
@@ -436,14 +447,18 @@ logger_new(const char *uri, const char *id, const char *ns,
 		err_set(e, ERR_EXHAUSTED, "logging binary: out of memory");
 		return NULL;
 	}
-	strcpy(l->label, label);
-	l->uri = strcpy(l->label + strlen(label) + 1, uri);
 	l->v2 = target_is(uri, "binary-v2");
 	l->child = (struct child)CHILD_INIT;
 	l->ready.fd = l->discard[0].fd = l->discard[1].fd =
 	    l->reader.fd = -1;
 	fmt(env_id, sizeof(env_id), "CONTAINER_ID=%s", id);
 	fmt(env_ns, sizeof(env_ns), "CONTAINER_NAMESPACE=%s", ns);
+	l->label = strdup(label);
+	l->uri = strdup(uri);
+	if (!l->label || !l->uri) {
+		err_set(e, ERR_EXHAUSTED, "logging binary: out of memory");
+		goto out;
+	}
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0 ||
 	    pipe2(ready, O_CLOEXEC) < 0 ||
 	    fcntl(ready[0], F_SETFL, O_NONBLOCK) < 0) {
@@ -474,6 +489,108 @@ out:
 		fd_close(&err[i]);
 		fd_close(&ready[i]);
 	}
-	free(l);
+	free_now(&l->gone);
 	return NULL;
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+/* What its timer may wait for. */
+static void (*const waits[])(struct timer *t) = {
+	on_not_ready, on_end, on_late,
+};
+#define WAITS (sizeof(waits) / sizeof(waits[0]))
+
+static const struct save_field fields[] = {
+	SAVE(struct logger, label), SAVE(struct logger, uri),
+	SAVE(struct logger, v2), SAVE(struct logger, freed),
+	SAVE(struct logger, child.pid), SAVE_OPEN(struct logger, child.pidfd),
+	SAVE_OPEN(struct logger, child.exec_fd),
+	SAVE(struct logger, child.exec_seen), SAVE(struct logger, timer),
+	SAVE_UPTO(struct logger, waits, WAITS - 1),
+	SAVE(struct logger, discards), SAVE_OPEN(struct logger, ready.fd),
+	SAVE_OPEN(struct logger, reader.fd),
+	SAVE_OPEN(struct logger, read_fd[0]),
+	SAVE_OPEN(struct logger, read_fd[1]), SAVE(struct logger, dropped),
+	SAVE_LAST
+};
+
+void
+logger_save(struct pb_out *o)
+{
+	struct logger *l;
+
+	for (l = loggers; l; l = l->next) {
+		l->discards = l->discard[0].fd >= 0 || l->discard[1].fd >= 0;
+		for (l->waits = 0; l->waits < WAITS - 1 &&
+		    l->timer.cb != waits[l->waits];)
+			l->waits++;
+		if (!child_running(&l->child))
+			l->child.pid = 0;
+		save_put_sub(o, 1, fields, l);
+	}
+}
+
+static int
+load(struct logger *l, struct pb_bytes in, struct err *e)
+{
+	int i, rc;
+
+	l->child = (struct child)CHILD_INIT;
+	if (save_get(in, fields, l, e) < 0)
+		return -1;
+	if (!l->label || !l->uri || l->child.pid < 0)
+		return save_bad(e, "a logging binary");
+	SAVE_TRY(rc, child_resume(&l->child, on_exit_status, e));
+	if (rc < 0 ||
+	    save_watch(&l->ready, EPOLLIN, LOOP_IO, on_ready, e) < 0 ||
+	    save_watch(&l->reader, EPOLLIN, LOOP_IO, on_reader_end, e) < 0)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		l->discard[i].fd = l->discards ? l->read_fd[i] : -1;
+		if (save_watch(&l->discard[i], EPOLLIN, LOOP_IO, i ?
+		    on_discard_err : on_discard_out, e) < 0)
+			return -1;
+	}
+	save_start(&l->timer, waits[l->waits]);
+	return 0;
+}
+
+int
+logger_load(struct pb_bytes in, struct err *e)
+{
+	struct logger **at = &loggers, *l;
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, 1, &b)) {
+		l = save_alloc(sizeof(*l), e);
+		if (!l || load(l, b, e) < 0)
+			return -1;
+		LIST_ADD(at, l);
+		at = &l->next;
+	}
+	return pb.bad ? save_bad(e, "the list") : 0;
+}
+
+unsigned
+logger_number(const struct logger *l)
+{
+	const struct logger *other;
+	unsigned n = 1;
+
+	for (other = loggers; other && other != l; other = other->next)
+		n++;
+	return l ? n : 0;
+}
+
+struct logger *
+logger_numbered(unsigned n)
+{
+	struct logger *l = loggers;
+
+	while (l && --n)
+		l = l->next;
+	return l;
 }

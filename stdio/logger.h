@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "wire/pb.h"
 
 struct logger;
 
@@ -46,6 +47,12 @@ void logger_await(struct logger *l, void (*told)(void *arg,
 void logger_free(struct logger *l);
 /* Other times than those two, and how long it may take to be ready (tests). */
 void logger_set_bounds(int64_t ready_ns, int64_t term_ns, int64_t kill_ns);
+/* All of them written down, and read. */
+void logger_save(struct pb_out *o);
+int logger_load(struct pb_bytes in, struct err *e);
+/* Which it is there, from 1 on; 0 for NULL.  And that one. */
+unsigned logger_number(const struct logger *l);
+struct logger *logger_numbered(unsigned n);
 /* The shim leaves: SIGTERM to those that are left. */
 void logger_end_all(void);
 

@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "wire/save.h"
 
 #define SPLICE_TURN (1u << 20)	/* bytes of one stream in one turn */
 #define COPY_TURN (64u << 10)
@@ -508,4 +509,57 @@ stream_dump(const struct stream *s)
 	    (unsigned long long)s->dropped, s->ended ? "at its end" :
 	    s->dst_watch.fd >= 0 ? "its reader takes no more" :
 	    "nothing to take");
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+static const struct save_field fields[] = {
+	SAVE_OPEN(struct stream, src), SAVE_OPEN(struct stream, dst),
+	SAVE_OPEN(struct stream, keep), SAVE(struct stream, open),
+	SAVE(struct stream, ended), SAVE(struct stream, fifo),
+	SAVE(struct stream, file), SAVE(struct stream, copy),
+	SAVE(struct stream, tty), SAVE(struct stream, last),
+	SAVE(struct stream, discard), SAVE(struct stream, wide),
+	SAVE(struct stream, told_error), SAVE(struct stream, fulls),
+	SAVE(struct stream, room), SAVE_BYTES(struct stream, buf, buf_len),
+	SAVE(struct stream, dropped), SAVE(struct stream, bytes),
+	SAVE(struct stream, moves), SAVE_OPEN(struct stream, tail.writer),
+	SAVE_OPEN(struct stream, tail.reader),
+	SAVE_OPEN(struct stream, tail.watch.fd),
+	SAVE(struct stream, tail.timer), SAVE_LAST
+};
+
+void
+stream_save(struct pb_out *o, uint32_t num, struct stream *s)
+{
+	if (s->buf_len && s->buf_off)
+		memmove(s->buf, s->buf + s->buf_off, s->buf_len);
+	s->buf_off = 0;
+	s->moves = is_watched(s) || timer_running(&s->watch_again);
+	save_put_sub(o, num, fields, s);
+}
+
+int
+stream_load(struct pb_bytes in, struct stream *s, struct err *e)
+{
+	uint8_t *part;
+
+	if (save_get(in, fields, s, e) < 0)
+		return -1;
+	part = s->buf;
+	if (s->buf_len > COPY_BYTES || s->room > COPY_BYTES ||
+	    (part && (!s->open || s->ended)) ||
+	    (s->moves && (!s->open || s->ended || s->src < 0 ||
+	    (s->dst < 0 && !s->discard))))
+		return save_bad(e, "a stream");
+	if (part) {
+		s->buf = save_alloc(COPY_BYTES, e);
+		if (!s->buf)
+			return -1;
+		memcpy(s->buf, part, s->buf_len);
+		free(part);
+	}
+	if (s->moves && !save_is_checked())
+		timer_start(&s->watch_again, 0, on_watch_again);
+	return tail_resume(&s->tail, s->input, on_tail_changed, e);
 }

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "stdio/tail.h"
+#include "wire/pb.h"
 
 struct io;
 
@@ -55,6 +56,7 @@ struct stream {
 	size_t buf_len;
 	uint64_t dropped;
 	uint64_t bytes;		/* taken from the source */
+	bool moves;		/* something would wake it; while written */
 };
 
 void stream_init(struct stream *s, const char *name,
@@ -80,6 +82,9 @@ void stream_end(struct stream *s);
 void stream_leave(struct stream *s);
 /* Close all; what was not delivered is counted and logged. */
 void stream_close(struct stream *s);
+/* Write s down as message num of o; read it into s, which is initialized. */
+void stream_save(struct pb_out *o, uint32_t num, struct stream *s);
+int stream_load(struct pb_bytes in, struct stream *s, struct err *e);
 /* A line in the log. */
 void stream_dump(const struct stream *s);
 

@@ -12,6 +12,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/fmt.h"
+#include "wire/save.h"
 
 /* How often a FIFO is looked at where inotify is refused (there is a limit
  * per user, 128 by default). */
@@ -191,6 +192,16 @@ tail_start_input(struct tail *t, int reader, void (*changed)(struct tail *t))
 	    &e) < 0)
 		close(fd);
 	return tail_is_over(t);
+}
+
+int
+tail_resume(struct tail *t, bool input, void (*changed)(struct tail *t),
+    struct err *e)
+{
+	t->changed = changed;
+	save_start(&t->timer, on_timer);
+	return save_watch(&t->watch, EPOLLIN, LOOP_IO, input ? on_input :
+	    on_inotify, e);
 }
 
 size_t

@@ -50,6 +50,9 @@ bool tail_is_over(const struct tail *t);
 bool tail_is_being_read(const struct tail *t);
 /* How much is unread? */
 size_t tail_unread(const struct tail *t);
+/* Go on with what was read into t; input: of tail_start_input(). */
+int tail_resume(struct tail *t, bool input, void (*changed)(struct tail *t),
+	struct err *e);
 /* Let it go.  Returns how many bytes no client can read any more. */
 size_t tail_stop(struct tail *t);
 

@@ -20,6 +20,7 @@
 #include "base/deadline.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "wire/save.h"
 
 #define TURN_BYTES 16384	/* read from one connection in one turn */
 #define ACCEPTS_A_TURN 16
@@ -83,29 +84,7 @@ static unsigned nconns;
 static unsigned ncalls;
 static size_t unsent;
 static size_t bodies;		/* bytes of requests that are on their way */
-
-void
-ttrpc_put_header(uint8_t h[TTRPC_HEADER], size_t len, uint32_t stream,
-    uint8_t type)
-{
-	h[0] = (uint8_t)(len >> 24);
-	h[1] = (uint8_t)(len >> 16);
-	h[2] = (uint8_t)(len >> 8);
-	h[3] = (uint8_t)len;
-	h[4] = (uint8_t)(stream >> 24);
-	h[5] = (uint8_t)(stream >> 16);
-	h[6] = (uint8_t)(stream >> 8);
-	h[7] = (uint8_t)stream;
-	h[8] = type;
-	h[9] = 0;
-}
-
-uint32_t
-ttrpc_get_u32(const uint8_t p[4])
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	    (uint32_t)p[2] << 8 | p[3];
-}
+static bool held;		/* see ttrpc_hold() */
 
 /* -- connections ---------------------------------------------------------- */
 
@@ -191,10 +170,13 @@ conn_watch(struct conn *c)
 {
 	uint32_t events = 0;
 
-	if (c->unsent <= UNSENT_MAX && !c->rest)
+	if (c->unsent <= UNSENT_MAX && !c->rest && !held)
 		events |= EPOLLIN;
 	if (c->out)
 		events |= EPOLLOUT;
+	/* A client that hung up would say so all the time. */
+	if (held && !c->out)
+		events = EPOLLONESHOT;
 	loop_mod(&c->watch, events);
 }
 
@@ -331,38 +313,10 @@ ttrpc_reply_pb(struct ttrpc_call *call, struct pb_out *o)
 	pb_out_free(o);
 }
 
-/*
- * containerd's clients know an error by its code, but people and scripts by
- * the end of its text (containerd errdefs), which some releases add and some
- * expect.
- */
-static const char *
-suffix_of(int code)
-{
-	switch (code) {
-	case ERR_INVALID:
-		return "invalid argument";
-	case ERR_NOT_FOUND:
-		return "not found";
-	case ERR_EXISTS:
-		return "already exists";
-	case ERR_EXHAUSTED:
-		return "resource exhausted";
-	case ERR_PRECONDITION:
-		return "failed precondition";
-	case ERR_UNIMPLEMENTED:
-		return "not implemented";
-	case ERR_UNAVAILABLE:
-		return "unavailable";
-	default:
-		return NULL;
-	}
-}
-
 void
 ttrpc_fail(struct ttrpc_call *call, const struct err *e)
 {
-	const char *suffix = suffix_of(e->code);
+	const char *suffix = err_suffix(e->code);
 	size_t n = strlen(e->msg), len = suffix ? strlen(suffix) : 0;
 	struct err named;
 
@@ -613,7 +567,7 @@ take_some(struct conn *c, const uint8_t *p, size_t n)
 {
 	size_t used = 0;
 
-	while (used < n && !c->broken && c->unsent <= UNSENT_MAX)
+	while (used < n && !c->broken && !held && c->unsent <= UNSENT_MAX)
 		used += take(c, p + used, n - used);
 	return used;
 }
@@ -666,7 +620,7 @@ on_conn(struct watch *w, uint32_t revents)
 		return;
 	/* Not read because of its unsent replies: still notice its end. */
 	if (!(c->watch.events & EPOLLIN)) {
-		if (revents & (EPOLLHUP | EPOLLERR))
+		if (!held && revents & (EPOLLHUP | EPOLLERR))
 			conn_break(c);
 		return;
 	}
@@ -809,6 +763,222 @@ ttrpc_close_all(void)
 		next = c->next;
 		conn_break(c);
 	}
+}
+
+/* -- written down, and taken over ----------------------------------------- */
+
+void
+ttrpc_hold(bool hold)
+{
+	struct conn *c;
+
+	held = hold;
+	for (c = conns; c; c = c->next) {
+		if (c->broken)
+			continue;
+		conn_watch(c);
+		if (!hold && c->rest)
+			take_rest(c);
+	}
+}
+
+bool
+ttrpc_accepts(void)
+{
+	return listener.fd >= 0;
+}
+
+static const struct save_field server_fields[] = {
+	SAVE_OPEN(struct watch, fd), SAVE_SUBS, SAVE_LAST };
+#define SERVER_CONN 2
+
+static const struct save_field conn_fields[] = {
+	SAVE_OPEN(struct conn, watch.fd),
+	SAVE_ARRAY(struct conn, head),
+	SAVE_UPTO(struct conn, head_len, TTRPC_HEADER),
+	SAVE(struct conn, length), SAVE(struct conn, stream),
+	SAVE(struct conn, type), SAVE(struct conn, got),
+	SAVE_BYTES(struct conn, body, got), SAVE(struct conn, discard),
+	SAVE_BYTES(struct conn, rest, rest_len),
+	SAVE(struct conn, last_stream), SAVE_SUBS, SAVE_LAST
+};
+#define CONN_OUT 12
+
+struct saved_call {
+	uint32_t conn, stream;
+	char *service, *method;
+	struct timer deadline;
+};
+
+static const struct save_field call_fields[] = {
+	SAVE(struct saved_call, conn), SAVE(struct saved_call, stream),
+	SAVE(struct saved_call, service), SAVE(struct saved_call, method),
+	SAVE(struct saved_call, deadline), SAVE_LAST
+};
+
+void
+ttrpc_save(struct pb_out *o)
+{
+	const struct out *out;
+	struct conn *c;
+	size_t mark;
+
+	save_put(o, server_fields, &listener);
+	for (c = conns; c; c = c->next) {
+		if (c->rest_off)
+			memmove(c->rest, c->rest + c->rest_off,
+			    c->rest_len - c->rest_off);
+		c->rest_len -= c->rest_off;
+		c->rest_off = 0;
+		mark = pb_begin(o, SERVER_CONN);
+		save_put(o, conn_fields, c);
+		for (out = c->out; out; out = out->next)
+			pb_put_bytes(o, CONN_OUT, out->p + out->off,
+			    out->len - out->off);
+		pb_end(o, mark);
+	}
+}
+
+void
+ttrpc_save_call(struct pb_out *o, uint32_t num, const struct ttrpc_call *call)
+{
+	struct saved_call s = { .stream = call->stream,
+		.service = (char *)(uintptr_t)call->service,
+		.method = (char *)(uintptr_t)call->method,
+		.deadline = call->deadline };
+	const struct conn *c;
+
+	for (c = conns; c != call->conn; c = c->next)
+		s.conn++;
+	save_put_sub(o, num, call_fields, &s);
+}
+
+static int
+load_out(struct conn *c, struct pb_bytes b, struct err *e)
+{
+	struct out *o = save_alloc(sizeof(*o) + b.n, e);
+
+	if (!o)
+		return -1;
+	if (b.n)
+		memcpy(o->p, b.p, b.n);
+	o->len = b.n;
+	*c->out_tail = o;
+	c->out_tail = &o->next;
+	c->unsent += b.n;
+	unsent += b.n;
+	return 0;
+}
+
+/* What has come of a request needs room for all of it. */
+static int
+load_body(struct conn *c, struct err *e)
+{
+	uint8_t *part = c->body;
+
+	if (c->got > c->length || (part && (c->discard ||
+	    c->length > TTRPC_MESSAGE_MAX)) ||
+	    (c->got && (c->head_len != TTRPC_HEADER || (!part &&
+	    !c->discard))))
+		return save_bad(e, "a request");
+	if (!part)
+		return 0;
+	c->body = save_alloc(c->length, e);
+	if (!c->body)
+		return -1;
+	memcpy(c->body, part, c->got);
+	free(part);
+	bodies += c->length;
+	return 0;
+}
+
+static int
+load_conn(struct conn ***at, struct pb_bytes in, struct err *e)
+{
+	struct conn *c = save_alloc(sizeof(*c), e);
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	if (!c)
+		return -1;
+	LIST_ADD(*at, c);
+	*at = &c->next;
+	nconns++;
+	c->out_tail = &c->out;
+	if (save_get(in, conn_fields, c, e) < 0 || load_body(c, e) < 0)
+		return -1;
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, CONN_OUT, &b)) {
+		if (load_out(c, b, e) < 0)
+			return -1;
+	}
+	if (c->watch.fd < 0 || nconns > TTRPC_CONN_MAX)
+		return save_bad(e, "a connection");
+	return save_watch(&c->watch, EPOLLONESHOT, LOOP_RPC, on_conn, e);
+}
+
+int
+ttrpc_load(struct pb_bytes in, const struct ttrpc_service *table,
+    void (*idle)(bool no_connection), struct err *e)
+{
+	struct conn **at = &conns;
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	held = true;
+	services = table;
+	on_idle = idle;
+	if (save_get(in, server_fields, &listener, e) < 0)
+		return -1;
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, SERVER_CONN, &b)) {
+		if (load_conn(&at, b, e) < 0)
+			return -1;
+	}
+	if (listener.fd < 0)
+		return save_bad(e, "the listening socket");
+	return save_watch(&listener, EPOLLIN, LOOP_RPC, on_listener, e);
+}
+
+static bool
+find_method(struct ttrpc_call *call, const struct saved_call *s)
+{
+	const struct ttrpc_service *v;
+	const struct ttrpc_method *m;
+
+	for (v = services; v->name && strcmp(v->name, s->service) != 0;)
+		v++;
+	for (m = v->methods; m && m->name && strcmp(m->name, s->method) != 0;)
+		m++;
+	call->service = v->name;
+	call->method = m ? m->name : NULL;
+	return call->method != NULL;
+}
+
+struct ttrpc_call *
+ttrpc_load_call(struct pb_bytes in, struct err *e)
+{
+	struct saved_call s = { .deadline.at_ns = 0 };
+	struct ttrpc_call *call = save_alloc(sizeof(*call), e);
+	struct conn *c = conns;
+
+	if (!call || save_get(in, call_fields, &s, e) < 0)
+		return NULL;
+	while (c && s.conn--)
+		c = c->next;
+	if (!c || !s.service || !s.method || !find_method(call, &s)) {
+		save_bad(e, "a call");
+		return NULL;
+	}
+	free(s.service);
+	free(s.method);
+	call->conn = c;
+	call->stream = s.stream;
+	call->deadline = s.deadline;
+	save_start(&call->deadline, on_call_deadline);
+	LIST_ADD(&c->calls, call);
+	ncalls++;
+	return call;
 }
 
 size_t

@@ -72,6 +72,23 @@ size_t ttrpc_unsent(void);
 unsigned ttrpc_connections(void);
 unsigned ttrpc_calls(void);
 
+/* Is there a listening socket still? */
+bool ttrpc_accepts(void);
+
+/* -- written down, and taken over ----------------------------------------- */
+
+/* Read no more requests, which wait in their connections; or go on. */
+void ttrpc_hold(bool hold);
+/* The sockets, and what is under way on them but for the calls, whose owners
+ * write those (as message num), while they are held. */
+void ttrpc_save(struct pb_out *o);
+void ttrpc_save_call(struct pb_out *o, uint32_t num,
+	const struct ttrpc_call *call);
+/* In the place of ttrpc_serve(): held, too. */
+int ttrpc_load(struct pb_bytes in, const struct ttrpc_service *services,
+	void (*idle)(bool no_connection), struct err *e);
+struct ttrpc_call *ttrpc_load_call(struct pb_bytes in, struct err *e);
+
 /* Answer with a payload (may be NULL, 0) and release the call. */
 void ttrpc_reply(struct ttrpc_call *call, const void *p, size_t n);
 /* Answer with what o holds (o->bad: Internal) and release both. */
@@ -99,6 +116,13 @@ int ttrpc_read_response(struct pb_bytes in, struct pb_bytes *payload,
 
 struct ttrpc_client;
 
+/* Its connection between two requests, and the last's number; fd -1: none. */
+void ttrpc_client_kept(const struct ttrpc_client *c, int *fd, uint32_t *stream);
+/* Take it over; the caller puts the watch that is returned on the loop. */
+struct watch *ttrpc_client_set(struct ttrpc_client *c, int fd,
+	uint32_t stream);
+void ttrpc_client_ready(struct watch *w, uint32_t revents);
+bool ttrpc_client_is_busy(const struct ttrpc_client *c);
 /* path: of a unix socket, copied.  Connects when first needed.  NULL when out
  * of memory or path is too long. */
 struct ttrpc_client *ttrpc_client_new(const char *path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ttrpc_client: the client side of ttrpc.h. */
+/* ttrpc_client: the client side of ttrpc.h, and the header of frames. */
 #include "wire/ttrpc.h"
 
 #include <errno.h>
@@ -38,6 +38,29 @@ struct ttrpc_client {
 	void (*done)(void *arg, const struct err *e);
 	void *arg;
 };
+
+void
+ttrpc_put_header(uint8_t h[TTRPC_HEADER], size_t len, uint32_t stream,
+    uint8_t type)
+{
+	h[0] = (uint8_t)(len >> 24);
+	h[1] = (uint8_t)(len >> 16);
+	h[2] = (uint8_t)(len >> 8);
+	h[3] = (uint8_t)len;
+	h[4] = (uint8_t)(stream >> 24);
+	h[5] = (uint8_t)(stream >> 16);
+	h[6] = (uint8_t)(stream >> 8);
+	h[7] = (uint8_t)stream;
+	h[8] = type;
+	h[9] = 0;
+}
+
+uint32_t
+ttrpc_get_u32(const uint8_t p[4])
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
 
 struct ttrpc_client *
 ttrpc_client_new(const char *path)
@@ -223,8 +246,8 @@ on_writable(struct ttrpc_client *c)
 	    EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static void
-on_socket(struct watch *w, uint32_t revents)
+void
+ttrpc_client_ready(struct watch *w, uint32_t revents)
 {
 	struct ttrpc_client *c = container_of(w, struct ttrpc_client, watch);
 
@@ -232,6 +255,27 @@ on_socket(struct watch *w, uint32_t revents)
 		on_writable(c);
 	if (w->fd >= 0 && (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		on_readable(c);
+}
+
+bool
+ttrpc_client_is_busy(const struct ttrpc_client *c)
+{
+	return c->busy || c->head_len != 0;
+}
+
+void
+ttrpc_client_kept(const struct ttrpc_client *c, int *fd, uint32_t *stream)
+{
+	*fd = c->watch.fd;
+	*stream = c->stream;
+}
+
+struct watch *
+ttrpc_client_set(struct ttrpc_client *c, int fd, uint32_t stream)
+{
+	c->watch.fd = fd;
+	c->stream = stream;
+	return &c->watch;
 }
 
 static void
@@ -257,7 +301,8 @@ ensure_connected(struct ttrpc_client *c, struct err *e)
 		close(fd);
 		return -1;
 	}
-	if (loop_add(&c->watch, fd, EPOLLIN, LOOP_RPC, on_socket, e) < 0) {
+	if (loop_add(&c->watch, fd, EPOLLIN, LOOP_RPC,
+	    ttrpc_client_ready, e) < 0) {
 		close(fd);
 		return -1;
 	}

@@ -384,6 +384,62 @@ pod(void)
 	delete("k1", "");
 }
 
+/* The code of the reply; -1: there is none. */
+static int
+call_upgrade(void)
+{
+	static struct reply r;
+	uint32_t stream = client_send_full(c, "runsc.shim.v1.Shim", "Upgrade",
+	    NULL, 0, 0);
+
+	if (!client_recv(c, stream, &r, CLIENT_WAIT_MS))
+		return -1;
+	snprintf(client_error, sizeof(client_error), "%s", r.msg);
+	return r.code;
+}
+
+/* A shim takes its own place: with a container that reads, an exec, a Wait.
+ * Whatever fails, they are all there afterwards. */
+static void
+upgrade(void)
+{
+	struct create_args a = { .id = "c1", .err = "", .config_path = toml };
+	struct task_reply t;
+	uint32_t wait;
+	int code;
+
+	open_fifos();
+	a.in = in_dir("in");
+	a.out = in_dir("out");
+	a.bundle = make_bundle("c1", "\"read\",\"echo:hi\",\"exit:7\"", "",
+	    false);
+	if (!create_full(&a) || !start("c1", ""))
+		return;
+	seen[nseen++].name = "c1/e1";
+	if (!ASK(task_exec(c, "c1", "e1", INSIDE("\"hang\""), "", "", "",
+	    false)) || !start("c1", "e1"))
+		return;
+	wait = task_wait_send(c, "c1", "e1");
+	faults_from_here();
+	code = call_upgrade();
+	MUST(code >= 0, "Upgrade: no answer");
+	MUST(code == 0 || ctl->hits, "Upgrade: %d %s", code, client_error);
+	lift();
+	MUST(kill(daemon_pid, 0) == 0, "the shim has ended");
+	code = call_upgrade();
+	MUST(code == 0, "Upgrade afterwards: %d %s", code, client_error);
+	MUST(task_kill(c, "c1", "e1", SIGTERM, false) == 0, "Kill: %s",
+	    client_error);
+	MUST(task_wait_recv(c, wait, &t) == 0 && t.exit_status == 143,
+	    "Wait: %u %s", t.exit_status, client_error);
+	MUST(delete("c1", "e1"), "Delete: %s", client_error);
+	MUST(write(in_fd, "x\n", 2) == 2, "stdin: %s", strerror(errno));
+	check_output("got:x\nhi\n", false);
+	if (!ends("c1", "", 7))
+		return;
+	delete("c1", "");
+}
+
 /* -- the loop ------------------------------------------------------------- */
 
 /* Whatever is left of the run goes, without a fault. */
@@ -688,6 +744,7 @@ static const struct scenario scenarios[] = {
 	{ "inside", inside, NULL },
 	{ "controls", controls, NULL },
 	{ "pod", pod, NULL },
+	{ "upgrade", upgrade, NULL },
 	{ "verb start", NULL, verb_start },
 	{ "daemon start", NULL, daemon_start },
 	{ "verb delete", NULL, verb_delete },

@@ -45,6 +45,7 @@ extern const char __executable_start[];
 
 static struct fault_ctl *ctl;
 static enum fault_role role;
+static bool counts;		/* what it allocates */
 
 static int64_t
 now_ns(void)
@@ -84,7 +85,7 @@ hit(enum fault_kind kind, const char *name, bool stalls, const void *caller)
 static void
 count_live(int n)
 {
-	if (!ctl || role != ROLE_DAEMON)
+	if (!ctl || !counts)
 		return;
 	ctl->live += n;
 	if (n > 0)
@@ -364,6 +365,8 @@ begin(int argc, char **argv)
 	last = argv[argc - 1];
 	role = strcmp(last, "start") == 0 || strcmp(last, "delete") == 0 ?
 	    ROLE_VERB : ROLE_DAEMON;
-	if (role == ROLE_DAEMON)
+	/* Not a successor that only looks. */
+	counts = role == ROLE_DAEMON && strncmp(last, "-resume-check", 13);
+	if (counts)
 		ctl->live = 0;
 }

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A shim that executes its successor while a pod works: output at full speed, a
+# client that reads nothing for a while, a terminal, pending Waits, execs, and
+# containerd away; every byte, status and event as without.
+# UPGRADES=1000 for the long loop; 50 without.
+# shellcheck source=tests/real/lib.sh
+. "$(dirname "$0")/lib.sh"
+CRI=io.kubernetes.cri
+P=p$$
+UPGRADES=${UPGRADES:-50}
+LINES_OUT=${LINES_OUT:-2000000}
+
+# pod ID COMMAND...; sub ID COMMAND...
+pod() {
+	used "$P"
+	run -d --rootfs --annotation $CRI.container-type=sandbox \
+	    --annotation $CRI.sandbox-id="$P" "$(rootfs "$P")" "$P" \
+	    sleep 10000 </dev/null || why "the pod did not start"
+}
+
+sub() {
+	local flags=()
+
+	while [ "$1" != -- ]; do
+		flags+=("$1")
+		shift
+	done
+	shift
+	used "$1"
+	run --rootfs --annotation $CRI.container-type=container \
+	    --annotation $CRI.sandbox-id="$P" "${flags[@]}" "$(rootfs "$1")" \
+	    "$@" </dev/null
+}
+
+# upgrade TIMES [PAUSE_MS]: the figures, in a file
+upgrade() {
+	local text
+
+	text=$(python3 "$lib_dir/upgrade.py" "$(socket_of "$P")" "$1" "" \
+	    "${2:-0}" 2>&1) || why "upgrade: $text"
+	echo "# $1 upgrades, us: $text" >>"$T/figures"
+}
+
+sum_of() {
+	sha256sum | cut -d ' ' -f 1
+}
+
+case_busy() {
+	local want n=0 execs=0 pid
+
+	pod
+	pid=$(shim_pid "$P")
+	events_begin
+	want=$(seq 1 "$LINES_OUT" | sum_of)
+	sub -- "o$$" seq 1 "$LINES_OUT" 2>"$T/o.err" | sum_of >"$T/o.sum" &
+	sub -- "s$$" seq 1 "$LINES_OUT" 2>"$T/s.err" |
+	    { sleep 5; sum_of; } >"$T/s.sum" &
+	(sub -- "w$$" sh -c 'until [ -e /tmp/ready ]; do sleep 0.1; done
+	    exit 7'; echo $? >"$T/w.status") 2>/dev/null &
+	c_tty task exec -t --fifo-dir "$T/fifo" --exec-id tty "$P" \
+	    seq 1 20000 >"$T/tty" &
+	until_true 60 is_status "w$$" RUNNING || why "no third container"
+	upgrade "$UPGRADES" 20 &
+	while [ -n "$(jobs -r %%)" ] && [ $n -lt 1000 ]; do
+		ex --exec-id "e$n" "$P" sh -c 'exit 7' </dev/null 2>/dev/null
+		[ $? = 7 ] || execs=$((execs + 1))
+		n=$((n + 1))
+	done
+	is "of $n execs, wrong" "$execs" 0
+	ex --exec-id ready "w$$" touch /tmp/ready
+	wait -n 2>/dev/null
+	until_true 120 grep -q . "$T/o.sum" "$T/s.sum" "$T/w.status"
+	until_true 120 test -s "$T/o.sum" -a -s "$T/s.sum" -a -s "$T/w.status"
+	is "output" "$(cat "$T/o.sum")" "$want"
+	is "output read late" "$(cat "$T/s.sum")" "$want"
+	is "the third's status" "$(cat "$T/w.status")" 7
+	is "the terminal's output" "$(tr -d '\r' <"$T/tty" | sum_of)" \
+	    "$(seq 1 20000 | sum_of)"
+	is "the shim" "$(shim_pid "$P")" "$pid"
+	sleep 1
+	events_end
+	for name in exec-added exec-started; do
+		is "$name" "$(grep -c "/tasks/$name" "$T/events")" $((n + 2))
+	done
+	cat "$T/figures"
+	for id in "o$$" "s$$" "w$$" "$P"; do
+		gone "$id"
+	done
+	nothing_left
+}
+
+# The figures alone, of a pod that is idle.
+case_idle() {
+	local id before after pid
+
+	pod
+	for id in a b; do
+		sub -d -- "$id$$" sleep 1000 || why "no container $id"
+	done
+	pid=$(shim_pid "$P")
+	before=$(awk '/^Pss:/ { s += $2 } END { print s }' \
+	    "/proc/$pid/smaps_rollup")
+	: >"$T/figures"
+	upgrade "$UPGRADES"
+	after=$(awk '/^Pss:/ { s += $2 } END { print s }' \
+	    "/proc/$pid/smaps_rollup")
+	cat "$T/figures"
+	echo "# PSS, KiB: before $before, after $after"
+	ex --exec-id x "a$$" sh -c 'exit 9' </dev/null
+	is "an exec's status" $? 9
+	for id in "a$$" "b$$" "$P"; do
+		gone "$id"
+	done
+	nothing_left
+}
+
+begin
+run_cases
