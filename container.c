@@ -871,7 +871,8 @@ container_load(struct pb_bytes in, struct err *e)
 	struct container *ct = save_alloc(sizeof(*ct), e);
 
 	if (!ct || save_get(in, container_fields, ct, e) < 0 ||
-	    config_load(sub_message(in, CONTAINER_CONFIG), &ct->config, e) < 0 ||
+	    config_load(sub_message(in, CONTAINER_CONFIG), &ct->config,
+	    e) < 0 ||
 	    spec_load(sub_message(in, CONTAINER_SPEC), &ct->spec, e) < 0)
 		return -1;
 	if (!ct->id || !ct->bundle || !ct->rootfs || !ct->runsc_root ||

@@ -162,7 +162,8 @@ bool runsc_waits(const struct runsc_cmd *c);
 /* A wait as message num of o; the same again. */
 void runsc_save_wait(struct pb_out *o, uint32_t num, struct runsc_cmd *c);
 struct runsc_cmd *runsc_load_wait(struct pb_bytes in,
-	const struct runsc_env *env, runsc_done *done, void *arg, struct err *e);
+	const struct runsc_env *env, runsc_done *done, void *arg,
+	struct err *e);
 /* How many names of pid files there have been, more of which are taken. */
 unsigned long runsc_pid_files(unsigned long more);
 

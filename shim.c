@@ -184,7 +184,8 @@ remove_socket(void)
 
 	if (own.socket_name.sun_path[0] &&
 	    lstat(own.socket_name.sun_path, &st) == 0 &&
-	    st.st_ino == own.socket_id.st_ino && st.st_dev == own.socket_id.st_dev)
+	    st.st_ino == own.socket_id.st_ino &&
+	    st.st_dev == own.socket_id.st_dev)
 		unlink(own.socket_name.sun_path);
 	own.socket_name.sun_path[0] = '\0';
 }
@@ -340,7 +341,8 @@ find_socket(const struct options *o, struct err *e)
 		}
 		strcpy(own.socket_name.sun_path, o->socket);
 		if (bind(fd, (struct sockaddr *)&own.socket_name,
-		    sizeof(own.socket_name)) < 0 || chmod(o->socket, 0600) < 0 ||
+		    sizeof(own.socket_name)) < 0 ||
+		    chmod(o->socket, 0600) < 0 ||
 		    listen(fd, SHIM_BACKLOG) < 0) {
 			err_sys(e, "listen on %s", o->socket);
 			goto fail;

@@ -58,8 +58,8 @@ int err_errno(struct err *e, int err, const char *fmt, ...)
 int err_code(int err);
 
 /*
- * How a text ends for a code, or NULL: containerd's clients know an error by its
- * code, but people and scripts by the end of its text (containerd errdefs),
+ * How a text ends for a code, or NULL: containerd's clients know an error by
+ * its code, but people and scripts by the end of its text (containerd errdefs),
  * which some releases add and some expect.
  */
 const char *err_suffix(int code);

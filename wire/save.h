@@ -7,7 +7,7 @@
  * number in a protobuf message (pb.h), and stays so: a later release adds rows
  * at the end.  A member that is 0, NULL or -1 (a descriptor) is not written.
  * Reading is strict: a number without a row, a second value and a value that
- * the member cannot have are errors, and for good a descriptor that is not open.
+ * the member cannot have are errors; for good, a descriptor that is not open.
  *
  * What is read is the shim's own only if nothing went wrong before, so it is
  * treated as any input from outside.  When it is read for good there is no way
@@ -31,7 +31,7 @@ enum save_kind {
 	SAVE_RAW,		/* an array, as it is */
 	SAVE_DATA,		/* malloc'd, its size_t length at max */
 	SAVE_FD,
-	SAVE_TIMER,		/* at_ns, if it runs; to be started by who reads */
+	SAVE_TIMER,		/* at_ns, if it runs; who reads starts it */
 	SAVE_SUB,		/* messages, which the owner writes and reads */
 };
 

@@ -109,6 +109,23 @@ ttrpc_on_gone(struct ttrpc_call *call, void (*gone)(void *arg), void *arg)
 	call->arg = arg;
 }
 
+/* Nothing is written down here. */
+void
+ttrpc_save_call(struct pb_out *o, uint32_t num, const struct ttrpc_call *c)
+{
+	(void)o;
+	(void)num;
+	(void)c;
+}
+
+struct ttrpc_call *
+ttrpc_load_call(struct pb_bytes in, struct err *e)
+{
+	(void)in;
+	(void)e;
+	return NULL;
+}
+
 const char *
 ttrpc_call_name(const struct ttrpc_call *call)
 {
@@ -117,6 +134,13 @@ ttrpc_call_name(const struct ttrpc_call *call)
 }
 
 /* -- in place of state.c -------------------------------------------------- */
+
+struct container *
+state_next(const struct container *ct)
+{
+	(void)ct;
+	return NULL;
+}
 
 int64_t
 unix_now(void)
