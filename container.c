@@ -834,10 +834,10 @@ process_load(struct process *p, struct container *ct, enum proc_kind kind,
 	    p->state == STATE_CREATING || p->state == STATE_ENDING ||
 	    (kind == PROC_EXEC && p->state == STATE_PAUSED) ||
 	    (p->state == STATE_STOPPED) != process_has_exited(p))
-		return save_bad(e, "a process");
+		return save_bad(e);
 	if (kind == PROC_INIT ? p->exec_id[0] != '\0' :
 	    name_check_exec(p->exec_id, e) < 0)
-		return save_bad(e, "the name of a process");
+		return save_bad(e);
 	if (stdio.p) {
 		p->io = io_load(stdio, e);
 		if (!p->io)
@@ -847,22 +847,16 @@ process_load(struct process *p, struct container *ct, enum proc_kind kind,
 }
 
 static int
-load_execs(struct container *ct, struct pb_bytes in, struct err *e)
+load_exec(void *arg, struct pb_bytes in, struct err *e)
 {
-	struct process *p;
-	struct pb_bytes b;
-	struct pb_in pb;
+	struct container *ct = arg;
+	struct process *p = save_alloc(sizeof(*p), e);
 
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, CONTAINER_EXEC, &b)) {
-		p = save_alloc(sizeof(*p), e);
-		if (!p || process_load(p, ct, PROC_EXEC, b, e) < 0)
-			return -1;
-		LIST_ADD(&ct->execs, p);
-		if (++ct->nexecs > EXECS_MAX)
-			return save_bad(e, "the number of execs");
-	}
-	return 0;
+	if (!p || process_load(p, ct, PROC_EXEC, in, e) < 0)
+		return -1;
+	LIST_ADD(&ct->execs, p);
+	return ++ct->nexecs > EXECS_MAX ? save_bad(e) :
+	    0;
 }
 
 int
@@ -880,14 +874,15 @@ container_load(struct pb_bytes in, struct err *e)
 	    ct->env.bundle_fd < 0 || state_find_container(ct->id) ||
 	    state_containers() >= CONTAINERS_MAX ||
 	    name_check("id", ct->id, e) < 0)
-		return save_bad(e, "a container");
+		return save_bad(e);
 	name_env(ct);
 	if (ct->cgroup_number)
 		ct->cgroup = cgroup_indexed(ct->cgroup_number);
 	if (!ct->cgroup != !ct->cgroup_number)
-		return save_bad(e, "the number of a cgroup");
+		return save_bad(e);
 	if (process_load(&ct->init, ct, PROC_INIT, sub_message(in,
-	    CONTAINER_INIT), e) < 0 || load_execs(ct, in, e) < 0)
+	    CONTAINER_INIT), e) < 0 ||
+	    save_each(in, CONTAINER_EXEC, load_exec, ct, e) < 0)
 		return -1;
 	state_add(ct);
 	return 0;

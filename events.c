@@ -330,15 +330,16 @@ events_save(struct pb_out *o)
 }
 
 static int
-load_event(struct pb_bytes in, struct err *e)
+load_event(void *none, struct pb_bytes in, struct err *e)
 {
 	struct saved_event s = { .p = NULL };
 	struct event *ev;
 
+	(void)none;
 	if (save_get(in, event_fields, &s, e) < 0)
 		return -1;
 	if (!s.p || pending == EVENTS_MAX || !(client || save_is_checked()))
-		return save_bad(e, "an event");
+		return save_bad(e);
 	ev = save_alloc(sizeof(*ev) + s.len, e);
 	if (!ev)
 		return -1;
@@ -356,17 +357,11 @@ int
 events_load(struct pb_bytes in, struct err *e)
 {
 	struct saved_queue q = { .fd = -1 };
-	struct pb_bytes b;
-	struct pb_in pb;
 
 	held = true;
-	if (save_get(in, queue_fields, &q, e) < 0)
+	if (save_get(in, queue_fields, &q, e) < 0 ||
+	    save_each(in, QUEUE_EVENT, load_event, NULL, e) < 0)
 		return -1;
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, QUEUE_EVENT, &b)) {
-		if (load_event(b, e) < 0)
-			return -1;
-	}
 	retry_ns = q.retry_ns;
 	retry.at_ns = q.retry.at_ns;
 	save_start(&retry, on_retry);
@@ -374,7 +369,7 @@ events_load(struct pb_bytes in, struct err *e)
 	if (q.fd < 0 || save_is_checked())
 		return 0;
 	if (!client)
-		return save_bad(e, "a connection for events");
+		return save_bad(e);
 	return save_watch(ttrpc_client_set(client, q.fd, q.stream), EPOLLIN,
 	    LOOP_RPC, ttrpc_client_ready, e);
 }

@@ -659,7 +659,7 @@ io_load(struct pb_bytes in, struct err *e)
 	io->logger = io->number ? logger_numbered(io->number) : NULL;
 	if (i < STREAMS || !io->label || !io->logger != !io->number ||
 	    (io->draining && !io->drained)) {
-		save_bad(e, "stdio");
+		save_bad(e);
 		return NULL;
 	}
 	out = &io->s[OUT];
@@ -680,23 +680,23 @@ io_save_left(struct pb_out *o)
 		io_save(o, 1, io);
 }
 
+static int
+load_left(void *arg, struct pb_bytes in, struct err *e)
+{
+	struct io *io = io_load(in, e), ***at = arg;
+
+	if (!io)
+		return -1;
+	LIST_ADD(*at, io);
+	*at = &io->next;
+	return !io->left || nlingering++ > LEFT_MAX ?
+	    save_bad(e) : 0;
+}
+
 int
 io_load_left(struct pb_bytes in, struct err *e)
 {
-	struct io **at = &lingering, *io;
-	struct pb_bytes b;
-	struct pb_in pb;
+	struct io **at = &lingering;
 
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, 1, &b)) {
-		io = io_load(b, e);
-		if (!io)
-			return -1;
-		if (!io->left || nlingering > LEFT_MAX)
-			return save_bad(e, "stdio that is left");
-		LIST_ADD(at, io);
-		at = &io->next;
-		nlingering++;
-	}
-	return pb.bad ? save_bad(e, "the list") : 0;
+	return save_each(in, 1, load_left, &at, e);
 }

@@ -555,7 +555,7 @@ runsc_load_wait(struct pb_bytes in, const struct runsc_env *env,
 	if (!c || save_get(in, wait_fields, c, e) < 0)
 		return NULL;
 	if (c->child.pid < 0 || (c->child.pid == 0) != (c->call_fd >= 0)) {
-		save_bad(e, "a wait");
+		save_bad(e);
 		return NULL;
 	}
 	if (c->call_fd >= 0)

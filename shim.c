@@ -50,7 +50,7 @@ static int64_t last_replies_until;
 static bool stopping;
 static bool until_read;		/* the last reply, see stop_when_read() */
 /* bundle_fd: O_PATH, the working directory of `start`. */
-static struct upgrade_own own = { .bundle_fd = -1 };
+static struct upgrade_own own;
 
 /* -- command line --------------------------------------------------------- */
 
@@ -184,8 +184,7 @@ remove_socket(void)
 
 	if (own.socket_name.sun_path[0] &&
 	    lstat(own.socket_name.sun_path, &st) == 0 &&
-	    st.st_ino == own.socket_id.st_ino &&
-	    st.st_dev == own.socket_id.st_dev)
+	    st.st_ino == own.ino && st.st_dev == own.dev)
 		unlink(own.socket_name.sun_path);
 	own.socket_name.sun_path[0] = '\0';
 }
@@ -328,6 +327,7 @@ find_socket(const struct options *o, struct err *e)
 {
 	socklen_t len = sizeof(own.socket_name);
 	int fd = SHIM_SOCKET_FD;
+	struct stat st = { 0 };
 
 	if (o->socket[0]) {
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -352,8 +352,10 @@ find_socket(const struct options *o, struct err *e)
 		return err_sys(e, "no action given, and descriptor %d is no "
 		    "socket to serve on", fd);
 	}
-	if (lstat(own.socket_name.sun_path, &own.socket_id) < 0)
+	if (lstat(own.socket_name.sun_path, &st) < 0)
 		own.socket_name.sun_path[0] = '\0';
+	own.dev = st.st_dev;
+	own.ino = st.st_ino;
 	return fd;
 fail:
 	close(fd);

@@ -22,9 +22,11 @@ static cell_does *const *does;
 static void (*on_empty)(void);
 static struct container *containers;
 static unsigned ncontainers;
-/* Ids of the last containers deleted, a ring. */
-static char deleted[DELETED_KEPT][ID_MAX_BYTES + 1];
-static unsigned ndeleted;
+/* Containers that were: how many, and the ids of the last, a ring. */
+static struct deleted {
+	unsigned n;
+	char ids[DELETED_KEPT][ID_MAX_BYTES + 1];
+} deleted;
 
 void
 state_init(const char *namespace, cell_does *const cells[CELLS],
@@ -205,7 +207,7 @@ state_was_deleted(const char *id)
 	unsigned i;
 
 	for (i = 0; i < DELETED_KEPT; i++) {
-		if (deleted[i][0] && strcmp(deleted[i], id) == 0)
+		if (deleted.ids[i][0] && strcmp(deleted.ids[i], id) == 0)
 			return true;
 	}
 	return false;
@@ -214,7 +216,7 @@ state_was_deleted(const char *id)
 unsigned
 state_deleted(void)
 {
-	return ndeleted;
+	return deleted.n;
 }
 
 void
@@ -231,8 +233,8 @@ state_remove(struct container *ct)
 		return;
 	LIST_DEL(ct);
 	ncontainers--;
-	fmt(deleted[ndeleted++ % DELETED_KEPT], sizeof(deleted[0]), "%s",
-	    ct->id);
+	fmt(deleted.ids[deleted.n++ % DELETED_KEPT], sizeof(deleted.ids[0]),
+	    "%s", ct->id);
 	if (!containers && on_empty)
 		on_empty();
 }
@@ -598,37 +600,25 @@ waiters_release(struct process *p)
 
 /* -- written down, and taken over ----------------------------------------- */
 
-struct saved_state {
-	unsigned n;
-	char ids[DELETED_KEPT][ID_MAX_BYTES + 1];
-};
-
 static const struct save_field fields[] = {
-	SAVE(struct saved_state, n), SAVE_ARRAY(struct saved_state, ids),
-	SAVE_LAST
+	SAVE(struct deleted, n), SAVE_ARRAY(struct deleted, ids), SAVE_LAST
 };
 
 void
 state_save(struct pb_out *o)
 {
-	struct saved_state s = { .n = ndeleted };
-
-	memcpy(s.ids, deleted, sizeof(deleted));
-	save_put(o, fields, &s);
+	save_put(o, fields, &deleted);
 }
 
 int
 state_load(struct pb_bytes in, struct err *e)
 {
-	struct saved_state s;
 	unsigned i;
 
-	if (save_get(in, fields, &s, e) < 0)
+	if (save_get(in, fields, &deleted, e) < 0)
 		return -1;
-	ndeleted = s.n;
-	memcpy(deleted, s.ids, sizeof(deleted));
 	for (i = 0; i < DELETED_KEPT; i++)
-		deleted[i][ID_MAX_BYTES] = '\0';
+		deleted.ids[i][ID_MAX_BYTES] = '\0';
 	return 0;
 }
 

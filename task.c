@@ -451,13 +451,14 @@ task_save(struct pb_out *o)
 }
 
 static int
-load_wait(struct pb_bytes in, struct err *e)
+load_wait(void *none, struct pb_bytes in, struct err *e)
 {
 	struct waiting *wt = save_alloc(sizeof(*wt), e);
 	struct saved_wait s = { .id = NULL };
 	struct pb_bytes b = { NULL, 0 };
 	struct pb_in pb;
 
+	(void)none;
 	if (!wt || save_get(in, wait_fields, &s, e) < 0)
 		return -1;
 	pb_in_init(&pb, in.p, in.n);
@@ -467,7 +468,7 @@ load_wait(struct pb_bytes in, struct err *e)
 	free(s.id);
 	free(s.exec_id);
 	if (!wt->p || wt->p->state == STATE_STOPPED)
-		return save_bad(e, "whom somebody waits for");
+		return save_bad(e);
 	wt->call = ttrpc_load_call(b, e);
 	if (!wt->call)
 		return -1;
@@ -478,15 +479,7 @@ load_wait(struct pb_bytes in, struct err *e)
 int
 task_load(struct pb_bytes in, struct err *e)
 {
-	struct pb_bytes b;
-	struct pb_in pb;
-
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, WAIT, &b)) {
-		if (load_wait(b, e) < 0)
-			return -1;
-	}
-	return pb.bad ? save_bad(e, "the list") : 0;
+	return save_each(in, WAIT, load_wait, NULL, e);
 }
 
 /* -- answered from memory ------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,7 +71,6 @@ struct odds {
 	struct child_given given;
 	struct log_kept log;
 	struct upgrade_own own;
-	uint64_t dev, ino;
 	uint64_t pid_files;
 	int64_t sandbox_created;
 };
@@ -82,7 +82,7 @@ static const struct save_field odds_fields[] = {
 	SAVE_UPTO(struct odds, log.level, LOG_DEBUG),
 	SAVE(struct odds, log.dropped), SAVE_OPEN(struct odds, own.bundle_fd),
 	SAVE_ARRAY(struct odds, own.socket_name.sun_path),
-	SAVE(struct odds, dev), SAVE(struct odds, ino),
+	SAVE(struct odds, own.dev), SAVE(struct odds, own.ino),
 	SAVE(struct odds, pid_files), SAVE(struct odds, sandbox_created),
 	SAVE_LAST
 };
@@ -91,7 +91,6 @@ static void
 save_odds(struct pb_out *o)
 {
 	struct odds x = { .own = *own, .pid_files = runsc_pid_files(0),
-		.dev = own->socket_id.st_dev, .ino = own->socket_id.st_ino,
 		.sandbox_created = sandbox_created() };
 
 	child_given(&x.given);
@@ -102,15 +101,13 @@ save_odds(struct pb_out *o)
 static int
 load_odds(struct pb_bytes in, struct err *e)
 {
-	struct odds x = { .dev = 0 };
+	struct odds x = { .pid_files = 0 };
 
 	if (save_get(in, odds_fields, &x, e) < 0)
 		return -1;
 	x.own.socket_name.sun_family = AF_UNIX;
 	x.own.socket_name.sun_path[sizeof(x.own.socket_name.sun_path) - 1] =
 	    '\0';
-	x.own.socket_id.st_dev = x.dev;
-	x.own.socket_id.st_ino = x.ino;
 	if (save_is_checked())
 		return 0;
 	child_set_given(&x.given);
@@ -159,7 +156,7 @@ load_upgrade(struct pb_bytes in, struct err *e)
 	if (save_get(in, upgrade_fields, &s, e) < 0)
 		return -1;
 	if (!s.old)
-		return save_bad(e, "the version");
+		return save_bad(e);
 	fmt(up.old, sizeof(up.old), "%s", s.old);
 	free(s.old);
 	up.held_ns = s.held_ns;

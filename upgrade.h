@@ -18,7 +18,6 @@
 #define UPGRADE_H
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "wire/ttrpc.h"
@@ -29,7 +28,7 @@ extern const struct ttrpc_method upgrade_methods[];
 struct upgrade_own {
 	int bundle_fd;
 	struct sockaddr_un socket_name;
-	struct stat socket_id;	/* device and inode */
+	uint64_t dev, ino;	/* of the socket's file */
 };
 
 /* The command line, and which file runs, before another takes its name. */

@@ -32,26 +32,27 @@ config_save(struct pb_out *o, uint32_t num, const struct config *c)
 	pb_end(o, mark);
 }
 
+static int
+load_flag(void *arg, struct pb_bytes in, struct err *e)
+{
+	struct config *c = arg;
+	char *flag;
+
+	if (c->nflags == CONFIG_FLAGS_MAX || memchr(in.p, 0, in.n))
+		return save_bad(e);
+	flag = save_alloc(in.n + 1, e);
+	if (!flag)
+		return -1;
+	c->flags[c->nflags++] = memcpy(flag, in.p, in.n);
+	return 0;
+}
+
 int
 config_load(struct pb_bytes in, struct config *c, struct err *e)
 {
-	struct pb_bytes b;
-	struct pb_in pb;
-	char *flag;
-
 	if (save_get(in, fields, c, e) < 0)
 		return -1;
-	if (!c->binary_name || !c->root || !c->kubelet_root)
-		return save_bad(e, "a configuration");
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, FIELD_FLAG, &b)) {
-		if (c->nflags == CONFIG_FLAGS_MAX || memchr(b.p, 0, b.n))
-			return save_bad(e, "a flag of runsc");
-		flag = save_alloc(b.n + 1, e);
-		if (!flag)
-			return -1;
-		memcpy(flag, b.p, b.n);
-		c->flags[c->nflags++] = flag;
-	}
-	return 0;
+	return !c->binary_name || !c->root || !c->kubelet_root ?
+	    save_bad(e) :
+	    save_each(in, FIELD_FLAG, load_flag, c, e);
 }

@@ -637,23 +637,24 @@ cgroup_save(struct pb_out *o)
 		save_put_sub(o, 1, fields, cg);
 }
 
+static int
+load(void *arg, struct pb_bytes in, struct err *e)
+{
+	struct cgroup *cg = save_alloc(sizeof(*cg), e), ***at = arg;
+
+	if (!cg || save_get(in, fields, cg, e) < 0)
+		return -1;
+	LIST_ADD(*at, cg);
+	*at = &cg->next;
+	return save_watch(&cg->watch, EPOLLIN, LOOP_IO, on_event, e);
+}
+
 int
 cgroup_load(struct pb_bytes in, struct err *e)
 {
-	struct cgroup **at = &cgroups, *cg;
-	struct pb_bytes b;
-	struct pb_in pb;
+	struct cgroup **at = &cgroups;
 
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, 1, &b)) {
-		cg = save_alloc(sizeof(*cg), e);
-		if (!cg || save_get(b, fields, cg, e) < 0 ||
-		    save_watch(&cg->watch, EPOLLIN, LOOP_IO, on_event, e) < 0)
-			return -1;
-		LIST_ADD(at, cg);
-		at = &cg->next;
-	}
-	return pb.bad ? save_bad(e, "the list") : 0;
+	return save_each(in, 1, load, &at, e);
 }
 
 unsigned

@@ -44,8 +44,7 @@ struct logger {
 	uint64_t dropped;
 	bool v2;
 	bool freed;			/* the container is done with it */
-	bool discards;			/* while it is written down; */
-	unsigned waits;			/* which of waits[] */
+	bool discards;			/* while it is written down */
 	struct defer gone;
 	char *label, *uri;
 };
@@ -495,19 +494,12 @@ out:
 
 /* -- written down, and taken over ----------------------------------------- */
 
-/* What its timer may wait for. */
-static void (*const waits[])(struct timer *t) = {
-	on_not_ready, on_end, on_late,
-};
-#define WAITS (sizeof(waits) / sizeof(waits[0]))
-
 static const struct save_field fields[] = {
 	SAVE(struct logger, label), SAVE(struct logger, uri),
 	SAVE(struct logger, v2), SAVE(struct logger, freed),
 	SAVE(struct logger, child.pid), SAVE_OPEN(struct logger, child.pidfd),
 	SAVE_OPEN(struct logger, child.exec_fd),
 	SAVE(struct logger, child.exec_seen), SAVE(struct logger, timer),
-	SAVE_UPTO(struct logger, waits, WAITS - 1),
 	SAVE(struct logger, discards), SAVE_OPEN(struct logger, ready.fd),
 	SAVE_OPEN(struct logger, reader.fd),
 	SAVE_OPEN(struct logger, read_fd[0]),
@@ -522,9 +514,6 @@ logger_save(struct pb_out *o)
 
 	for (l = loggers; l; l = l->next) {
 		l->discards = l->discard[0].fd >= 0 || l->discard[1].fd >= 0;
-		for (l->waits = 0; l->waits < WAITS - 1 &&
-		    l->timer.cb != waits[l->waits];)
-			l->waits++;
 		if (!child_running(&l->child))
 			l->child.pid = 0;
 		save_put_sub(o, 1, fields, l);
@@ -532,15 +521,20 @@ logger_save(struct pb_out *o)
 }
 
 static int
-load(struct logger *l, struct pb_bytes in, struct err *e)
+load(void *arg, struct pb_bytes in, struct err *e)
 {
+	struct logger *l = save_alloc(sizeof(*l), e), ***at = arg;
 	int i, rc;
 
+	if (!l)
+		return -1;
+	LIST_ADD(*at, l);
+	*at = &l->next;
 	l->child = (struct child)CHILD_INIT;
 	if (save_get(in, fields, l, e) < 0)
 		return -1;
 	if (!l->label || !l->uri || l->child.pid < 0)
-		return save_bad(e, "a logging binary");
+		return save_bad(e);
 	SAVE_TRY(rc, child_resume(&l->child, on_exit_status, e));
 	if (rc < 0 ||
 	    save_watch(&l->ready, EPOLLIN, LOOP_IO, on_ready, e) < 0 ||
@@ -552,26 +546,17 @@ load(struct logger *l, struct pb_bytes in, struct err *e)
 		    on_discard_err : on_discard_out, e) < 0)
 			return -1;
 	}
-	save_start(&l->timer, waits[l->waits]);
+	/* One that has had its SIGTERM gets another, and then SIGKILL. */
+	save_start(&l->timer, l->freed ? on_end : on_not_ready);
 	return 0;
 }
 
 int
 logger_load(struct pb_bytes in, struct err *e)
 {
-	struct logger **at = &loggers, *l;
-	struct pb_bytes b;
-	struct pb_in pb;
+	struct logger **at = &loggers;
 
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, 1, &b)) {
-		l = save_alloc(sizeof(*l), e);
-		if (!l || load(l, b, e) < 0)
-			return -1;
-		LIST_ADD(at, l);
-		at = &l->next;
-	}
-	return pb.bad ? save_bad(e, "the list") : 0;
+	return save_each(in, 1, load, &at, e);
 }
 
 unsigned

@@ -551,7 +551,7 @@ stream_load(struct pb_bytes in, struct stream *s, struct err *e)
 	    (part && (!s->open || s->ended)) ||
 	    (s->moves && (!s->open || s->ended || s->src < 0 ||
 	    (s->dst < 0 && !s->discard))))
-		return save_bad(e, "a stream");
+		return save_bad(e);
 	if (part) {
 		s->buf = save_alloc(COPY_BYTES, e);
 		if (!s->buf)

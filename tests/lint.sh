@@ -6,7 +6,7 @@
 
 passed=0
 failed=0
-SIZE_MAX=187392		# 183 KiB
+SIZE_MAX=204800		# 200 KiB
 README_MAX=160
 LINES_MAX=1000		# of a file
 tmp=$(mktemp -d) || exit 1

@@ -4,12 +4,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define AGAIN_NS (10 * NS_PER_MS)
+#define AGAIN_MS 10
 #define AGAIN_MAX 500
 
 static int *fds;		/* written */
@@ -147,11 +147,9 @@ save_is_checked(void)
 bool
 save_again(void)
 {
-	const struct timespec ts = { .tv_nsec = AGAIN_NS };
-
 	if (!for_good || tries++ >= AGAIN_MAX)
 		return false;
-	nanosleep(&ts, NULL);
+	poll(NULL, 0, AGAIN_MS);
 	return true;
 }
 
@@ -169,9 +167,9 @@ save_alloc(size_t n, struct err *e)
 }
 
 int
-save_bad(struct err *e, const char *what)
+save_bad(struct err *e)
 {
-	return err_set(e, ERR_INVALID, "%s makes no sense", what);
+	return err_set(e, ERR_INVALID, "it makes no sense");
 }
 
 static bool
@@ -278,7 +276,22 @@ save_get(struct pb_bytes in, const struct save_field *table, void *obj,
 			return rc < 0 ? rc : err_set(e, ERR_INVALID,
 			    "field %u makes no sense", f.num);
 	}
-	return pb.bad ? save_bad(e, "the text") : 0;
+	return pb.bad ? save_bad(e) : 0;
+}
+
+int
+save_each(struct pb_bytes in, uint32_t num, int (*one)(void *arg,
+    struct pb_bytes in, struct err *e), void *arg, struct err *e)
+{
+	struct pb_bytes b;
+	struct pb_in pb;
+
+	pb_in_init(&pb, in.p, in.n);
+	while (pb_next_bytes(&pb, num, &b)) {
+		if (one(arg, b, e) < 0)
+			return -1;
+	}
+	return pb.bad ? save_bad(e) : 0;
 }
 
 int

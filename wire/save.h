@@ -37,9 +37,8 @@ enum save_kind {
 
 struct save_field {
 	uint16_t at;
-	uint16_t size;
-	uint32_t kind;
-	uint32_t max;
+	uint16_t size:12, kind:4;
+	uint16_t max;
 };
 
 #define SAVE_ROW(type, member, kind, max) \
@@ -86,10 +85,13 @@ bool save_again(void);
 /* Fill obj's members, the others stay. */
 int save_get(struct pb_bytes in, const struct save_field *table, void *obj,
 	struct err *e);
+/* Call load with arg for each message num of in. */
+int save_each(struct pb_bytes in, uint32_t num, int (*load)(void *arg,
+	struct pb_bytes in, struct err *e), void *arg, struct err *e);
 /* Zeroed memory. */
 void *save_alloc(size_t n, struct err *e);
-/* What was read makes no sense: -1. */
-int save_bad(struct err *e, const char *what);
+/* What was read makes no sense; the caller says of what: -1. */
+int save_bad(struct err *e);
 /* Put w, whose descriptor was read into it, on the loop; -1: there is none. */
 int save_watch(struct watch *w, uint32_t events, enum loop_prio prio,
 	void (*cb)(struct watch *w, uint32_t revents), struct err *e);

@@ -854,9 +854,10 @@ ttrpc_save_call(struct pb_out *o, uint32_t num, const struct ttrpc_call *call)
 }
 
 static int
-load_out(struct conn *c, struct pb_bytes b, struct err *e)
+load_out(void *arg, struct pb_bytes b, struct err *e)
 {
 	struct out *o = save_alloc(sizeof(*o) + b.n, e);
+	struct conn *c = arg;
 
 	if (!o)
 		return -1;
@@ -880,7 +881,7 @@ load_body(struct conn *c, struct err *e)
 	    c->length > TTRPC_MESSAGE_MAX)) ||
 	    (c->got && (c->head_len != TTRPC_HEADER || (!part &&
 	    !c->discard))))
-		return save_bad(e, "a request");
+		return save_bad(e);
 	if (!part)
 		return 0;
 	c->body = save_alloc(c->length, e);
@@ -893,11 +894,9 @@ load_body(struct conn *c, struct err *e)
 }
 
 static int
-load_conn(struct conn ***at, struct pb_bytes in, struct err *e)
+load_conn(void *arg, struct pb_bytes in, struct err *e)
 {
-	struct conn *c = save_alloc(sizeof(*c), e);
-	struct pb_bytes b;
-	struct pb_in pb;
+	struct conn *c = save_alloc(sizeof(*c), e), ***at = arg;
 
 	if (!c)
 		return -1;
@@ -905,15 +904,11 @@ load_conn(struct conn ***at, struct pb_bytes in, struct err *e)
 	*at = &c->next;
 	nconns++;
 	c->out_tail = &c->out;
-	if (save_get(in, conn_fields, c, e) < 0 || load_body(c, e) < 0)
+	if (save_get(in, conn_fields, c, e) < 0 || load_body(c, e) < 0 ||
+	    save_each(in, CONN_OUT, load_out, c, e) < 0)
 		return -1;
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, CONN_OUT, &b)) {
-		if (load_out(c, b, e) < 0)
-			return -1;
-	}
 	if (c->watch.fd < 0 || nconns > TTRPC_CONN_MAX)
-		return save_bad(e, "a connection");
+		return save_bad(e);
 	return save_watch(&c->watch, EPOLLONESHOT, LOOP_RPC, on_conn, e);
 }
 
@@ -922,21 +917,15 @@ ttrpc_load(struct pb_bytes in, const struct ttrpc_service *table,
     void (*idle)(bool no_connection), struct err *e)
 {
 	struct conn **at = &conns;
-	struct pb_bytes b;
-	struct pb_in pb;
 
 	held = true;
 	services = table;
 	on_idle = idle;
-	if (save_get(in, server_fields, &listener, e) < 0)
+	if (save_get(in, server_fields, &listener, e) < 0 ||
+	    save_each(in, SERVER_CONN, load_conn, &at, e) < 0)
 		return -1;
-	pb_in_init(&pb, in.p, in.n);
-	while (pb_next_bytes(&pb, SERVER_CONN, &b)) {
-		if (load_conn(&at, b, e) < 0)
-			return -1;
-	}
 	if (listener.fd < 0)
-		return save_bad(e, "the listening socket");
+		return save_bad(e);
 	return save_watch(&listener, EPOLLIN, LOOP_RPC, on_listener, e);
 }
 
@@ -967,7 +956,7 @@ ttrpc_load_call(struct pb_bytes in, struct err *e)
 	while (c && s.conn--)
 		c = c->next;
 	if (!c || !s.service || !s.method || !find_method(call, &s)) {
-		save_bad(e, "a call");
+		save_bad(e);
 		return NULL;
 	}
 	free(s.service);

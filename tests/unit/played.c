@@ -523,7 +523,7 @@ save_get(struct pb_bytes in, const struct save_field *table, void *obj,
 	(void)in;
 	(void)table;
 	(void)obj;
-	return save_bad(e, "all");
+	return save_bad(e);
 }
 
 void *
@@ -534,9 +534,9 @@ save_alloc(size_t n, struct err *e)
 }
 
 int
-save_bad(struct err *e, const char *what)
+save_bad(struct err *e)
 {
-	return err_set(e, ERR_INVALID, "%s", what);
+	return err_set(e, ERR_INVALID, "it makes no sense");
 }
 
 bool
@@ -664,6 +664,18 @@ save_watch(struct watch *w, uint32_t events, enum loop_prio prio,
 	(void)events;
 	(void)prio;
 	(void)cb;
+	(void)e;
+	return 0;
+}
+
+int
+save_each(struct pb_bytes in, uint32_t num, int (*load)(void *arg,
+    struct pb_bytes in, struct err *e), void *arg, struct err *e)
+{
+	(void)in;
+	(void)num;
+	(void)load;
+	(void)arg;
 	(void)e;
 	return 0;
 }
