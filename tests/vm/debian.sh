@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A Debian 12 host of its own, from power on to power off: guest/debian.sh.
-# DEB is the package; a later version is made of it.
+# DEB is the package; a later version is made of it, with NEXT as its shim.
 # shellcheck source=tests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/vm/debian-tree.sh
@@ -11,8 +11,10 @@ vm_begin
 set -- $(cases_of debian)
 DEB=${DEB:-$(find "$top/build/vm/deb" -name '*.deb' ! -name '*dbgsym*' \
     2>/dev/null | head -n 1)}
+NEXT=${NEXT:-$top/build/vm/next}
 why=$(no_machine; no_debian)
 [ -r "${DEB:-/none}" ] || why="there is no package"
+[ -x "$NEXT" ] || why="there is no shim of a later version"
 if [ -z "$why" ] && ! debian_tree >"$LOGS/debian-tree.log" 2>&1; then
 	why="Debian could not be had: $(tail -n 1 "$LOGS/debian-tree.log")"
 fi
@@ -27,6 +29,7 @@ cases_of debian >"$T/payload.d/cases"
 cp "$DEB" "$T/payload.d/1.deb"
 dpkg-deb -R "$DEB" "$T/deb"
 sed -i 's/^Version: .*/&+1/' "$T/deb/DEBIAN/control"
+cp "$NEXT" "$T/deb/usr/bin/containerd-shim-runsc-v1"
 dpkg-deb -b "$T/deb" "$T/payload.d/2.deb" >/dev/null
 cp "$vm_dir/guest/pod.py" "$T/payload.d/pod.py"
 rootfs "$T/payload.d/rootfs"

@@ -10,6 +10,12 @@ build/vm/update: $(UPDATE_SRCS) $(CTL_HDRS) $(HDRS)
 	$(MUSL_CC) $(NEED) $(WARN_MUSL) -Os -static -s -Wl,--gc-sections -o $@ \
 	    $(UPDATE_SRCS)
 
+# The shim of a later version, for the package of one.
+build/vm/next: $(SRCS) $(HDRS) Makefile
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(NEED) -UVERSION -DVERSION='"$(VERSION)+1"' $(WARN_MUSL) -Os \
+	    -static -s -Wl,--gc-sections -o $@ $(SRCS)
+
 # The package, as it is made for Debian; its own tests are run elsewhere.
 build/vm/package: $(SRCS) $(HDRS) $(CTL_SRCS) $(CTL_HDRS) Makefile \
 		$(wildcard debian/*)
@@ -21,7 +27,7 @@ build/vm/package: $(SRCS) $(HDRS) $(CTL_SRCS) $(CTL_HDRS) Makefile \
 
 # MACHINES="initramfs-2026 debian ..." for some of them, DEB=FILE for a package
 # that is there.
-check-vm: static build/vm/update $(if $(DEB),,build/vm/package)
+check-vm: static build/vm/update build/vm/next $(if $(DEB),,build/vm/package)
 	-[ -n "$(MACHINES)" ] || \
 	    $(MAKE) static-aarch64 >build/vm/aarch64.log 2>&1
 	MACHINES="$(MACHINES)" DEB="$(DEB)" bash tests/vm/run.sh

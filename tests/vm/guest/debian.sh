@@ -166,10 +166,66 @@ case_upgraded() {
 	p=$(shim_pid)
 	dpkg -i /vm/2.deb >/tmp/out 2>&1 || why "dpkg: $(tail -n 3 /tmp/out)"
 	is "the shim" "$(shim_pid)" "$p"
+	has "what it says" "$(cat /tmp/out)" "shimctl upgrade --all"
+	is "what runs" "$(shimctl ps | awk '{ print $3 }')" old
 	ctr task exec --exec-id e3 b /bin/sh -c 'exit 5'
 	is "status of an exec" $? 5
 	ctr_run --rm -- u /bin/true
 	is "status with the new one" $? 0
+}
+
+# lines_more N: than the container w had said
+lines_more() {
+	[ "$(wc -l </tmp/w.out)" -gt "$1" ]
+}
+
+# What runs, once for all shims: version and what is said of it.
+running() {
+	shimctl ps | awk '{ print $2, $3 }' | sort -u
+}
+
+# What runs becomes it, too, by the command that was printed, and then what an
+# older package has, by that itself: a container that waits, one that says
+# something, an exec that somebody waits for.
+case_upgraded_in_place() {
+	local before n said
+
+	(
+		ctr task exec --exec-id e5 b /bin/sh -c 'while [ ! -e /end ]
+		    do sleep 0.1; done; exit 8'
+		echo $? >/tmp/e5.status
+	) &
+	until_true 60 sh -c 'ctr task ps b | grep -q e5' || why "no exec"
+	before=$(ctr task ls)
+	said=$(shimctl upgrade --all) || why "upgrade: $said"
+	echo "# $said"
+	is "shims upgraded" "$(echo "$said" | wc -l)" 1
+	is "what runs" "$(running)" "$("$SHIM" -v | awk '{ print $2 }') current"
+	is "containers" "$(ctr task ls)" "$before"
+	(
+		ctr_run --rm -- w /bin/sh -c 'i=0
+		    while [ ! -e /end ]; do i=$((i + 1)); echo $i; sleep 0.1
+		    done; exit 9' >/tmp/w.out 2>/tmp/w.err
+		echo $? >/tmp/w.status
+	) &
+	until_true 60 lines_more 1 || why "no output: $(cat /tmp/w.err)"
+	before=$(ctr task ls)
+	sed -i 's/=no$/=yes/' /etc/default/containerd-shim-runsc-v1
+	dpkg -i /vm/1.deb >/tmp/out 2>&1 || why "dpkg: $(tail -n 3 /tmp/out)"
+	sed -i 's/=yes$/=no/' /etc/default/containerd-shim-runsc-v1
+	is "shims upgraded" "$(grep -c ' -> ' /tmp/out)" 2
+	is "what runs" "$(running)" "$("$SHIM" -v | awk '{ print $2 }') current"
+	is "containers" "$(ctr task ls)" "$before"
+	n=$(wc -l </tmp/w.out)
+	until_true 60 lines_more "$n" || why "no more output"
+	ctr task exec --exec-id e6 w /bin/sh -c ': >/end' || why "no exec in w"
+	ctr task exec --exec-id e7 b /bin/sh -c ': >/end' || why "no exec in b"
+	until_true 60 test -s /tmp/w.status || why "w does not end"
+	until_true 60 test -s /tmp/e5.status || why "the exec does not end"
+	is "status of w" "$(cat /tmp/w.status)" 9
+	is "status of the exec" "$(cat /tmp/e5.status)" 8
+	awk '{ if ($1 != NR) exit 1 }' /tmp/w.out ||
+	    why "output is lost or comes twice"
 }
 # Removed while a container runs: it is said, and lives on; containerd needs
 # the package again to end it wholly.
