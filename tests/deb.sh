@@ -3,7 +3,7 @@
 # deb.sh DIR: build a Debian package from the source tree in DIR, as a
 # distribution would: with debhelper, and with `make check`
 # (DEB_BUILD_OPTIONS=nocheck leaves that out); lintian must have nothing to
-# say, and what was built must run.
+# say, what was built must run, and its scripts do what deb-life.sh asks.
 
 dir=$1
 up=$(dirname "$dir")
@@ -46,6 +46,8 @@ runs() {
 try "the package builds" build
 try lintian lintian --fail-on error,warning --info "$up"/*.changes
 try "what is in it runs" runs
+try "it is installed, upgraded, removed" sh tests/deb-life.sh \
+    "$up"/containerd-shim-runsc-v1_*.deb
 ls -l "$up"/*.deb
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
