@@ -184,6 +184,11 @@ running() {
 	shimctl ps | awk '{ print $2, $3 }' | sort -u
 }
 
+# What is installed, as running() has it.
+installed() {
+	echo "$("$SHIM" -v | sed -n 's/^ *Version: *//p') current"
+}
+
 # What runs becomes it, too, by the command that was printed, and then what an
 # older package has, by that itself: a container that waits, one that says
 # something, an exec that somebody waits for.
@@ -200,7 +205,7 @@ case_upgraded_in_place() {
 	said=$(shimctl upgrade --all) || why "upgrade: $said"
 	echo "# $said"
 	is "shims upgraded" "$(echo "$said" | wc -l)" 1
-	is "what runs" "$(running)" "$("$SHIM" -v | awk '{ print $2 }') current"
+	is "what runs" "$(running)" "$(installed)"
 	is "containers" "$(ctr task ls)" "$before"
 	(
 		ctr_run --rm -- w /bin/sh -c 'i=0
@@ -214,7 +219,7 @@ case_upgraded_in_place() {
 	dpkg -i /vm/1.deb >/tmp/out 2>&1 || why "dpkg: $(tail -n 3 /tmp/out)"
 	sed -i 's/=yes$/=no/' /etc/default/containerd-shim-runsc-v1
 	is "shims upgraded" "$(grep -c ' -> ' /tmp/out)" 2
-	is "what runs" "$(running)" "$("$SHIM" -v | awk '{ print $2 }') current"
+	is "what runs" "$(running)" "$(installed)"
 	is "containers" "$(ctr task ls)" "$before"
 	n=$(wc -l </tmp/w.out)
 	until_true 60 lines_more "$n" || why "no more output"
