@@ -33,8 +33,9 @@
 #define DELETED " (deleted)"
 #define FLAG "-resume="
 #define LOOK_NS (1 * NS_PER_MS)
-/* Who asks something meanwhile waits no longer than that; then all are served
- * for a moment. */
+/* Rest comes by itself between two requests, mostly.  Else nobody is served for
+ * so long that what is under way may end, and then everybody for a moment. */
+#define WATCH_NS (500 * NS_PER_MS)
 #define HOLD_NS (200 * NS_PER_MS)
 #define SERVE_NS (20 * NS_PER_MS)
 #define WORDS_MAX 512
@@ -55,7 +56,8 @@ static struct {
 	struct ttrpc_call *call;	/* NULL: nobody waits any more */
 	int fd;				/* the successor, O_PATH */
 	char old[32], new[32];		/* versions */
-	int64_t held_ns;		/* loop_now(): nobody is served since */
+	bool held;
+	int64_t held_ns;		/* loop_now(): held or not since */
 	int64_t until_ns;		/* for rest to come */
 	void (*next)(void);		/* at rest */
 	struct timer timer;
@@ -389,6 +391,8 @@ upgrade_resume(const char *name, struct upgrade_own *is,
 static void
 hold(bool on)
 {
+	up.held = on;
+	up.held_ns = loop_now();
 	events_hold(on);
 	ttrpc_hold(on);
 }
@@ -457,7 +461,6 @@ static void on_look(struct timer *t);
 static void
 hold_again(struct timer *t)
 {
-	up.held_ns = loop_now();
 	hold(true);
 	on_look(t);
 }
@@ -478,16 +481,20 @@ on_quiet(struct defer *d)
 		err_set(&e, ERR_UNAVAILABLE, "this shim is leaving");
 		finish(&e);
 	} else if (!why) {
+		if (!up.held)
+			hold(true);
 		up.next();
-	} else if (now < up.until_ns && now < up.held_ns + HOLD_NS) {
-		timer_start(&up.timer, LOOK_NS, on_look);
-	} else if (now < up.until_ns) {
-		hold(false);
-		timer_start(&up.timer, SERVE_NS, hold_again);
-	} else {
+	} else if (now >= up.until_ns) {
 		err_set(&e, ERR_UNAVAILABLE, "it does not come to rest: %s",
 		    why);
 		finish(&e);
+	} else if (now < up.held_ns + (up.held ? HOLD_NS : WATCH_NS)) {
+		timer_start(&up.timer, LOOK_NS, on_look);
+	} else if (up.held) {
+		hold(false);
+		timer_start(&up.timer, SERVE_NS, hold_again);
+	} else {
+		hold_again(&up.timer);
 	}
 }
 
@@ -498,13 +505,14 @@ on_look(struct timer *t)
 	loop_defer(&up.quiet, on_quiet);
 }
 
-/* Serve nobody, and call next when nothing is under way. */
+/* Call next when nothing is under way, and nobody is served any more. */
 static void
 rest(void (*next)(void))
 {
 	up.next = next;
 	up.until_ns = loop_now() + UPGRADE_REST_NS;
-	timer_start(&up.timer, 0, hold_again);
+	up.held_ns = loop_now();
+	timer_start(&up.timer, 0, on_look);
 }
 
 /* -- the successor --------------------------------------------------------- */

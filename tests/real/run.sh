@@ -12,7 +12,7 @@ have_all || exit 1
 # shellcheck source=tests/sum.sh
 . "$dir/../sum.sh"
 for script in ${SCRIPTS:-basic tasks stdio pod rootfs limits checkpoint crash \
-    left others status says many late shimctl inside}; do
+    left others status says many late shimctl inside upgrade}; do
 	summed "$dir/$script.sh"
 done
 sum_up
