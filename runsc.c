@@ -318,15 +318,20 @@ kill_started(const struct runsc_cmd *c)
 	if (!(c->is & EXECS))
 		return false;
 	exec_file_path(c, c->pid_file, path);
-	return runsc_kill_descendants("--pid-file", path) > 0;
+	return runsc_kill_descendants("--pid-file", path);
 }
 
-/* It has died by now, perhaps over its pid files. */
+/* It should have died by now, perhaps over its pid files. */
 static void
 on_started_died(struct timer *t)
 {
 	struct runsc_cmd *c = container_of(t, struct runsc_cmd, deadline);
 
+	if (kill_started(c) && c->timeout_ns < STRAYS_NS) {
+		c->timeout_ns *= 2;
+		timer_start(&c->deadline, c->timeout_ns, on_started_died);
+		return;
+	}
 	unlinkat(c->dir_fd, c->pid_file, 0);
 	unlinkat(c->dir_fd, c->internal_pid_file, 0);
 	fd_close(&c->dir_fd);
@@ -340,8 +345,9 @@ cmd_end(struct runsc_cmd *c, bool killed)
 {
 	c->done = NULL;
 	c->dir_fd = killed ? fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
+	c->timeout_ns = RUNSC_UNSEEN_NS;
 	if (killed)
-		timer_start(&c->deadline, RUNSC_UNSEEN_NS, on_started_died);
+		timer_start(&c->deadline, c->timeout_ns, on_started_died);
 	else
 		runsc_cmd_release(c);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "json.h"
 
 #define CMDLINE_MAX 8192
+#define LOOKS 8		/* at one that executes a program, which is soon done */
 #define STATE_FILE_MAX (4 << 20)
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 #define NSFS 0x6e736673		/* statfs(2) of a namespace's file */
@@ -453,7 +455,9 @@ has_flag(const char *text, size_t len, const char *flag, const char *value)
 	return false;
 }
 
-static bool
+/* 1 or 0; -1 while it executes a program: it has no command line then, and is
+ * no zombie either. */
+static int
 process_has(const char *pid, const char *name, const char *flag,
     const char *value)
 {
@@ -462,9 +466,11 @@ process_has(const char *pid, const char *name, const char *flag,
 
 	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
 	n = file_read(path, text, sizeof(text));
-	if (n <= 0)
-		return false;
-	return strncmp(text, name, strlen(name)) == 0 &&
+	if (n == 0) {
+		fmt(path, sizeof(path), "/proc/%.16s/exe", pid);
+		return readlink(path, text, sizeof(text)) > 0 ? -1 : 0;
+	}
+	return n > 0 && strncmp(text, name, strlen(name)) == 0 &&
 	    has_flag(text, (size_t)n, flag, value);
 }
 
@@ -503,47 +509,65 @@ is_elsewhere(pid_t pid)
 	    readlink(path, its, sizeof(its) - 1) > 0 && strcmp(own, its) != 0;
 }
 
+/* 1: killed; 0: it is none of these; -1: cannot be told at the moment. */
+static int
+kill_process(const char *dir, const char *name, const char *flag,
+    const char *value, bool ours)
+{
+	pid_t pid = runsc_parse_pid(dir, strlen(dir));
+	int pidfd, has = pid ? process_has(dir, name, flag, value) : 0;
+
+	if (has == 0 || (ours ? !child_is_descendant(pid) : is_elsewhere(pid)))
+		return 0;
+	/* Look again once the pidfd holds the process: the pid may have gone to
+	 * another in between. */
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return 0;
+	has = process_has(dir, name, flag, value);
+	if (has > 0 && ((ours && !child_is_descendant(pid)) ||
+	    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0))
+		has = 0;
+	close(pidfd);
+	return has;
+}
+
+/* How many were killed; *unsure: how many may have been to be. */
 static unsigned
 kill_processes(const char *name, const char *flag, const char *value,
-    bool ours)
+    bool ours, unsigned *unsure)
 {
+	DIR *dir = opendir("/proc");
 	unsigned killed = 0;
 	struct dirent *d;
-	DIR *dir = opendir("/proc");
-	pid_t pid;
-	int pidfd;
+	int rc, i;
 
-	if (!dir)
-		return 0;
-	while ((d = readdir(dir))) {
-		pid = runsc_parse_pid(d->d_name, strlen(d->d_name));
-		if (pid == 0 || !process_has(d->d_name, name, flag, value))
-			continue;
-		/* Look again once the pidfd holds the process: the pid may
-		 * have gone to another in between. */
-		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (pidfd < 0)
-			continue;
-		if (process_has(d->d_name, name, flag, value) &&
-		    (ours ? child_is_descendant(pid) : !is_elsewhere(pid)) &&
-		    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL,
-		    0) == 0)
-			killed++;
-		close(pidfd);
+	*unsure = 0;
+	while (dir && (d = readdir(dir))) {
+		for (i = 0; (rc = kill_process(d->d_name, name, flag, value,
+		    ours)) < 0 && i < LOOKS; i++)
+			sched_yield();
+		killed += rc > 0;
+		*unsure += rc < 0;
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
 	return killed;
 }
 
 unsigned
 runsc_kill_leftovers(const char *bundle)
 {
-	return kill_processes("runsc", "--bundle", bundle, false);
+	unsigned unsure;
+
+	return kill_processes("runsc", "--bundle", bundle, false, &unsure);
 }
 
 /* The flag's value may have our pid in it, which has been another shim's. */
-unsigned
+bool
 runsc_kill_descendants(const char *flag, const char *value)
 {
-	return kill_processes("", flag, value, true);
+	unsigned unsure;
+
+	return kill_processes("", flag, value, true, &unsure) + unsure > 0;
 }

@@ -18,8 +18,12 @@
  * those whose parent is in another mount namespace.  Returns how many.
  */
 unsigned runsc_kill_leftovers(const char *bundle);
-/* The same for our own descendants that have a flag of that value. */
-unsigned runsc_kill_descendants(const char *flag, const char *value);
+/*
+ * The same for our own descendants that have a flag of that value.  True: there
+ * was one, or one that executes a program at the moment, and so has no command
+ * line; look again.
+ */
+bool runsc_kill_descendants(const char *flag, const char *value);
 /* The pid in text, which must be digits and at most a newline; 0 if it is not
  * that. */
 pid_t runsc_parse_pid(const char *text, size_t len);

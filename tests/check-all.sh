@@ -17,7 +17,10 @@ trap 'exit 130' INT TERM
 passed=0
 failed=0
 times=
+bad=
 
+# What failed, as Check and the scripts say it: told again at the end.
+failure='^not ok |^[a-z_0-9]*: .*:[0-9]+:[FES]:'
 # begin LOG TARGET...: what it prints, its status and its time are in LOG*.
 begin() {
 	out=$1
@@ -43,6 +46,9 @@ count() {
 	[ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
 	passed=$((passed + p))
 	failed=$((failed + f))
+	[ "$f" = 0 ] || bad="$bad$(grep -E "$failure" "$out" | sort -u |
+	    head -n 20 | sed "s/^/$1: /")
+"
 	times="$times$(printf '%5d s  make %s: %d passed, %d failed' \
 	    "$took" "$*" "$p" "$f")
 "
@@ -82,6 +88,6 @@ for target in "$@"; do
 done
 wait $modern
 cat "$log.modern"
-printf '%s' "$times"
+printf '%s' "$bad" "$times"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

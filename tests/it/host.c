@@ -268,7 +268,8 @@ daemon_leaves(int pid)
 	ck_assert_msg(access(address, F_OK) < 0, "its socket is left");
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
-	ck_assert_msg(count_processes() == 0, "processes are left");
+	/* What it killed at last may take a moment more to die. */
+	processes_become(0);
 }
 
 void

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/child.h"
 #include "base/loop.h"
+#include "gvisor/runsc_left.h"
 #include "turns.h"
 
 static int exits;
@@ -382,11 +384,89 @@ START_TEST(signals)
 }
 END_TEST
 
+#define FLAG "--pid-file"
+#define VALUE "/child_test/e1.pid"
+
+/* As a process is in execve(2) for a moment: without a command line.  Then it
+ * is a program with that flag, when its stdin ends. */
+static void
+execute_slowly(int ready, int in)
+{
+	char *const argv[] = { "sh", "-c", "read x", FLAG, VALUE, NULL };
+	char *const envp[] = { NULL };
+	unsigned long from = 0, to = 0;
+	char text[1024], *end;
+	FILE *f = fopen("/proc/self/stat", "r");
+	int i;
+
+	if (!f || !fgets(text, sizeof(text), f) || !(end = strrchr(text, ')')))
+		_exit(1);
+	/* proc_pid_stat(5): arg_start and arg_end are the 48th and 49th. */
+	for (i = 2; end && i < 48; i++)
+		end = strchr(end + 1, ' ');
+	if (!end || sscanf(end, "%lu %lu", &from, &to) != 2 ||
+	    munmap((void *)(from & ~4095UL), (to | 4095) + 1 -
+	    (from & ~4095UL)) < 0 || write(ready, "", 1) != 1 ||
+	    read(in, text, 1) != 1)
+		_exit(2);
+	dup2(in, 0);
+	execve("/bin/sh", argv, envp);
+	_exit(3);
+}
+
+/* What is found by its command line has none while it executes a program:
+ * that is told from none such being there. */
+START_TEST(executing)
+{
+	/* Below the pages that go. */
+	volatile char room[16384];
+	int ready[2], in[2], status, fd;
+	char text[64];
+	siginfo_t si;
+	ssize_t n;
+	pid_t pid;
+
+	if (emulated())
+		return;
+	room[0] = 0;
+	ck_assert_int_eq(room[0], 0);
+	ck_assert(!runsc_kill_descendants(FLAG, VALUE));
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		execute_slowly(ready[1], in[0]);
+	close(ready[1]);
+	close(in[0]);
+	ck_assert_int_eq(read(ready[0], text, 1), 1);
+	ck_assert(runsc_kill_descendants(FLAG, VALUE));
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	ck_assert_int_eq(write(in[1], "", 1), 1);
+	ck_assert_int_eq(read(ready[0], text, 1), 0);
+	/* Its command line is there a moment later than that. */
+	snprintf(text, sizeof(text), "/proc/%d/cmdline", (int)pid);
+	do {
+		fd = open(text, O_RDONLY | O_CLOEXEC);
+		n = read(fd, &status, 1);
+		close(fd);
+	} while (n == 0);
+	ck_assert(runsc_kill_descendants(FLAG, VALUE));
+	/* Dead and not reaped, it has none either. */
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	ck_assert(!runsc_kill_descendants(FLAG, VALUE));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	close(in[1]);
+	close(ready[0]);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
 	suite_add(tc, statuses, exec_fails, descriptors, orphan_alive,
-	    orphan_dead, stranger, number_given_again, many_at_once, signals);
+	    orphan_dead, stranger, number_given_again, many_at_once, signals, executing);
 }
 
 int
