@@ -420,6 +420,9 @@ upgrade(void)
 	    false)) || !start("c1", "e1"))
 		return;
 	wait = task_wait_send(c, "c1", "e1");
+	/* It has been read when what comes behind it is answered. */
+	if (!ASK(task_state(c, "c1", "e1", &t)))
+		return;
 	faults_from_here();
 	code = call_upgrade();
 	MUST(code >= 0, "Upgrade: no answer");
