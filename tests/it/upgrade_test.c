@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -622,6 +623,41 @@ START_TEST(pod)
 }
 END_TEST
 
+/* -- the end of it --------------------------------------------------------- */
+
+#define KILLS 20
+#define SPREAD_US 6000		/* an upgrade takes about that */
+
+/* Killed at any moment of it, a shim leaves what the verb `delete` removes.
+ * UPGRADE_KILLS: how often. */
+START_TEST(killed)
+{
+	const char *times = getenv("UPGRADE_KILLS");
+	int i, n = times ? atoi(times) : KILLS, pid, status;
+	char out[512];
+
+	for (i = 0; i < n; i++) {
+		run("c1", "\"hang\"");
+		exec("e1", INSIDE("\"hang\""), "");
+		pid = daemon_pid();
+		client_send_full(c, "runsc.shim.v1.Shim", "Upgrade", NULL, 0,
+		    0);
+		usleep((useconds_t)(SPREAD_US / n * i));
+		kill(pid, SIGKILL);
+		await(waitpid(pid, &status, WNOHANG) == pid);
+		client_close(c);
+		c = NULL;
+		ck_assert_int_eq(run_verb(in_dir("b/c1"), "c1", "delete", out,
+		    sizeof(out), NULL), 0);
+		processes_become(0);
+		ck_assert_uint_eq(entries(in_dir("root/ns")), 0);
+		unlink(address);
+		remove_tree(in_dir("b"));
+		mkdir(in_dir("b"), 0700);
+	}
+}
+END_TEST
+
 /* -- what is written ------------------------------------------------------- */
 
 /* Of a shim with all that there is; UPGRADE_STATE names where to keep it, for
@@ -698,7 +734,7 @@ add(TCase *tc)
 {
 	suite_add(tc, version, idle, no_rest, another_file, requests_wait,
 	    events_wait, output, input, late_client, terminal,
-	    ends_meanwhile, written);
+	    ends_meanwhile, killed, written);
 	tcase_add_loop_test(tc, no_successor, 0, COUNT(bad));
 	tcase_add_loop_test(tc, logger, 0, 2);
 	tcase_add_loop_test(tc, execs_go_on, 0, COUNT(execs));

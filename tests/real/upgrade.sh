@@ -122,5 +122,23 @@ case_idle() {
 	nothing_left
 }
 
+# By the client, to the file that runs and to another.
+case_shimctl() {
+	local text
+
+	pod
+	cp "$SHIM" "$T/next"
+	for to in "" "--to $T/next"; do
+		# shellcheck disable=SC2086 # words
+		text=$(ctl upgrade "$P" $to 2>&1) || why "upgrade: $text"
+		has "what upgrade says" "$text" "$P"
+		has "what upgrade says" "$text" " -> "
+	done
+	has "what ps says" "$(ctl ps 2>&1)" "$(shim_pid "$P")"
+	is "the program" "$(readlink "/proc/$(shim_pid "$P")/exe")" "$T/next"
+	gone "$P"
+	nothing_left
+}
+
 begin
 run_cases
