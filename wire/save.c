@@ -172,10 +172,13 @@ save_bad(struct err *e)
 	return err_set(e, ERR_INVALID, "it makes no sense");
 }
 
+/* Is it there?  Then it is ours, and not that of the programs that we execute,
+ * as it was before it was handed over. */
 static bool
-is_open(int fd)
+take_fd(int fd)
 {
-	return !for_good || fcntl(fd, F_GETFD) >= 0;
+	return !for_good || fcntl(fd, F_SETFD, fd > STDERR_FILENO ?
+	    FD_CLOEXEC : 0) >= 0;
 }
 
 /* A copy of b and a NUL. */
@@ -229,7 +232,7 @@ take_row(const struct save_field *f, const struct pb_field *in, char *obj,
 		memcpy(obj + f->max, &in->b.n, sizeof(in->b.n));
 		return in->b.n == 0 ? 1 : take_bytes(p, in->b, e);
 	case SAVE_FD:
-		if (in->v == 0 || in->v > INT_MAX || !is_open((int)in->v - 1))
+		if (in->v == 0 || in->v > INT_MAX || !take_fd((int)in->v - 1))
 			return 1;
 		*(int *)(void *)at = (int)in->v - 1;
 		return 0;

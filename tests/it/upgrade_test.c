@@ -8,6 +8,7 @@
  * SHIM is the binary, FAKE_BIN the directory with the fake as `runsc`.
  */
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,6 +46,31 @@ call(struct client *on, const char *method, const char *file)
 	return got.code;
 }
 
+/* A descriptor from 3 on that the programs have which it executes; 0: none. */
+static int
+given_fd(int pid)
+{
+	char path[64];
+	const char *flags;
+	struct dirent *d;
+	int found = 0;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", pid);
+	fds = opendir(path);
+	ck_assert(fds != NULL);
+	while (!found && (d = readdir(fds))) {
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", pid,
+		    d->d_name);
+		flags = strstr(read_text(path), "flags:");
+		if (flags && atoi(d->d_name) > STDERR_FILENO &&
+		    !(strtoul(flags + 6, NULL, 8) & O_CLOEXEC))
+			found = atoi(d->d_name);
+	}
+	closedir(fds);
+	return found;
+}
+
 /* The shim becomes file; it is the same process, and says so. */
 static void
 upgrade_to(const char *file)
@@ -59,6 +85,7 @@ upgrade_to(const char *file)
 	ck_assert(pb_is(f[1].b, VERSION) && pb_is(f[2].b, VERSION));
 	ck_assert_uint_gt(f[3].v, 0);
 	ck_assert_int_eq(daemon_pid(), pid);
+	ck_assert_int_eq(given_fd(pid), 0);
 }
 
 static void
