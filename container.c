@@ -35,15 +35,21 @@ copy(const char *s)
 	return strdup(s ? s : "");
 }
 
-static int
-process_fill(struct process *p, struct container *ct, enum proc_kind kind,
-    const char *exec_id, const struct io_config *io)
+static void
+process_init(struct process *p, struct container *ct, enum proc_kind kind)
 {
 	p->kind = kind;
 	p->ct = ct;
 	p->child = (struct child)CHILD_INIT;
 	p->standin = (struct standin)STANDIN_INIT;
 	p->master = p->slave = -1;
+}
+
+static int
+process_fill(struct process *p, struct container *ct, enum proc_kind kind,
+    const char *exec_id, const struct io_config *io)
+{
+	process_init(p, ct, kind);
 	p->state = kind == PROC_INIT ? STATE_CREATING : STATE_CREATED;
 	p->terminal = io->terminal;
 	p->exec_id = copy(exec_id);
@@ -823,11 +829,7 @@ process_load(struct process *p, struct container *ct, enum proc_kind kind,
 {
 	struct pb_bytes stdio = sub_message(in, PROCESS_IO);
 
-	p->child = (struct child)CHILD_INIT;
-	p->standin = (struct standin)STANDIN_INIT;
-	p->master = p->slave = -1;
-	p->kind = kind;
-	p->ct = ct;
+	process_init(p, ct, kind);
 	if (save_get(in, process_fields, p, e) < 0)
 		return -1;
 	if (!p->exec_id || !p->in || !p->out || !p->err || p->child.pid < 0 ||

@@ -469,7 +469,7 @@ load_wait(void *none, struct pb_bytes in, struct err *e)
 	free(s.exec_id);
 	if (!wt->p || wt->p->state == STATE_STOPPED)
 		return save_bad(e);
-	wt->call = ttrpc_load_call(b, e);
+	wt->call = ttrpc_load_call(b, "Task", "Wait", e);
 	if (!wt->call)
 		return -1;
 	ttrpc_on_gone(wt->call, waiting_unwanted, wt);

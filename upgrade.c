@@ -165,7 +165,7 @@ load_upgrade(struct pb_bytes in, struct err *e)
 	pb_in_init(&pb, in.p, in.n);
 	if (!pb_next_bytes(&pb, UPGRADE_CALL, &b))
 		return 0;
-	up.call = ttrpc_load_call(b, e);
+	up.call = ttrpc_load_call(b, "Shim", "Upgrade", e);
 	return up.call ? 0 : -1;
 }
 

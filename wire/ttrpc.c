@@ -804,15 +804,14 @@ static const struct save_field conn_fields[] = {
 };
 #define CONN_OUT 12
 
+/* A call, and the place of its connection. */
 struct saved_call {
 	uint32_t conn, stream;
-	char *service, *method;
 	struct timer deadline;
 };
 
 static const struct save_field call_fields[] = {
 	SAVE(struct saved_call, conn), SAVE(struct saved_call, stream),
-	SAVE(struct saved_call, service), SAVE(struct saved_call, method),
 	SAVE(struct saved_call, deadline), SAVE_LAST
 };
 
@@ -842,10 +841,7 @@ ttrpc_save(struct pb_out *o)
 void
 ttrpc_save_call(struct pb_out *o, uint32_t num, const struct ttrpc_call *call)
 {
-	struct saved_call s = { .stream = call->stream,
-		.service = (char *)(uintptr_t)call->service,
-		.method = (char *)(uintptr_t)call->method,
-		.deadline = call->deadline };
+	struct saved_call s = { 0, call->stream, call->deadline };
 	const struct conn *c;
 
 	for (c = conns; c != call->conn; c = c->next)
@@ -929,23 +925,9 @@ ttrpc_load(struct pb_bytes in, const struct ttrpc_service *table,
 	return save_watch(&listener, EPOLLIN, LOOP_RPC, on_listener, e);
 }
 
-static bool
-find_method(struct ttrpc_call *call, const struct saved_call *s)
-{
-	const struct ttrpc_service *v;
-	const struct ttrpc_method *m;
-
-	for (v = services; v->name && strcmp(v->name, s->service) != 0;)
-		v++;
-	for (m = v->methods; m && m->name && strcmp(m->name, s->method) != 0;)
-		m++;
-	call->service = v->name;
-	call->method = m ? m->name : NULL;
-	return call->method != NULL;
-}
-
 struct ttrpc_call *
-ttrpc_load_call(struct pb_bytes in, struct err *e)
+ttrpc_load_call(struct pb_bytes in, const char *service, const char *method,
+    struct err *e)
 {
 	struct saved_call s = { .deadline.at_ns = 0 };
 	struct ttrpc_call *call = save_alloc(sizeof(*call), e);
@@ -955,12 +937,12 @@ ttrpc_load_call(struct pb_bytes in, struct err *e)
 		return NULL;
 	while (c && s.conn--)
 		c = c->next;
-	if (!c || !s.service || !s.method || !find_method(call, &s)) {
+	if (!c) {
 		save_bad(e);
 		return NULL;
 	}
-	free(s.service);
-	free(s.method);
+	call->service = service;
+	call->method = method;
 	call->conn = c;
 	call->stream = s.stream;
 	call->deadline = s.deadline;

@@ -87,7 +87,9 @@ void ttrpc_save_call(struct pb_out *o, uint32_t num,
 /* In the place of ttrpc_serve(): held, too. */
 int ttrpc_load(struct pb_bytes in, const struct ttrpc_service *services,
 	void (*idle)(bool no_connection), struct err *e);
-struct ttrpc_call *ttrpc_load_call(struct pb_bytes in, struct err *e);
+/* service, method: for ttrpc_call_name(). */
+struct ttrpc_call *ttrpc_load_call(struct pb_bytes in, const char *service,
+	const char *method, struct err *e);
 
 /* Answer with a payload (may be NULL, 0) and release the call. */
 void ttrpc_reply(struct ttrpc_call *call, const void *p, size_t n);

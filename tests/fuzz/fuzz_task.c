@@ -119,9 +119,12 @@ ttrpc_save_call(struct pb_out *o, uint32_t num, const struct ttrpc_call *c)
 }
 
 struct ttrpc_call *
-ttrpc_load_call(struct pb_bytes in, struct err *e)
+ttrpc_load_call(struct pb_bytes in, const char *service, const char *method,
+    struct err *e)
 {
 	(void)in;
+	(void)service;
+	(void)method;
 	(void)e;
 	return NULL;
 }
