@@ -442,10 +442,54 @@ START_TEST(full_output)
 }
 END_TEST
 
+/* -- the real one ---------------------------------------------------------- */
+
+static void
+install(const char *binary, const char *more)
+{
+	ck_assert_int_eq(shell("cp %s %s.new && printf '%s' >>%s.new && "
+	    "mv %s.new %s", shim, binary, more, binary, binary, binary), 0);
+}
+
+START_TEST(new_package)
+{
+	const char *binary = in_dir("containerd-shim-runsc-v1");
+	char *bundle = make_bundle("c1", "\"hang\"", "", false);
+
+	install(binary, "");
+	ck_assert_int_eq(shell("$ctl start-shim --shim %s %s c1 >/dev/null",
+	    binary, bundle), 0);
+	ok("create", bundle, "c1");
+	ok("start", "c1");
+	ok("ps");
+	ck_says(out, " current  default c1 /");
+	install(binary, "x");
+	ok("ps");
+	ck_says(out, " old      default c1 /");
+	ok("upgrade", "c1");
+	ck_assert_int_eq(strncmp(out, "default c1 " VERSION " -> " VERSION " ",
+	    strlen("default c1 " VERSION " -> " VERSION " ")), 0);
+	ok("ps");
+	ck_says(out, " current  default c1 /");
+	/* What cannot be is told of, and nothing has changed. */
+	ck_assert_int_eq(run(NULL, "upgrade", "c1", "--to", "/bin/true"), 1);
+	ck_says(err, "shimctl: upgrade -n default c1: the successor says no");
+	unlink(binary);
+	ck_assert_int_eq(run(NULL, "upgrade", "--all"), 1);
+	ck_says(err, "No such file or directory");
+	/* Another file is its own from then on. */
+	ok("upgrade", "--all", "--to", shim);
+	ok("ps");
+	ck_says(out, " current  default c1 /");
+	ck_assert_int_eq(run(NULL, "exec", "c1", "fake", "exit:7"), 7);
+	end_container("c1");
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
-	suite_add(tc, nobody_there, one_by_name, once_for_a_pod, some_of_all,
+	suite_add(tc, new_package, nobody_there, one_by_name, once_for_a_pod, some_of_all,
 	    others_shims, hangs, rude, full_output);
 	tcase_add_loop_test(tc, usage, 0, NUSAGE);
 	tcase_add_loop_test(tc, stuck, 0, 2);
