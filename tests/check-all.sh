@@ -82,8 +82,7 @@ part check-soak
 $make static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
 pair check-real check-real-modern
 part check-initramfs
-part check-aarch64
-part deb
+pair deb check-aarch64
 for target in "$@"; do
 	part "$target"
 done
