@@ -510,6 +510,7 @@ end_payload(struct conn *c, const uint8_t *p)
 	on_frame(c, p, c->length);
 	body_free(c);
 	c->head_len = 0;
+	c->got = 0;
 }
 
 /*
