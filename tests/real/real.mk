@@ -34,7 +34,7 @@ demo: $(REAL)
 # is asked and what it prints.  The rest is the shim's own and the same.
 RUNSC26 = $(or $(PARTS),$(HOME)/.cache/shim-parts)/bin/runsc
 REAL26 = basic tasks rootfs limits checkpoint crash left status says others \
-	sidecar inside
+	sidecar inside upgrade
 
 # All cases against a real containerd and a real runsc; LOOPS=1000 for the
 # long loop, ONLY="case case" for some.
