@@ -72,13 +72,20 @@ close_ends(int fds[3])
 pid_t
 write_in_child(int fd, size_t n)
 {
-	pid_t pid = fork();
 	size_t off = 0;
+	int i, closed[2];
 	ssize_t r;
-	int i;
+	pid_t pid;
 
-	if (pid)
+	ck_assert_int_eq(pipe(closed), 0);
+	pid = fork();
+	if (pid) {
+		/* Till then it would be taken for one that reads on. */
+		close(closed[1]);
+		ck_assert_int_eq(read(closed[0], &i, 1), 0);
+		close(closed[0]);
 		return pid;
+	}
 	/* Nothing but its own pipe may be held open by it. */
 	for (i = 3; i < 256; i++) {
 		if (i != fd)
