@@ -140,5 +140,27 @@ case_shimctl() {
 	nothing_left
 }
 
+# What may be left of it is looked for; a sandbox's own processes, which have no
+# command line, are not taken for that.
+case_after_failed_exec() {
+	local n
+
+	pod
+	ex --exec-id bad "$P" /bin/not-there >/dev/null 2>&1 &&
+	    why "it was started"
+	n=$(grep -c "dump: .* commands 0 " "$T/ctd/log")
+	kill -USR1 "$(shim_pid "$P")"
+	until_true 10 dumped || why "no dump"
+	is "those without a runsc" "$(grep -c "dump: .* commands 0 " \
+	    "$T/ctd/log")" $((n + 1))
+	ctl upgrade "$P" >/dev/null || why "it is not upgraded"
+	gone "$P"
+	nothing_left
+}
+
+dumped() {
+	grep -q "dump: version" "$T/ctd/log"
+}
+
 begin
 run_cases
