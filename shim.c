@@ -31,7 +31,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "stdio/logger.h"
-#include "info.h"
+#include "gvisor/info.h"
 #include "ops.h"
 #include "sandbox.h"
 #include "start.h"

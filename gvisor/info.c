@@ -10,7 +10,7 @@
  * the question (before 2025), or cannot be run, the answer is what every
  * runsc can do: what is wrong with the configuration is told by Create.
  */
-#include "info.h"
+#include "gvisor/info.h"
 
 #include <stdlib.h>
 #include <string.h>
