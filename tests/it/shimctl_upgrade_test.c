@@ -489,8 +489,8 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, new_package, nobody_there, one_by_name, once_for_a_pod, some_of_all,
-	    others_shims, hangs, rude, full_output);
+	suite_add(tc, new_package, nobody_there, one_by_name, once_for_a_pod,
+	    some_of_all, others_shims, hangs, rude, full_output);
 	tcase_add_loop_test(tc, usage, 0, NUSAGE);
 	tcase_add_loop_test(tc, stuck, 0, 2);
 	tcase_add_loop_test(tc, ages, 0, 2);
