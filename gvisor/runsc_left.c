@@ -455,8 +455,7 @@ has_flag(const char *text, size_t len, const char *flag, const char *value)
 	return false;
 }
 
-/* Has it no command line yet?  What a sandbox runs its processes in has none
- * either, its memory being theirs; but the place of one. */
+/* Has the kernel no place of its command line yet? */
 static bool
 is_executing(const char *pid)
 {
@@ -466,7 +465,7 @@ is_executing(const char *pid)
 	int i;
 
 	fmt(path, sizeof(path), "/proc/%.16s/exe", pid);
-	if (readlink(path, text, sizeof(text)) <= 0)
+	if (readlink(path, text, sizeof(text)) <= 0)	/* a zombie */
 		return false;
 	fmt(path, sizeof(path), "/proc/%.16s/stat", pid);
 	p = file_read(path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
@@ -475,8 +474,11 @@ is_executing(const char *pid)
 	return p && p[1] == '0';
 }
 
-/* 1 or 0; -1 while it executes a program: it has no command line then, and is
- * no zombie either. */
+/*
+ * 1 or 0; -1 while it executes a program: it has no command line then.  What a
+ * sandbox runs its processes in has none either, its memory being theirs, but
+ * has the place of one; so has who has come to it since it was looked at.
+ */
 static int
 process_has(const char *pid, const char *name, const char *flag,
     const char *value)
@@ -486,8 +488,11 @@ process_has(const char *pid, const char *name, const char *flag,
 
 	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
 	n = file_read(path, text, sizeof(text));
-	if (n == 0)
-		return is_executing(pid) ? -1 : 0;
+	if (n == 0) {
+		if (is_executing(pid))
+			return -1;
+		n = file_read(path, text, sizeof(text));
+	}
 	return n > 0 && strncmp(text, name, strlen(name)) == 0 &&
 	    has_flag(text, (size_t)n, flag, value);
 }
