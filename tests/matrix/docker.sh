@@ -413,6 +413,38 @@ case_containerd_killed() {
 	gone ck
 }
 
+# The shim executes its successor, and Docker sees nothing of it.
+case_upgrade() {
+	local was exec_pid n
+
+	bg up sh -c 'n=0; until [ -e /go ]; do echo $((n = n + 1)); sleep 0.02
+	    done; exit 8'
+	was=$(life up)
+	d exec up sh -c 'sleep 2; echo over; exit 5' >"$T/exec" 2>&1 &
+	exec_pid=$!
+	for n in 1 2 3 4 5; do
+		timeout 60 shimctl -n moby --containerd "$SOCK" upgrade \
+		    "$(d inspect -f '{{.Id}}' up)" >"$T/upgrade" 2>&1 ||
+		    why "upgrade $n: $(cat "$T/upgrade")"
+	done
+	is "its life" "$(life up)" "$was"
+	is "output of exec" "$(d exec up echo still here)" "still here"
+	wait "$exec_pid"
+	is "status of an exec" $? 5
+	is "output of an exec" "$(cat "$T/exec")" over
+	d exec up touch /go
+	until_true 60 is_state up exited || why "it did not end"
+	is state "$(exit_code up)" "exited 8"
+	d logs up >"$T/logs"
+	is "its log" "$(cat "$T/logs")" "$(seq "$(wc -l <"$T/logs")")"
+	gone up
+}
+
+life() {
+	d inspect -f '{{.State.StartedAt}} {{.State.Pid}} {{.RestartCount}}' \
+	    "$1"
+}
+
 case_shim_killed() {
 	local pid
 

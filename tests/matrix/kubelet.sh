@@ -213,6 +213,47 @@ case_containerd_restarts() {
 	gone
 }
 
+# The pod's shim executes its successor; the kubelet sees nothing of it.
+case_upgrade() {
+	local was n
+
+	manifest up <<-'E'
+	containers:
+	- {name: a, IMAGE, command: [sh, -c, "n=0; while :; do n=$((n + 1));
+	    echo $n; sleep 0.05; done"],
+	   livenessProbe: {exec: {command: ["true"]}, periodSeconds: 1,
+	     timeoutSeconds: 10},
+	   readinessProbe: {exec: {command: ["true"]}, periodSeconds: 1,
+	     timeoutSeconds: 10}}
+	- {name: b, IMAGE, command: [sleep, "1000"]}
+	E
+	reaches 180 up a "running True 0"
+	reaches 180 up b "running True 0"
+	was=$(lives)
+	for n in $(seq 20); do
+		timeout 60 shimctl -n k8s.io --containerd "$SOCK" upgrade \
+		    "$(k pods -q)" >"$T/upgrade" 2>&1 ||
+		    why "upgrade $n: $(cat "$T/upgrade")"
+		sleep 0.2
+	done
+	# A probe that an upgrade has failed would be told by now.
+	sleep 3
+	reaches 0 up a "running True 0"
+	reaches 0 up b "running True 0"
+	is "the containers' lives" "$(lives)" "$was"
+	log_of up a | sed 's/.* //' >"$T/log"
+	is "the log" "$(cat "$T/log")" "$(seq "$(wc -l <"$T/log")")"
+	gone
+}
+
+# Ids and times of start of all that runs.
+lives() {
+	get /pods | /usr/bin/python3 -c 'import json, sys
+for p in json.load(sys.stdin)["items"]:
+    for c in p["status"]["containerStatuses"]:
+        print(c["name"], c["containerID"], c["restartCount"], c["state"])'
+}
+
 hosts_begin k8s.io
 DEFAULT_RUNTIME=runsc
 host_up && import_images k8s.io && kubelet_up || exit 1

@@ -291,6 +291,7 @@ LINUX=$(uname -r | cut -d . -f 1,2)
 mkdir -p "$CACHE" "$TOP/bin/shim"
 CACHE=$(readlink -f "$CACHE")
 cp "$SHIM" "$TOP/bin/shim/containerd-shim-runsc-v1"
+cp "$dir/../../shimctl.static" "$TOP/bin/shim/shimctl"
 
 # Who builds them at the same time is waited for.
 bash "$dir/../modern/parts.sh" --wait gvisor containerd critools dockerd \
