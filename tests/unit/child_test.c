@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -378,7 +379,9 @@ START_TEST(number_given_again)
 		ck_assert_int_eq(mount("proc", "/proc", "proc", 0, NULL), 0);
 		setup();
 		given_again();
-		_exit(0);
+		/* LeakSanitizer, which _exit() would call, cannot work as the
+		 * first process. */
+		syscall(SYS_exit_group, 0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
