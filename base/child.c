@@ -34,9 +34,10 @@
  * Clock ticks a second, as every architecture that gVisor runs on tells them.
  */
 #define USER_HZ 100
-/* /proc/PID/stat up to the start time. */
-#define STAT_MAX 512
+/* /proc/PID/stat: a name and 50 numbers. */
+#define STAT_MAX 1280
 #define PF_EXITING 4	/* proc_pid_stat(5), flags */
+#define PF_KTHREAD 0x200000
 /* Ancestors that are looked at: runsc's processes are few generations deep. */
 #define ANCESTORS_MAX 32
 
@@ -172,6 +173,19 @@ child_is_exiting(pid_t pid)
 
 	return !read_stat_text(pid, text) ||
 	    (stat_number(text, 6) & PF_EXITING) != 0;
+}
+
+/* The kernel has no place of its command line yet, or an empty one until it has
+ * counted its words (fs/binfmt_elf.c). */
+bool
+child_is_executing(pid_t pid)
+{
+	enum { FLAGS = 6, ARG_START = 45, ARG_END = 46 };
+	char text[STAT_MAX];
+
+	return read_stat_text(pid, text) &&
+	    !(stat_number(text, FLAGS) & (PF_EXITING | PF_KTHREAD)) &&
+	    stat_number(text, ARG_END) <= stat_number(text, ARG_START);
 }
 
 /* The child of ours that has this pid now; one whose exit was kept has it no

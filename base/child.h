@@ -128,6 +128,8 @@ bool child_is_descendant(pid_t pid);
 pid_t child_parent(pid_t pid);
 /* Is it on its way out, its descriptors closed, or gone? */
 bool child_is_exiting(pid_t pid);
+/* Is it in the middle of an execve(2), where it has no command line? */
+bool child_is_executing(pid_t pid);
 
 /* Exit status as a shell gives it: N, or 128 + signal; 255 for unknown. */
 unsigned child_exit_code(int status);

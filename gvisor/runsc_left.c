@@ -455,25 +455,6 @@ has_flag(const char *text, size_t len, const char *flag, const char *value)
 	return false;
 }
 
-/* Has the kernel no place of its command line yet? */
-static bool
-is_executing(const char *pid)
-{
-	enum { ARG_END = 49, AFTER_NAME = 2 };	/* proc_pid_stat(5) */
-	char path[64], text[1024];
-	const char *p;
-	int i;
-
-	fmt(path, sizeof(path), "/proc/%.16s/exe", pid);
-	if (readlink(path, text, sizeof(text)) <= 0)	/* a zombie */
-		return false;
-	fmt(path, sizeof(path), "/proc/%.16s/stat", pid);
-	p = file_read(path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
-	for (i = AFTER_NAME; p && i < ARG_END; i++)
-		p = strchr(p + 1, ' ');
-	return p && p[1] == '0';
-}
-
 /*
  * 1 or 0; -1 while it executes a program: it has no command line then.  What a
  * sandbox runs its processes in has none either, its memory being theirs, but
@@ -489,7 +470,7 @@ process_has(const char *pid, const char *name, const char *flag,
 	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
 	n = file_read(path, text, sizeof(text));
 	if (n == 0) {
-		if (is_executing(pid))
+		if (child_is_executing(runsc_parse_pid(pid, strlen(pid))))
 			return -1;
 		n = file_read(path, text, sizeof(text));
 	}
