@@ -241,7 +241,7 @@ static int
 set_timeout(int fd, int ms)
 {
 	struct timeval t = { .tv_sec = ms / 1000,
-		.tv_usec = ms % 1000 * 1000 };
+		.tv_usec = ms % 1000 * 1000L };
 
 	if (ms <= 0)
 		return 0;
