@@ -122,7 +122,8 @@ serve_execute(struct client *c, const char *arg, const int *fds, int nfds,
 	const char *argv = json_get(arg, "argv");
 	struct proc *p;
 
-	if (argv == NULL || nfds != 3 || json_strings(argv)[0] == NULL) {
+	if (argv == NULL || nfds != 3 || *argv != '[' ||
+	    *json_space(argv + 1) != '"') {
 		sandbox_answer(c->fd, "err no filename or command provided");
 		return true;
 	}
