@@ -8,7 +8,7 @@
 
 LOOK='grep -v VmRSS /proc/self/status; id; env; ulimit -a; pwd; umask; tty
 cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup
-tr "\0" "\n" </proc/self/cmdline; ls -l /proc/self/fd | sed "s/.* //; s/[0-9]*]//"
+tr "\0" "\n" </proc/self/cmdline; ls -l /proc/self/fd 2>&1 | sed "s/.* //; s/[0-9]*]//"
 cut -d " " -f 4-8 /proc/self/stat; echo /*; stat -c %a,%u,%g /tmp; readlink /proc/self
 stty size 2>&1'
 SETS="bounding effective inheritable permitted ambient"
