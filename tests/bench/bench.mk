@@ -40,6 +40,10 @@ bench-density: $(REAL) $(B)/it/bin/runsc
 bench-execs: build/bench/bench_calls $(REAL)
 	SHIM=$(REAL) bash tests/bench/execs.sh
 
+# The pause of an upgrade in place; tests/bench/upgrade.sh says more.
+bench-upgrade: $(REAL)
+	SHIM=$(REAL) bash tests/bench/upgrade.sh
+
 # What docs/bench's JSON says, as pictures beside it.
 bench-plots:
 	bash tests/bench/plot.sh docs/bench/shims.json docs/bench
@@ -47,4 +51,4 @@ bench-plots:
 	bash tests/bench/plot.sh docs/bench/execs.json docs/bench execs
 
 .PHONY: bench bench-io bench-calls bench-density bench-execs \
-	bench-plots
+	bench-upgrade bench-plots

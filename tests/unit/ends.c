@@ -88,9 +88,10 @@ write_in_child(int fd, size_t n)
 	}
 	/* Nothing but its own pipe may be held open by it. */
 	for (i = 3; i < 256; i++) {
-		if (i != fd)
+		if (i != fd && i != closed[1])
 			close(i);
 	}
+	close(closed[1]);
 	signal(SIGPIPE, SIG_DFL);
 	while (off < n) {
 		r = write(fd, data + off, n - off < 40000 ? n - off : 40000);
