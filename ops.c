@@ -154,7 +154,11 @@ on_unkilled(struct timer *t)
 void
 ops_resume(struct container *ct)
 {
+	struct process *p;
+
 	save_start(&ct->init.kill_timer, on_unkilled);
+	for (p = ct->execs; p; p = p->next)
+		save_start(&p->kill_timer, on_unkilled);
 	exec_resume(ct);
 }
 

@@ -571,7 +571,8 @@ runsc_kill_leftovers(const char *bundle)
 bool
 runsc_kill_descendants(const char *flag, const char *value)
 {
-	unsigned unsure;
+	unsigned unsure, killed;
 
-	return kill_processes("", flag, value, true, &unsure) + unsure > 0;
+	killed = kill_processes("", flag, value, true, &unsure);
+	return killed || unsure;
 }

@@ -825,7 +825,7 @@ ttrpc_save(struct pb_out *o)
 
 	save_put(o, server_fields, &listener);
 	for (c = conns; c; c = c->next) {
-		if (c->rest_off)
+		if (c->rest && c->rest_off)
 			memmove(c->rest, c->rest + c->rest_off,
 			    c->rest_len - c->rest_off);
 		c->rest_len -= c->rest_off;
