@@ -540,7 +540,7 @@ on_waited(void *arg, const struct runsc_result *r)
 		    process_name(p), r->err.code == ERR_OK ? r->out :
 		    r->err.msg);
 		p->end = exec ? END_STATUS : END_NONE;
-		timer_start(&p->end_timer, r->gone || !p->wait_gone ?
+		timer_start(&p->end_timer, r->gone || (exec && !p->wait_gone) ?
 		    SANDBOX_SEEN_NS : WAIT_AGAIN_NS, on_wait_again);
 		p->wait_gone = r->gone || exec;
 		return;

@@ -299,8 +299,8 @@ explain(const struct runsc_cmd *c, int status, const char *log, size_t loglen,
 static void
 exec_file_path(const struct runsc_cmd *c, const char *name, char *path)
 {
-	fmt(path, EXEC_FILE_MAX, "/proc/%d/fd/%d/%s", (int)getpid(), c->dir_fd,
-	    name);
+	fmt(path, EXEC_FILE_MAX, "/proc/%d/fd/%d/%s", (int)getpid(),
+	    c->named_fd, name);
 }
 
 /*
@@ -834,7 +834,7 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 		runsc_cmd_release(c);
 		return NULL;
 	}
-	c->dir_fd = env->bundle_fd;
+	c->dir_fd = c->named_fd = env->bundle_fd;
 	pid_file_count++;
 	fmt(c->pid_file, sizeof(c->pid_file), "e%lu.pid",
 	    pid_file_count);

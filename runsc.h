@@ -207,6 +207,7 @@ struct runsc_cmd {
 	int root_fd;		/* exec: a root that cannot be named; or -1 */
 	int process_fd;		/* memfd, input of exec and update; or -1 */
 	int dir_fd;		/* of the pid files, or -1; env's */
+	int named_fd;		/* as the command line names it */
 	char pid_file[32];	/* in dir_fd; "" for none */
 	char internal_pid_file[32];
 	bool timed_out;

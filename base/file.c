@@ -146,6 +146,7 @@ file_create(const char *path, mode_t mode, const void *p, size_t n,
 
 	if (fd < 0)
 		return err_sys(e, "create %s", path);
+	errno = ENOSPC;		/* of a short write, which sets none */
 	if (write(fd, p, n) != (ssize_t)n || fchmod(fd, mode) < 0) {
 		rc = err_sys(e, "write %s", path);
 		unlink(path);
