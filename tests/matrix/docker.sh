@@ -294,13 +294,18 @@ case_restart() {
 	bg re sh -c 'echo started; sleep 100'
 	d restart -t 1 re >/dev/null || why "restart failed"
 	is state "$(state re)" running
-	until_true 5 has_log re started
-	is "lines of the log" "$(d logs re | wc -l)" 2
+	# What it said before is there, too.
+	until_true 20 has_lines re 2 ||
+	    why "its log has $(d logs re | wc -l) lines, not 2"
 	is "output of exec" "$(d exec re echo on)" on
 	d stop -t 1 re >/dev/null
 	d start re >/dev/null || why "start failed"
 	is state "$(state re)" running
 	gone re
+}
+
+has_lines() {
+	[ "$(d logs "$1" | wc -l)" = "$2" ]
 }
 
 case_restart_policy() {
