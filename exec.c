@@ -15,6 +15,8 @@
 
 /* Processes without a parent that are looked at: init and execs, and some. */
 #define STRAYS_MAX (EXECS_MAX + 64)
+/* A sandbox may say that it has killed one, and list it for ever. */
+#define STRAY_KILLS_MAX (4 * STRAYS_MAX)
 
 /* -- what a failed exec leaves inside ------------------------------------- */
 
@@ -34,7 +36,8 @@ any_is_starting(const struct container *ct)
 	return false;
 }
 
-/* The first of pids, not init's, that none of our execs has; 0: none. */
+/* The first of pids, not init's nor the last that was killed, that none of our
+ * execs has; 0: none. */
 static uint32_t
 find_stray(const struct container *ct, const uint32_t *pids, long n)
 {
@@ -43,7 +46,7 @@ find_stray(const struct container *ct, const uint32_t *pids, long n)
 
 	state_index_execs(ct, execs);
 	for (i = 0; i < n; i++) {
-		if (pids[i] != ct->strays.init &&
+		if (pids[i] != ct->strays.init && pids[i] != ct->strays.last &&
 		    !state_exec_of_pid(execs, pids[i]))
 			return pids[i];
 	}
@@ -82,10 +85,13 @@ on_strays(void *arg, const struct runsc_result *res)
 		return;
 	}
 	pid = n > 0 ? find_stray(ct, pids, n) : 0;
-	if (!pid) {
+	if (!pid || ct->strays.kills == STRAY_KILLS_MAX) {
+		ct->strays.last = 0;
 		strays_look_again(ct);
 		return;
 	}
+	ct->strays.last = pid;
+	ct->strays.kills++;
 	log_warn("%s: killing process %u, whose exec has failed", ct->id,
 	    (unsigned)pid);
 	ct->strays.due = true;
@@ -153,6 +159,7 @@ static void
 strays_expect(struct container *ct)
 {
 	ct->strays.due = true;
+	ct->strays.last = ct->strays.kills = 0;
 	ct->strays.delay_ns = STRAYS_AGAIN_NS;
 }
 

@@ -238,6 +238,8 @@ struct container {
 		uint32_t init;		/* init's own pid inside; 0: unknown */
 		bool asked;		/* for it */
 		bool due;		/* to be looked for */
+		uint32_t last;		/* that was killed since then */
+		unsigned kills;
 		int64_t delay_ns;	/* until they are looked for again */
 		struct timer again;
 		struct runsc_cmd *cmd;	/* looks, or kills */

@@ -116,21 +116,23 @@ bootstrap(const struct ctl *o, const char *id, struct pb_out *out)
 	pb_put_str(out, 9, o->socket_dir);
 }
 
-/* Everything that it prints, without the line's end. */
+/* What it prints, as far as there is room, without the line's end; all is read,
+ * for it dies over a pipe that nobody reads. */
 static size_t
 read_answer(int fd, char *out, size_t cap)
 {
+	char rest[256];
 	size_t n = 0;
+	bool room;
 	ssize_t r;
 
-	while (n + 1 < cap) {
-		r = read(fd, out + n, cap - 1 - n);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			break;
-		n += (size_t)r;
-	}
+	do {
+		room = n + 1 < cap;
+		r = room ? read(fd, out + n, cap - 1 - n) :
+		    read(fd, rest, sizeof(rest));
+		if (room && r > 0)
+			n += (size_t)r;
+	} while (r > 0 || (r < 0 && errno == EINTR));
 	while (n && out[n - 1] == '\n')
 		n--;
 	out[n] = '\0';

@@ -232,6 +232,7 @@ misbehave(struct client *c, const char *fault)
 	} else if (strcmp(fault, "huge") == 0) {
 		serve_huge(c->fd);
 	} else if (strncmp(fault, "raw=", 4) == 0) {
+		log_call(2, (char *[]){ NULL, join("raw@%s", c->method) });
 		send(c->fd, fault + 4, strlen(fault + 4), MSG_NOSIGNAL);
 	} else if (strncmp(fault, "fail=", 5) == 0) {
 		sandbox_answer(c->fd, "err %s", fault + 5);

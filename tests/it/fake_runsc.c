@@ -56,7 +56,8 @@
  * COMMAND socket is the control socket, with METHOD for an ID:
  *   hang             no reply               close      instead of a reply
  *   half             half a reply           huge       a reply of 2 MiB
- *   raw=TEXT         TEXT for a reply       fail=TEXT  refuse
+ *   raw=TEXT         TEXT for a reply; the log then has a line raw@METHOD
+ *   fail=TEXT        refuse
  *   until=FILE       hang, all of it, until there is such a file
  * ExecuteAsync besides: did=TEXT  start the process, and then hang, close, or
  *                      TEXT for a reply

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
+#include "base/loop.h"
 #include "host.h"
 #include "wire/pb.h"
 
@@ -206,6 +208,28 @@ START_TEST(odd_answers)
 	/* The next one is as good as any. */
 	ck_assert_int_eq(start("e2", INSIDE("\"exit:3\""), NULL), 0);
 	ends("e2", 3);
+	end_all();
+}
+END_TEST
+
+/* A sandbox that says that it has killed what a failed start left, and has not,
+ * is asked again after a while. */
+START_TEST(lies_about_kill)
+{
+	unsigned before;
+	int64_t since;
+
+	run("c1", "\"hang\"");
+	before = inside();
+	faults("socket@ExecuteAsync:did=close;socket@Signal:raw={"
+	    "\"success\":true,\"err\":\"\",\"result\":null}");
+	since = loop_now();
+	ck_assert_int_ne(start("e1", INSIDE("\"hang\""), NULL), 0);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
+	await(calls_of("raw@Signal") > 1);
+	ck_assert_int_ge(loop_now() - since, STRAYS_AGAIN_NS);
+	faults("");
+	await(inside() == before);
 	end_all();
 }
 END_TEST
@@ -455,8 +479,8 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, statuses, stand_in, settings, killed_in_start,
-	    many_killed_in_start, late_once, same_pid, init_ends, shim_killed,
+	suite_add(tc, statuses, stand_in, settings, lies_about_kill,
+	    killed_in_start, many_killed_in_start, late_once, same_pid, init_ends, shim_killed,
 	    stats);
 	tcase_add_loop_test(tc, odd_answers, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_loop_test(tc, odd_ends, 0, 2);
