@@ -5,11 +5,13 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -281,6 +283,26 @@ shut_down(void)
 	client_close(c);
 	c = NULL;
 	daemon_leaves(pid);
+}
+
+void
+run_exec(const char *exec_id, const char *process, const char *out)
+{
+	ck_assert_msg(task_exec(c, "c1", exec_id, process, "", out, "", false)
+	    == 0, "%s", client_error);
+	ck_assert_msg(task_start(c, "c1", exec_id, NULL) == 0, "%s",
+	    client_error);
+}
+
+int
+open_fifo(const char *name)
+{
+	int fd;
+
+	ck_assert_int_eq(mkfifo(in_dir("%s", name), 0600), 0);
+	fd = open(in_dir("%s", name), O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	return fd;
 }
 
 const char *

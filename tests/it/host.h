@@ -66,6 +66,10 @@ void kill_commands(int pid);
 /* All that the test has started; wait until they are so many. */
 unsigned count_processes(void);
 void processes_become(unsigned want);
+/* An exec of c1 that runs, its stdout there. */
+void run_exec(const char *exec_id, const char *process, const char *out);
+/* Make it in the directory, and hold both ends. */
+int open_fifo(const char *name);
 /* What a descriptor has until its end, which is waited for; a NUL behind it. */
 size_t read_to_end(int fd, char *text, size_t cap);
 

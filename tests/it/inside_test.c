@@ -480,8 +480,8 @@ static void
 add(TCase *tc)
 {
 	suite_add(tc, statuses, stand_in, settings, lies_about_kill,
-	    killed_in_start, many_killed_in_start, late_once, same_pid, init_ends, shim_killed,
-	    stats);
+	    killed_in_start, many_killed_in_start, late_once, same_pid,
+	    init_ends, shim_killed, stats);
 	tcase_add_loop_test(tc, odd_answers, 0, sizeof(odd) / sizeof(odd[0]));
 	tcase_add_loop_test(tc, odd_ends, 0, 2);
 }

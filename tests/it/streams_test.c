@@ -29,15 +29,6 @@ make_fifo(const char *name)
 	ck_assert_int_eq(mkfifo(in_dir("%s", name), 0600), 0);
 }
 
-static void
-exec(const char *exec_id, const char *process, const char *out)
-{
-	ck_assert_msg(task_exec(c, "c1", exec_id, process, "", out, "", false)
-	    == 0, "%s", client_error);
-	ck_assert_msg(task_start(c, "c1", exec_id, NULL) == 0, "%s",
-	    client_error);
-}
-
 /* -- clients that come late ------------------------------------------------ */
 
 /* A client as Go's are: it waits in open(2), then for the end.  It exits with
@@ -124,7 +115,7 @@ START_TEST(many_execs)
 		snprintf(end, sizeof(end), "TaskExit c1/e%d ", i);
 		make_fifo(name);
 		pid = i % 4 == 0 ? late_reader(in_dir("%s", name)) : 0;
-		exec(name, PROCESS("\"exit:3\""), in_dir("%s", name));
+		run_exec(name, PROCESS("\"exit:3\""), in_dir("%s", name));
 		if (i % 4 == 1)
 			pid = late_reader(in_dir("%s", name));
 		ck_assert(sink_wait(end, HANG_MS));
@@ -168,7 +159,7 @@ START_TEST(stalled_client_of_an_exec)
 	r1 = open(in_dir("o1"), O_RDONLY | O_NONBLOCK);
 	r2 = open(in_dir("o2"), O_RDONLY | O_NONBLOCK);
 	run("c1", "\"hang\"");
-	exec("e", _i ? PROCESS("\"fill:1000000\",\"hang\"") :
+	run_exec("e", _i ? PROCESS("\"fill:1000000\",\"hang\"") :
 	    PROCESS("\"fill:70000\",\"exit:4\""), in_dir("o1"));
 	ck_assert_int_eq(create("c2", "\"fill:1000000\",\"hang\"",
 	    in_dir("o2")), 0);

@@ -49,17 +49,6 @@ says(int in, int out, const char *want)
 	}
 }
 
-static int
-open_fifo(const char *name)
-{
-	int fd;
-
-	ck_assert_int_eq(mkfifo(in_dir("%s", name), 0600), 0);
-	fd = open(in_dir("%s", name), O_RDWR | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
 static const struct {
 	const char *box;
 	bool resize;

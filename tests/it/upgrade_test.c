@@ -106,26 +106,6 @@ ends(const char *id, const char *exec_id, unsigned status)
 	ck_assert_uint_eq(t.exit_status, status);
 }
 
-static void
-exec(const char *exec_id, const char *process, const char *out)
-{
-	ck_assert_msg(task_exec(c, "c1", exec_id, process, "", out, "", false)
-	    == 0, "%s", client_error);
-	ck_assert_msg(task_start(c, "c1", exec_id, NULL) == 0, "%s",
-	    client_error);
-}
-
-static int
-open_fifo(const char *name)
-{
-	int fd;
-
-	ck_assert_int_eq(mkfifo(in_dir("%s", name), 0600), 0);
-	fd = open(in_dir("%s", name), O_RDWR | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
 /* -- what is no successor -------------------------------------------------- */
 
 static void
@@ -358,10 +338,10 @@ START_TEST(events_wait)
 	ck_assert(sink_wait("TaskStart c1", HANG_MS));
 	sink_close();
 	sink_clear();
-	exec("e1", INSIDE("\"exit:3\""), "");
+	run_exec("e1", INSIDE("\"exit:3\""), "");
 	ends("c1", "e1", 3);
 	upgrade();
-	exec("e2", INSIDE("\"exit:4\""), "");
+	run_exec("e2", INSIDE("\"exit:4\""), "");
 	upgrade();
 	ends("c1", "e2", 4);
 	sink_open(events_path);
@@ -564,8 +544,8 @@ START_TEST(execs_go_on)
 
 	write_toml(execs[_i].toml);
 	run("c1", "\"hang\"");
-	exec("e1", execs[_i].process, "");
-	exec("e2", execs[_i].process, "");
+	run_exec("e1", execs[_i].process, "");
+	run_exec("e2", execs[_i].process, "");
 	ck_assert_int_eq(task_exec(c, "c1", "e3", execs[_i].process, "", "",
 	    "", false), 0);
 	wait = task_wait_send(c, "c1", "e1");
@@ -601,7 +581,7 @@ START_TEST(ends_meanwhile)
 	pid = daemon_pid();
 	for (i = 0; i < TIMES; i++) {
 		snprintf(name, sizeof(name), "e%d", i);
-		exec(name, i % 2 ? INSIDE("\"sleep:20\",\"exit:6\"") :
+		run_exec(name, i % 2 ? INSIDE("\"sleep:20\",\"exit:6\"") :
 		    INSIDE("\"exit:6\""), "");
 		waits[i] = task_wait_send(c, "c1", name);
 		up = client_send_full(c, "runsc.shim.v1.Shim", "Upgrade",
@@ -667,7 +647,7 @@ START_TEST(killed)
 
 	for (i = 0; i < n; i++) {
 		run("c1", "\"hang\"");
-		exec("e1", INSIDE("\"hang\""), "");
+		run_exec("e1", INSIDE("\"hang\""), "");
 		pid = daemon_pid();
 		client_send_full(c, "runsc.shim.v1.Shim", "Upgrade", NULL, 0,
 		    0);
