@@ -574,7 +574,7 @@ START_TEST(ends_meanwhile)
 {
 	struct task_reply t;
 	uint32_t waits[TIMES], up;
-	char name[8];
+	char name[16];
 	int i, pid;
 
 	run("c1", "\"hang\"");
