@@ -172,7 +172,7 @@ START_TEST(version)
 {
 	struct pb_bytes b = { got.payload, 0 };
 	struct pb_field f[3];
-	char real[512];
+	char real[PATH_MAX];	/* as realpath(3) has it */
 
 	start_shim("c1", make_bundle("c1", "\"hang\"", "", false));
 	ck_assert_int_eq(call(c, "Version", ""), 0);
