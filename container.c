@@ -398,21 +398,23 @@ static int
 set_log(const struct container *ct, struct err *e)
 {
 	const struct config *c = &ct->config;
-	char path[PATH_MAX], name[PATH_MAX] = "";
 	size_t n = c->log_path ? strlen(c->log_path) : 0;
+	char path[PATH_MAX];
+	size_t used;
 
 	if (c->log_level >= 0)
 		log_set_level((enum log_level)c->log_level);
 	if (n == 0)
 		return 0;
-	if (c->log_path[n - 1] == '/')
-		fmt(name, sizeof(name), "%srunsc-shim-%%ID%%.log",
-		    c->log_path);
-	if (!runsc_expand_id(path, sizeof(path), name[0] ? name :
-	    c->log_path, ct->id))
-		return err_set(e, ERR_INVALID, "log_path %s: too long",
-		    c->log_path);
+	if (!runsc_expand_id(path, sizeof(path), c->log_path, ct->id))
+		goto too_long;
+	used = strlen(path);
+	if (c->log_path[n - 1] == '/' && fmt(path + used, sizeof(path) - used,
+	    "runsc-shim-%s.log", ct->id) >= sizeof(path) - used)
+		goto too_long;
 	return log_copy(path, e) == 0 ? 0 : err_prefix(e, "log_path");
+too_long:
+	return err_set(e, ERR_INVALID, "log_path %s: too long", c->log_path);
 }
 
 static int

@@ -34,50 +34,50 @@
 #define PID_TEXT_MAX 16
 #define EXEC_FILE_MAX 80
 
-/* A command line: pointers into one text. */
-struct args {
+static unsigned running;
+static unsigned long pid_file_count;
+
+/* The command line that is being made, one at a time: pointers into one text.
+ * Not on the stack, of which every page below it would be touched for good. */
+static struct {
 	const char *v[ARGS_MAX];
 	size_t n;
 	char text[ARG_BYTES_MAX];
 	size_t used;
 	bool full;
-};
-
-static unsigned running;
-static unsigned long pid_file_count;
+} args;
 
 static void
-arg_add(struct args *a, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+arg_add(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static void
-arg_add(struct args *a, const char *format, ...)
+arg_add(const char *format, ...)
 {
-	size_t left = sizeof(a->text) - a->used;
+	size_t left = sizeof(args.text) - args.used;
 	va_list ap;
 	size_t n;
 
 	va_start(ap, format);
-	n = fmt_va(a->text + a->used, left, format, ap);
+	n = fmt_va(args.text + args.used, left, format, ap);
 	va_end(ap);
-	if (n >= left || a->n + 1 >= ARGS_MAX) {
-		a->full = true;
+	if (n >= left || args.n + 1 >= ARGS_MAX) {
+		args.full = true;
 		return;
 	}
-	a->v[a->n++] = a->text + a->used;
-	a->v[a->n] = NULL;
-	a->used += n + 1;
+	args.v[args.n++] = args.text + args.used;
+	args.v[args.n] = NULL;
+	args.used += n + 1;
 }
 
 static void
-arg_add_expanded(struct args *a, const char *flag, const char *id)
+arg_add_expanded(const char *flag, const char *id)
 {
 	char out[PATH_MAX];
 
 	if (runsc_expand_id(out, sizeof(out), flag, id))
-		arg_add(a, "%s", out);
+		arg_add("%s", out);
 	else
-		a->full = true;
+		args.full = true;
 }
 
 /* The last bytes of fd, at most cap - 1, NUL-terminated; malloc'd or NULL. */
@@ -601,34 +601,34 @@ output_file(struct err *e)
 }
 
 static void
-begin_args(struct args *a, struct runsc_cmd *c)
+begin_args(struct runsc_cmd *c)
 {
 	const struct runsc_env *env = c->env;
 	size_t i;
 
 	c->log_fd = memfd_create("runsc-log", MFD_CLOEXEC);
-	a->n = 0;
-	a->used = 0;
-	a->full = false;
-	arg_add(a, "%s", env->binary);
+	args.n = 0;
+	args.used = 0;
+	args.full = false;
+	arg_add("%s", env->binary);
 	if (c->root_fd >= 0)
-		arg_add(a, "--root=/proc/%d/fd/%d", (int)getpid(), c->root_fd);
+		arg_add("--root=/proc/%d/fd/%d", (int)getpid(), c->root_fd);
 	else
-		arg_add(a, "--root=%s", env->root);
-	arg_add(a, "--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
-	arg_add(a, "--log-format=json");
+		arg_add("--root=%s", env->root);
+	arg_add("--log=/proc/%d/fd/%d", (int)getpid(), c->log_fd);
+	arg_add("--log-format=json");
 	/* Of the sandbox that it makes. */
 	if (env->log_directory && c->is & MAKES)
-		arg_add(a, "--panic-log=%s/" RUNSC_PANIC_LOG,
+		arg_add("--panic-log=%s/" RUNSC_PANIC_LOG,
 		    env->log_directory);
 	else if (env->panic_fd > 0 && c->is & MAKES)
-		arg_add(a, "--panic-log=/proc/%d/fd/%d", (int)getpid(),
+		arg_add("--panic-log=/proc/%d/fd/%d", (int)getpid(),
 		    env->panic_fd);
 	for (i = 0; env->flags && env->flags[i]; i++)
-		arg_add_expanded(a, env->flags[i], env->id);
-	arg_add(a, "%s", c->verb);
+		arg_add_expanded(env->flags[i], env->id);
+	arg_add("%s", c->verb);
 	if (c->fixed)
-		arg_add(a, "%s", c->fixed);
+		arg_add("%s", c->fixed);
 }
 
 /* Memory files for what it prints. */
@@ -644,11 +644,11 @@ capture(struct runsc_cmd *c, int fds[3], struct err *e)
 
 /* Start the command line.  Takes c over: released on failure. */
 static struct runsc_cmd *
-launch(struct runsc_cmd *c, struct args *a, const int fds[3], struct err *e)
+launch(struct runsc_cmd *c, const int fds[3], struct err *e)
 {
 	const struct runsc_env *env = c->env;
 	struct child_spawn s = {
-		.argv = a->v, .fds = { -1, -1, -1 },
+		.argv = args.v, .fds = { -1, -1, -1 },
 		.extra_fds = { -1, -1, -1 }, .die_with_us = !(c->is & STAYS),
 	};
 
@@ -661,7 +661,7 @@ launch(struct runsc_cmd *c, struct args *a, const int fds[3], struct err *e)
 	if (c->log_fd < 0) {
 		err_set(e, ERR_EXHAUSTED,
 		    "runsc %s: no memory file for its log", c->verb);
-	} else if (a->full) {
+	} else if (args.full) {
 		err_set(e, ERR_INVALID,
 		    "runsc %s: the command line is too long", c->verb);
 	} else if ((s.fds[1] >= 0 || capture(c, s.fds, e) == 0) &&
@@ -683,7 +683,6 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
     void *arg, struct err *e)
 {
 	struct runsc_cmd *c = runsc_cmd_new(env, verb, done, arg, e);
-	struct args a;
 
 	if (!c)
 		return NULL;
@@ -691,25 +690,25 @@ make_sandbox(const struct runsc_env *env, const char *verb, const int fds[3],
 	fmt(c->pid_file, sizeof(c->pid_file), "init.pid");
 	unlinkat(env->bundle_fd, c->pid_file, 0);
 	child_hold(&c->hold);
-	begin_args(&a, c);
-	arg_add(&a, "--bundle");
-	arg_add(&a, "%s", env->bundle);
-	arg_add(&a, "--pid-file");
-	arg_add(&a, "%s/%s", env->bundle, c->pid_file);
+	begin_args(c);
+	arg_add("--bundle");
+	arg_add("%s", env->bundle);
+	arg_add("--pid-file");
+	arg_add("%s/%s", env->bundle, c->pid_file);
 	if (console_socket) {
-		arg_add(&a, "--console-socket");
-		arg_add(&a, "%s", console_socket);
+		arg_add("--console-socket");
+		arg_add("%s", console_socket);
 	}
 	if (env->log_directory) {
-		arg_add(&a, "--user-log");
-		arg_add(&a, "%s/gvisor.log", env->log_directory);
+		arg_add("--user-log");
+		arg_add("%s/gvisor.log", env->log_directory);
 	}
 	if (image) {
-		arg_add(&a, "--image-path=%s", image);
-		arg_add(&a, "--detach");
+		arg_add("--image-path=%s", image);
+		arg_add("--detach");
 	}
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, fds, e);
+	arg_add("%s", env->id);
+	return launch(c, fds, e);
 }
 
 struct runsc_cmd *
@@ -734,16 +733,15 @@ runsc_checkpoint(const struct runsc_env *env, const char *image,
     bool leave_running, runsc_done *done, void *arg, struct err *e)
 {
 	struct runsc_cmd *c = runsc_cmd_new(env, "checkpoint", done, arg, e);
-	struct args a;
 
 	if (!c)
 		return NULL;
-	begin_args(&a, c);
-	arg_add(&a, "--image-path=%s", image);
+	begin_args(c);
+	arg_add("--image-path=%s", image);
 	if (leave_running)
-		arg_add(&a, "--leave-running");
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, NULL, e);
+		arg_add("--leave-running");
+	arg_add("%s", env->id);
+	return launch(c, NULL, e);
 }
 
 struct runsc_cmd *
@@ -751,13 +749,12 @@ runsc_start(const struct runsc_env *env, const int fds[3], runsc_done *done,
     void *arg, struct err *e)
 {
 	struct runsc_cmd *c = runsc_cmd_new(env, "start", done, arg, e);
-	struct args a;
 
 	if (!c)
 		return NULL;
-	begin_args(&a, c);
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, fds, e);
+	begin_args(c);
+	arg_add("%s", env->id);
+	return launch(c, fds, e);
 }
 
 /*
@@ -801,7 +798,6 @@ runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
     void *arg, struct err *e)
 {
 	struct runsc_cmd *c = runsc_cmd_new(env, "update", done, arg, e);
-	struct args a;
 	int fds[3] = { -1, -1, -1 };
 
 	if (!c)
@@ -812,9 +808,9 @@ runsc_update(const struct runsc_env *env, const char *json, runsc_done *done,
 		return NULL;
 	}
 	fds[0] = c->process_fd;
-	begin_args(&a, c);
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, fds, e);
+	begin_args(c);
+	arg_add("%s", env->id);
+	return launch(c, fds, e);
 }
 
 struct runsc_cmd *
@@ -824,7 +820,6 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 {
 	struct runsc_cmd *c = runsc_cmd_new(env, "exec", done, arg, e);
 	char path[EXEC_FILE_MAX];
-	struct args a;
 
 	if (!c)
 		return NULL;
@@ -841,43 +836,41 @@ runsc_exec(const struct runsc_env *env, const int fds[3],
 	fmt(c->internal_pid_file, sizeof(c->internal_pid_file),
 	    "e%lu.ipid", pid_file_count);
 	child_hold(&c->hold);
-	begin_args(&a, c);
-	arg_add(&a, "--process");
-	arg_add(&a, "/proc/%d/fd/%d", (int)getpid(), c->process_fd);
+	begin_args(c);
+	arg_add("--process");
+	arg_add("/proc/%d/fd/%d", (int)getpid(), c->process_fd);
 	if (console_socket)
-		arg_add(&a, "--console-socket=%s", console_socket);
-	arg_add(&a, "--detach");
-	arg_add(&a, "--pid-file");
+		arg_add("--console-socket=%s", console_socket);
+	arg_add("--detach");
+	arg_add("--pid-file");
 	exec_file_path(c, c->pid_file, path);
-	arg_add(&a, "%s", path);
-	arg_add(&a, "--internal-pid-file");
+	arg_add("%s", path);
+	arg_add("--internal-pid-file");
 	exec_file_path(c, c->internal_pid_file, path);
-	arg_add(&a, "%s", path);
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, fds, e);
+	arg_add("%s", path);
+	arg_add("%s", env->id);
+	return launch(c, fds, e);
 }
 
 /* Run runsc for what has no more to its command line than this. */
 struct runsc_cmd *
 runsc_cmd_run(struct runsc_cmd *c, struct err *e)
 {
-	struct args a;
-
 	/* Only the table says who has no parent. */
 	if (c->parentless)
 		c->fixed = "--format=table";
-	begin_args(&a, c);
+	begin_args(c);
 	if (c->all)
-		arg_add(&a, "--all");
+		arg_add("--all");
 	if (c->internal_pid) {
-		arg_add(&a, "--pid");
-		arg_add(&a, "%d", (int)c->internal_pid);
+		arg_add("--pid");
+		arg_add("%d", (int)c->internal_pid);
 	}
 	if (!(c->is & ALONE))
-		arg_add(&a, "%s", c->env->id);
+		arg_add("%s", c->env->id);
 	if (strcmp(c->verb, "kill") == 0)
-		arg_add(&a, "%u", c->sig);
-	return launch(c, &a, NULL, e);
+		arg_add("%u", c->sig);
+	return launch(c, NULL, e);
 }
 
 struct runsc_cmd *
@@ -885,13 +878,12 @@ runsc_delete(const struct runsc_env *env, bool force, runsc_done *done,
     void *arg, struct err *e)
 {
 	struct runsc_cmd *c = runsc_cmd_new(env, "delete", done, arg, e);
-	struct args a;
 
 	if (!c || control_destroy(c))
 		return c;
-	begin_args(&a, c);
+	begin_args(c);
 	if (force)
-		arg_add(&a, "--force");
-	arg_add(&a, "%s", env->id);
-	return launch(c, &a, NULL, e);
+		arg_add("--force");
+	arg_add("%s", env->id);
+	return launch(c, NULL, e);
 }

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "host/mount.h"
 #include "wire/save.h"
 
@@ -100,9 +101,9 @@ is_unified(const char *text)
 	return len == 0;
 }
 
-/* /proc/PID/cgroup, of our own for pid 0. */
-static int
-read_paths(pid_t pid, char *text, struct err *e)
+/* /proc/PID/cgroup, of our own for pid 0; to be freed, NULL with an error. */
+static char *
+read_paths(pid_t pid, struct err *e)
 {
 	char path[PATH_MAX];
 
@@ -110,17 +111,18 @@ read_paths(pid_t pid, char *text, struct err *e)
 		fmt(path, sizeof(path), "%s/%d/cgroup", proc, (int)pid);
 	else
 		fmt(path, sizeof(path), "%s/self/cgroup", proc);
-	return file_read(path, text, CGROUP_TEXT_MAX) < 0 ?
-	    err_sys(e, "read %s", path) : 0;
+	return file_load_proc(path, e);
 }
 
 bool
 cgroup_host_unified(void)
 {
-	char text[CGROUP_TEXT_MAX];
 	struct err e;
+	char *text = read_paths(0, &e);
+	bool unified = text && is_unified(text);
 
-	return read_paths(0, text, &e) == 0 && is_unified(text);
+	free(text);
+	return unified;
 }
 
 bool
@@ -282,17 +284,19 @@ remove_on_mount(void *arg, const struct mount_line *m)
 static void
 visit(struct removal *r, const char *path, const char *id)
 {
-	char text[CGROUP_TEXT_MAX] = "", of_id[PATH_MAX];
+	char of_id[NAME_MAX_BYTES + 2], *own = NULL;
 	struct err e;
 
 	/* What runsc takes where there is no path. */
 	fmt(of_id, sizeof(of_id), "/%s", id);
 	r->path = path ? path : of_id;
-	r->own = text;
-	if ((r->path[0] != '/' && read_paths(0, text, &e) < 0) ||
+	if (r->path[0] != '/')
+		r->own = own = read_paths(0, &e);
+	if ((r->path[0] != '/' && !own) ||
 	    each_mount(remove_on_mount, r, &e) < 0)
 		log_warn("%s: look for cgroup %s: %s", id, r->path, e.msg);
 	r->path = r->own = NULL;
+	free(own);
 }
 
 bool
@@ -571,16 +575,18 @@ watch_oom(struct cgroup *cg)
 struct cgroup *
 cgroup_get(pid_t pid, struct err *e)
 {
-	char theirs[CGROUP_TEXT_MAX], ours[CGROUP_TEXT_MAX];
 	struct cgroup *cg = calloc(1, sizeof(*cg)), *other;
-	struct search search = { cg, theirs };
+	struct search search = { cg, NULL };
+	char *theirs = NULL, *ours = NULL;
 
 	if (!cg) {
 		err_nomem(e);
 		return NULL;
 	}
 	cg->watch.fd = -1;
-	if (read_paths(pid, theirs, e) < 0 || read_paths(0, ours, e) < 0)
+	search.text = theirs = read_paths(pid, e);
+	ours = theirs ? read_paths(0, e) : NULL;
+	if (!ours)
 		goto fail;
 	cg->unified = is_unified(theirs);
 	if (each_mount(use_mount, &search, e) < 0)
@@ -591,20 +597,27 @@ cgroup_get(pid_t pid, struct err *e)
 		goto fail;
 	}
 	for (other = cgroups; other; other = other->next) {
-		if (same(cg, other)) {
-			cgroup_free(cg);
-			other->refs++;
-			return other;
-		}
+		if (same(cg, other))
+			break;
+	}
+	if (other) {
+		cgroup_free(cg);
+		cg = other;
+		cg->refs++;
+		goto out;
 	}
 	cg->refs = 1;
 	LIST_ADD(&cgroups, cg);
 	look(cg);
 	watch_oom(cg);
-	return cg;
+	goto out;
 fail:
 	cgroup_free(cg);
-	return NULL;
+	cg = NULL;
+out:
+	free(theirs);
+	free(ours);
+	return cg;
 }
 
 void
