@@ -29,7 +29,7 @@ for n in $PODS; do
 	p=pod$n
 	member "$p" sandbox "$p" || exit 1
 	for ((i = 1; i < n; i++)); do
-		member "$p-$i" container "$p" || exit 1
+		member "c$i-$p" container "$p" || exit 1
 	done
 	pid=$(shim_pid "$p")
 	python3 "$PY" "$(socket_of "$p")" 5 >/dev/null
@@ -38,7 +38,7 @@ for n in $PODS; do
 	    "$(python3 "$PY" "$(socket_of "$p")" "$UPGRADES" 2>&1)"
 	echo "pod of $n: PSS, KiB: $before, $(pss "$pid")"
 	for ((i = 1; i < n; i++)); do
-		gone "$p-$i" >/dev/null
+		gone "c$i-$p" >/dev/null
 	done
 	gone "$p" >/dev/null
 done
