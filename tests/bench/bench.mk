@@ -11,10 +11,10 @@ bench-io: build/bench/bench_io
 	build/bench/bench_io
 
 build/bench/bench_calls: tests/bench/bench_calls.c tests/it/client.c \
-		tests/it/client.h $(SRCS) $(HDRS)
+		tests/it/client.h $(B)/libshim.a
 	@mkdir -p build/bench
 	$(CC) $(NEED) $(WARN) $(CPPFLAGS) $(CFLAGS) -o $@ $< tests/it/client.c \
-	    wire/pb.c wire/ttrpc.c base/loop.c base/log.c base/err.c base/fmt.c base/fd.c base/file.c $(LDFLAGS)
+	    $(B)/libshim.a $(LDFLAGS)
 
 # Kill, Pids and State, memory and processes of a pod, with the sandbox asked
 # over its control socket and by runsc.
