@@ -9,14 +9,11 @@
 #include "base/log.h"
 #include "container.h"
 #include "exit.h"
-#include "gvisor/runsc_text.h"
 #include "publish.h"
 #include "wire/save.h"
 
-/* Processes without a parent that are looked at: init and execs, and some. */
-#define STRAYS_MAX (EXECS_MAX + 64)
 /* A sandbox may say that it has killed one, and list it for ever. */
-#define STRAY_KILLS_MAX (4 * STRAYS_MAX)
+#define STRAY_KILLS_MAX (4 * (EXECS_MAX + 64))
 
 /* -- what a failed exec leaves inside ------------------------------------- */
 
@@ -39,10 +36,10 @@ any_is_starting(const struct container *ct)
 /* The first of pids, not init's nor the last that was killed, that none of our
  * execs has; 0: none. */
 static uint32_t
-find_stray(const struct container *ct, const uint32_t *pids, long n)
+find_stray(const struct container *ct, const uint32_t *pids, size_t n)
 {
 	const struct process *execs[EXEC_SLOTS];
-	long i;
+	size_t i;
 
 	state_index_execs(ct, execs);
 	for (i = 0; i < n; i++) {
@@ -69,22 +66,20 @@ static void
 on_strays(void *arg, const struct runsc_result *res)
 {
 	struct container *ct = arg;
-	uint32_t pids[STRAYS_MAX], pid;
+	size_t n = res->err.code == ERR_OK ? res->npids : 0;
 	struct err e;
-	long n;
+	uint32_t pid;
 
 	ct->strays.cmd = NULL;
-	n = res->err.code == ERR_OK ? runsc_parse_parentless(res->out,
-	    res->outlen, pids, STRAYS_MAX) : 0;
-	if (n < 0 || (res->err.code != ERR_OK && !res->gone))
+	if (res->err.code != ERR_OK && !res->gone)
 		log_err("%s: a process whose exec has failed may live on: %s",
-		    ct->id, n < 0 ? res->out : res->err.msg);
+		    ct->id, res->err.msg);
 	/* An exec that has begun meanwhile may be whose process that is. */
 	if (n > 0 && any_is_starting(ct)) {
 		ct->strays.due = true;
 		return;
 	}
-	pid = n > 0 ? find_stray(ct, pids, n) : 0;
+	pid = find_stray(ct, res->pids, n);
 	if (!pid || ct->strays.kills == STRAY_KILLS_MAX) {
 		ct->strays.last = 0;
 		strays_look_again(ct);
@@ -194,12 +189,10 @@ on_inner_init(void *arg, const struct runsc_result *res)
 	struct request *r = arg;
 	struct process *p = r->p;
 	struct container *ct = p->ct;
-	uint32_t pids[2];
 
 	r->cmd = NULL;
-	if (res->err.code == ERR_OK && !ct->strays.init &&
-	    runsc_parse_parentless(res->out, res->outlen, pids, 2) == 1)
-		ct->strays.init = pids[0];
+	if (res->err.code == ERR_OK && !ct->strays.init && res->npids == 1)
+		ct->strays.init = res->pids[0];
 	op_exec_start(p, r);
 }
 

@@ -521,12 +521,10 @@ on_waited(void *arg, const struct runsc_result *r)
 {
 	struct process *p = arg;
 	bool exec = p->kind == PROC_EXEC;
-	unsigned status;
 
 	p->wait_cmd = NULL;
-	if (r->err.code == ERR_OK && (r->has_status ||
-	    runsc_parse_wait(r->out, r->outlen, &status))) {
-		tell_status(p, r->has_status ? r->status : status);
+	if (r->err.code == ERR_OK) {
+		tell_status(p, r->status);
 		return;
 	}
 	/* A sub-container dies with the sandbox, an exec with its init. */
@@ -537,8 +535,7 @@ on_waited(void *arg, const struct runsc_result *r)
 	/* Whose end may be seen in a moment. */
 	if (!r->gone || !p->wait_gone) {
 		log_warn("%s: wait for its end: %s; asking again",
-		    process_name(p), r->err.code == ERR_OK ? r->out :
-		    r->err.msg);
+		    process_name(p), r->err.msg);
 		p->end = exec ? END_STATUS : END_NONE;
 		timer_start(&p->end_timer, r->gone || (exec && !p->wait_gone) ?
 		    SANDBOX_SEEN_NS : WAIT_AGAIN_NS, on_wait_again);

@@ -22,13 +22,11 @@
 #include "exec.h"
 #include "exit.h"
 #include "gvisor/runsc_left.h"
-#include "gvisor/runsc_text.h"
 #include "publish.h"
 #include "resources.h"
 #include "wire/save.h"
 
 /* Pids of one container that are reported; gVisor's own limit is higher. */
-#define PIDS_MAX 16384
 
 /* -- start ---------------------------------------------------------------- */
 
@@ -501,24 +499,17 @@ static void
 on_ps(void *arg, const struct runsc_result *res)
 {
 	struct request *r = arg;
-	uint32_t *pids = NULL;
-	long n = -1;
 
 	r->cmd = NULL;
-	if (res->err.code == ERR_OK)
-		pids = malloc(PIDS_MAX * sizeof(*pids));
-	if (pids)
-		n = runsc_parse_ps(res->out, res->outlen, pids, PIDS_MAX);
-	if (n > 0) {
-		r->pids = pids;
-		r->npids = (size_t)n;
+	if (res->err.code == ERR_OK && res->npids > 0) {
+		r->pids = res->pids;
+		r->npids = res->npids;
 		request_finish(r, NULL);
-	} else {
-		log_warn("%s: runsc ps: %s", process_name(r->p),
-		    res->err.code == ERR_OK ? res->out : res->err.msg);
-		op_pids_known(r->p, r);
+		return;
 	}
-	free(pids);
+	log_warn("%s: its processes: %s", process_name(r->p),
+	    res->err.code == ERR_OK ? "none" : res->err.msg);
+	op_pids_known(r->p, r);
 }
 
 static void

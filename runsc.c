@@ -359,6 +359,25 @@ succeeded(const struct runsc_cmd *c)
 	    WEXITSTATUS(c->status) == 0;
 }
 
+/* What was printed as a value: r's error says of what is none.  *pids is to be
+ * freed. */
+static void
+read_answer(const struct runsc_cmd *c, struct runsc_result *r, uint32_t **pids)
+{
+	bool ok = true;
+
+	if (strcmp(c->verb, "wait") == 0)
+		ok = runsc_parse_wait(r->out, r->outlen, &r->status);
+	else if (strcmp(c->verb, "ps") == 0)
+		ok = (*pids = c->parentless ?
+		    runsc_parse_parentless(r->out, r->outlen, &r->npids) :
+		    runsc_parse_ps(r->out, r->outlen, &r->npids)) != NULL;
+	if (!ok)
+		err_set(&r->err, ERR_INTERNAL, "runsc %s printed: %s", c->verb,
+		    r->out);
+	r->pids = *pids;
+}
+
 /* Tell who asked; of a failure why (else what the command itself says). */
 static void
 cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
@@ -366,6 +385,7 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 	struct runsc_result r = { .err.code = ERR_OK };
 	size_t loglen = 0, len;
 	char *log = NULL, *out, *said;
+	uint32_t *pids = NULL;
 	int64_t written_ns;
 	bool ok = succeeded(c);
 
@@ -382,6 +402,8 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 		log = read_log(c->log_fd, &loglen);
 		explain(c, c->status, log, loglen, &r);
 	}
+	if (r.err.code == ERR_OK)
+		read_answer(c, &r, &pids);
 	if (why)
 		r.err = *why;
 	if (c->pid_file[0])
@@ -402,6 +424,7 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 	if (ok && c->env->control && c->is & ANSWERS)
 		c->env->control->started = true;
 	c->done(c->arg, &r);
+	free(pids);
 	free(log);
 	free(out);
 	free(said);

@@ -79,8 +79,9 @@ struct runsc_result {
 				   its pid file has it, for child_adopt() */
 	struct child_origin origin;	/* of pid; valid in done() only */
 	pid_t internal_pid;	/* exec: inside the sandbox */
-	bool has_status;	/* wait: else it is in out */
-	unsigned status;
+	unsigned status;	/* wait: as a shell has it */
+	const uint32_t *pids;	/* ps: inside the container; no terminator */
+	size_t npids;
 	bool instead;		/* execute: nothing has been started, and
 				   runsc_exec() is to be called */
 };
@@ -125,7 +126,7 @@ bool runsc_may_execute(const struct runsc_env *env);
 struct runsc_cmd *runsc_execute(const struct runsc_env *env, const int fds[3],
 	const char *process, size_t len, runsc_done *done, void *arg,
 	struct err *e);
-/* For runsc_parse_wait(), as a container's wait; first: do not run runsc where
+/* As a container's wait; first: do not run runsc where
  * the sandbox does not answer, since it may just have ended. */
 struct runsc_cmd *runsc_wait_exec(const struct runsc_env *env,
 	pid_t internal_pid, bool first, runsc_done *done, void *arg,
@@ -153,7 +154,7 @@ struct runsc_cmd *runsc_simple(const struct runsc_env *env, const char *verb,
 	runsc_done *done, void *arg, struct err *e);
 
 /* Those of the container's processes that have no parent in it: its init, and
- * each that was executed in it.  For runsc_parse_parentless(). */
+ * each that was executed in it. */
 struct runsc_cmd *runsc_list_parentless(const struct runsc_env *env,
 	runsc_done *done, void *arg, struct err *e);
 

@@ -108,7 +108,7 @@ on_reply(void *arg, const struct urpc_reply *reply)
 	struct runsc_result r = { .out = reply->out, .said = "",
 		.err = reply->err,
 		.outlen = reply->outlen, .status = reply->status,
-		.has_status = reply->end == URPC_OK };
+		.pids = reply->pids, .npids = reply->npids };
 
 	c->call = NULL;
 	if (reply->end == URPC_OK) {

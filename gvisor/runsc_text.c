@@ -151,30 +151,30 @@ runsc_parse_wait(const char *out, size_t len, unsigned *status)
 	return ok;
 }
 
-long
-runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
+uint32_t *
+runsc_parse_ps(const char *out, size_t len, size_t *n)
 {
+	uint32_t *pids = NULL;
 	struct json j;
 	struct err e;
 	size_t used;
 	uint64_t v;
-	uint32_t i;
-	long n = -1;
 
 	if (json_parse_prefix(&j, out, len, &used, &e) != 1)
-		return -1;
-	if (j.toks[0].type != JSON_ARRAY)
-		goto out;
+		return NULL;
+	if (j.toks[0].type == JSON_ARRAY)
+		pids = malloc((j.toks[0].size + 1) * sizeof(*pids));
 	/* Numbers have nothing in them: the elements are the next tokens. */
-	for (i = 0; i < j.toks[0].size && i < max; i++) {
-		if (!json_uint(&j, (int)i + 1, &v) || v > UINT32_MAX)
-			goto out;
-		pids[i] = (uint32_t)v;
+	for (*n = 0; pids && *n < j.toks[0].size && *n < PIDS_MAX; ++*n) {
+		if (!json_uint(&j, (int)*n + 1, &v) || v > UINT32_MAX) {
+			free(pids);
+			pids = NULL;
+			break;
+		}
+		pids[*n] = (uint32_t)v;
 	}
-	n = (long)i;
-out:
 	json_free(&j);
-	return n;
+	return pids;
 }
 
 /*
@@ -198,26 +198,25 @@ column(const char *line, const char *end, int n)
 
 /* A line begins with user, process and parent (control/proc.go
  * ProcessListToTable); the first is their names. */
-long
-runsc_parse_parentless(const char *out, size_t len, uint32_t *pids, size_t max)
+uint32_t *
+runsc_parse_parentless(const char *out, size_t len, size_t *n)
 {
 	const char *line, *end, *stop = out + len;
-	long n = 0;
+	uint32_t *pids;
 	int64_t pid;
 
-	if (len > 0 && out[0] == '[')
-		return runsc_parse_ps(out, len, pids, max);
-	if (strncmp(out, "UID ", 4) != 0)
-		return -1;
-	for (line = out; line < stop; line = end + 1) {
+	*n = 0;
+	pids = strncmp(out, "UID ", 4) == 0 ?
+	    malloc(PIDS_MAX * sizeof(*pids)) : NULL;
+	for (line = out; pids && line < stop; line = end + 1) {
 		end = memchr(line, '\n', (size_t)(stop - line));
 		if (!end)
 			end = stop;
 		pid = column(line, end, 1);
-		if (pid > 0 && column(line, end, 2) == 0 && (size_t)n < max)
-			pids[n++] = (uint32_t)pid;
+		if (pid > 0 && column(line, end, 2) == 0 && *n < PIDS_MAX)
+			pids[(*n)++] = (uint32_t)pid;
 	}
-	return n;
+	return pids;
 }
 
 bool

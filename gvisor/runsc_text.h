@@ -8,16 +8,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define PIDS_MAX 16384		/* told of one container */
+
 /* In log_directory. */
 #define RUNSC_PANIC_LOG "gvisor_panic.log"
 
 /* The status in {"id":"ID","exitStatus":N}; false if it is not that. */
 bool runsc_parse_wait(const char *out, size_t len, unsigned *status);
-/* The pids in [1,2,3]: at most max into pids; -1 if it is not that. */
-long runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max);
-/* The same of what runsc_list_parentless() got: that, or runsc's table. */
-long runsc_parse_parentless(const char *out, size_t len, uint32_t *pids,
-	size_t max);
+/* The pids in [1,2,3], PIDS_MAX at most, to be freed; NULL: it is not that, or
+ * there is no memory. */
+uint32_t *runsc_parse_ps(const char *out, size_t len, size_t *n);
+/* The same of runsc's table, of those without a parent. */
+uint32_t *runsc_parse_parentless(const char *out, size_t len, size_t *n);
 /*
  * What a log of glued JSON objects says of a failure: its entries of level
  * "error", in their order, since the first is the cause (a gofer or the sandbox

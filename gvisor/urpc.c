@@ -28,6 +28,7 @@
 #include "base/fmt.h"
 #include "json.h"
 #include "base/loop.h"
+#include "gvisor/runsc_text.h"
 #include "wire/save.h"
 
 #define STATE_FILE_MAX (1 << 20)
@@ -334,10 +335,9 @@ send_request(struct urpc *u, const struct where *w, struct err *e)
 	return u->said.bad ? err_nomem(e) : send_on(u, e);
 }
 
-/* The result in runsc's words, added to out; false if it makes no sense. */
+/* The status of a Wait; false if it makes no sense. */
 static bool
-put_wait(struct json_out *out, const struct json *j, int result,
-    unsigned *status)
+take_wait(unsigned *status, const struct json *j, int result)
 {
 	uint64_t v;
 	int s;
@@ -349,33 +349,29 @@ put_wait(struct json_out *out, const struct json *j, int result,
 		return false;
 	*status = (unsigned)(WIFEXITED(s) ? WEXITSTATUS(s) :
 	    128 + WTERMSIG(s));
-	json_put_fmt(out, "{\"exitStatus\":%u}", *status);
 	return true;
 }
 
+/* Into r->pids, which stays NULL for want of memory. */
 static bool
-put_processes(struct json_out *out, const struct json *j, int result,
+take_processes(struct urpc_reply *r, const struct json *j, int result,
     bool parentless)
 {
 	const struct json_tok *a = &j->toks[result];
 	uint32_t i, at = (uint32_t)result + 1;
 	uint64_t pid, parent = 0;
-	const char *comma = "";
 
-	json_put_fmt(out, "[");
 	if (a->type != JSON_ARRAY && a->type != JSON_NULL)
 		return false;
+	r->pids = malloc((a->size + 1) * sizeof(*r->pids));
 	for (i = 0; i < a->size; i++, at = j->toks[at].next) {
 		if (!json_uint(j, json_get(j, (int)at, "pid"), &pid) ||
 		    pid > INT_MAX || (parentless && !json_uint(j, json_get(j,
 		    (int)at, "ppid"), &parent)))
 			return false;
-		if (parent)
-			continue;
-		json_put_fmt(out, "%s%u", comma, (unsigned)pid);
-		comma = ",";
+		if (!parent && r->pids && r->npids < PIDS_MAX)
+			r->pids[r->npids++] = (uint32_t)pid;
 	}
-	json_put_fmt(out, "]");
 	return true;
 }
 
@@ -405,9 +401,9 @@ take_result(const struct urpc *u, struct urpc_reply *r, struct json_out *out,
 	switch (u->ask.method) {
 	case URPC_WAIT:
 	case URPC_WAIT_PID:
-		return put_wait(out, j, result, &r->status);
+		return take_wait(&r->status, j, result);
 	case URPC_PROCESSES:
-		return put_processes(out, j, result, u->ask.parentless);
+		return take_processes(r, j, result, u->ask.parentless);
 	case URPC_EVENT:
 		return put_event(out, j, result);
 	case URPC_EXECUTE:
@@ -464,7 +460,7 @@ understand(const struct urpc *u, struct urpc_reply *r, struct json_out *out)
 		}
 		free(why);
 	} else if (result >= 0 && take_result(u, r, out, &j, result)) {
-		if (out->bad)
+		if (out->bad || (u->ask.method == URPC_PROCESSES && !r->pids))
 			err_nomem(&r->err);
 		else
 			r->end = URPC_OK;
@@ -525,6 +521,7 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 	release(u);
 	done(arg, r);
 	json_out_free(&out);
+	free(r->pids);
 }
 
 static void

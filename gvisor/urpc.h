@@ -77,9 +77,10 @@ struct urpc_reply {
 	bool sent;		/* all of the request */
 	bool late;		/* broken: no reply within timeout_ns */
 	pid_t pid;		/* execute: inside the sandbox */
-	unsigned status;	/* wait: as a shell has it; in out, too */
-	const char *out;	/* as runsc prints it, NUL-terminated; event:
-				   the sandbox's own words */
+	unsigned status;	/* wait: as a shell has it */
+	uint32_t *pids;		/* processes: inside the container */
+	size_t npids;
+	const char *out;	/* event: the sandbox's words, NUL-terminated */
 	size_t outlen;
 	struct err err;
 };

@@ -244,6 +244,7 @@ runsc_exists(const char *root, const char *id)
 bool
 command_ends(bool calm)
 {
+	static const uint32_t two[] = { 1, 2 };
 	struct runsc_result r = { .out = "", .said = "" };
 	struct runsc_cmd *c = cmds;
 	runsc_done *done;
@@ -258,10 +259,14 @@ command_ends(bool calm)
 		r.pid = r.internal_pid = next_pid++;
 		r.out = strcmp(c->verb, "help") == 0 ? "-direct" : "9";
 		r.outlen = 1;
+		r.pids = two;
+		r.npids = 2;
 		/* The sandbox says how an exec has ended. */
-		r.has_status = strcmp(c->verb, "wait-exec") == 0;
-		r.status = chance(256);
-		inside_ends += r.has_status;
+		r.status = 9;
+		if (strcmp(c->verb, "wait-exec") == 0) {
+			r.status = chance(256);
+			inside_ends++;
+		}
 	} else {
 		/* Or it has started none, and runsc is to. */
 		r.instead = strcmp(c->verb, "execute") == 0 && percent(50);

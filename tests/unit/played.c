@@ -224,16 +224,6 @@ runsc_list_parentless(const struct runsc_env *env, runsc_done *done, void *arg,
 	return NULL;
 }
 
-long
-runsc_parse_parentless(const char *out, size_t len, uint32_t *pids, size_t max)
-{
-	(void)out;
-	(void)len;
-	(void)pids;
-	(void)max;
-	return -1;
-}
-
 char *
 runsc_root(const char *root, const char *namespace, const char *id)
 {
@@ -312,24 +302,6 @@ runsc_forget(const char *root, const char *namespace, const char *id)
 	(void)namespace;
 	(void)root;
 	(void)id;
-}
-
-bool
-runsc_parse_wait(const char *out, size_t len, unsigned *status)
-{
-	(void)len;
-	return sscanf(out, "%u", status) == 1;
-}
-
-long
-runsc_parse_ps(const char *out, size_t len, uint32_t *pids, size_t max)
-{
-	(void)out;
-	(void)len;
-	(void)max;
-	pids[0] = 1;
-	pids[1] = 2;
-	return 2;
 }
 
 bool

@@ -173,9 +173,13 @@ START_TEST(wait_and_ps)
 		{ "{\"id\":\"c\"}", -1 },
 		{ "7", -1 }, { "", -1 }, { "{", -1 },
 	};
-	uint32_t pids[3];
+	static const char *const none[] = { "[1,\"2\"]", "{}", "", "7" };
+	static const char table[] = "UID       PID       PPID      C\n"
+	    "0         1         0         0\n0         9         1   0\n"
+	    "7         12        0         0";
+	uint32_t *pids;
 	unsigned status;
-	size_t i;
+	size_t i, n;
 
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		ck_assert_msg(runsc_parse_wait(t[i].text, strlen(t[i].text),
@@ -183,13 +187,18 @@ START_TEST(wait_and_ps)
 		if (t[i].status >= 0)
 			ck_assert_uint_eq(status, (unsigned)t[i].status);
 	}
-	ck_assert_int_eq(runsc_parse_ps("[1,7,12]", 8, pids, 3), 3);
-	ck_assert_uint_eq(pids[2], 12);
-	ck_assert_int_eq(runsc_parse_ps("[1,7,12,13]", 11, pids, 3), 3);
-	ck_assert_int_eq(runsc_parse_ps("[]", 2, pids, 3), 0);
-	ck_assert_int_eq(runsc_parse_ps("[1,\"2\"]", 7, pids, 3), -1);
-	ck_assert_int_eq(runsc_parse_ps("{}", 2, pids, 3), -1);
-	ck_assert_int_eq(runsc_parse_ps("", 0, pids, 3), -1);
+	pids = runsc_parse_ps("[1,7,12]", 8, &n);
+	ck_assert(pids && n == 3 && pids[2] == 12);
+	free(pids);
+	pids = runsc_parse_ps("[]", 2, &n);
+	ck_assert(pids && n == 0);
+	free(pids);
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		ck_assert(!runsc_parse_ps(none[i], strlen(none[i]), &n));
+	pids = runsc_parse_parentless(table, sizeof(table) - 1, &n);
+	ck_assert(pids && n == 2 && pids[0] == 1 && pids[1] == 12);
+	free(pids);
+	ck_assert(!runsc_parse_parentless("[1]", 3, &n));
 }
 END_TEST
 

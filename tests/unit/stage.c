@@ -118,7 +118,9 @@ complete_full(const char *verb, const struct runsc_result *r)
 void
 complete(const char *verb)
 {
-	struct runsc_result r = { .out = "", .said = "", .pid = 100, .internal_pid = 7 };
+	static const uint32_t two[] = { 1, 2 };
+	struct runsc_result r = { .out = "", .said = "", .pid = 100,
+		.internal_pid = 7, .pids = two, .npids = 2 };
 
 	complete_full(verb, &r);
 }

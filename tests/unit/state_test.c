@@ -395,7 +395,7 @@ END_TEST
 
 START_TEST(sub_life)
 {
-	struct runsc_result r = { .out = "9", .said = "", .outlen = 1 };
+	struct runsc_result r = { .out = "", .said = "", .status = 9 };
 	struct asked a = { 0 };
 	struct waited w;
 
@@ -417,7 +417,7 @@ END_TEST
 /* Its init's PID namespace was its own: there is nothing left to kill. */
 START_TEST(sub_with_own_pids)
 {
-	struct runsc_result r = { .out = "9", .said = "", .outlen = 1 };
+	struct runsc_result r = { .out = "", .said = "", .status = 9 };
 	struct asked a = { 0 };
 	struct waited w;
 

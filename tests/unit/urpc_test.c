@@ -164,11 +164,17 @@ serve_at(const char *path, enum manner manner, const char *reply, size_t len)
 static void
 on_done(void *arg, const struct urpc_reply *r)
 {
+	size_t i, n;
+
 	(void)arg;
 	got = *r;
 	ck_assert_int_eq(r->end == URPC_OK, r->err.code == ERR_OK);
-	snprintf(got_out, sizeof(got_out), "%s", r->out);
-	ck_assert_uint_eq(strlen(got_out), r->outlen);
+	n = (size_t)snprintf(got_out, sizeof(got_out), "%s", r->out);
+	ck_assert_uint_eq(n, r->outlen);
+	ck_assert(r->pids || r->npids == 0);
+	for (i = 0; r->pids && i < r->npids && n < sizeof(got_out) - 16; i++)
+		n += (size_t)sprintf(got_out + n, "%u,",
+		    (unsigned)r->pids[i]);
 	done_calls++;
 	ok_calls += r->end == URPC_OK;
 }
@@ -260,15 +266,15 @@ static const struct {
 	enum manner manner;
 	const char *reply;
 	enum urpc_end end;
-	const char *says;	/* out, or a part of the error */
+	const char *says;	/* the value, or a part of the error */
 } replies[] = {
-	{ URPC_WAIT, WHOLE, OK("0"), URPC_OK, "{\"exitStatus\":0}" },
-	{ URPC_WAIT, WHOLE, OK("1792"), URPC_OK, "{\"exitStatus\":7}" },
-	{ URPC_WAIT, WHOLE, OK("65280"), URPC_OK, "{\"exitStatus\":255}" },
-	{ URPC_WAIT, BYTES, OK("9") "\n", URPC_OK, "{\"exitStatus\":137}" },
-	{ URPC_WAIT, CLOSE, " " OK("139"), URPC_OK, "{\"exitStatus\":139}" },
+	{ URPC_WAIT, WHOLE, OK("0"), URPC_OK, "0" },
+	{ URPC_WAIT, WHOLE, OK("1792"), URPC_OK, "7" },
+	{ URPC_WAIT, WHOLE, OK("65280"), URPC_OK, "255" },
+	{ URPC_WAIT, BYTES, OK("9") "\n", URPC_OK, "137" },
+	{ URPC_WAIT, CLOSE, " " OK("139"), URPC_OK, "139" },
 	{ URPC_WAIT, WHOLE, "{\"result\":256,\"success\":true}", URPC_OK,
-	    "{\"exitStatus\":1}" },
+	    "1" },
 	{ URPC_WAIT, WHOLE, OK("127"), URPC_BROKEN, "no sense" },
 	{ URPC_WAIT, WHOLE, OK("65535"), URPC_BROKEN, "no sense" },
 	{ URPC_WAIT, WHOLE, OK("65536"), URPC_BROKEN, "no sense" },
@@ -324,9 +330,9 @@ static const struct {
 	{ URPC_SIGNAL, DEAF, "", URPC_BROKEN, "no reply in time" },
 	{ URPC_SIGNAL, CLOSE, "", URPC_BROKEN, "closed without a reply" },
 	{ URPC_PROCESSES, WHOLE, OK("[{\"uid\":0,\"pid\":1,\"threads\":[1,2],"
-	    "\"cmd\":\"a]}\\\"\"},{\"pid\":27}]"), URPC_OK, "[1,27]" },
-	{ URPC_PROCESSES, WHOLE, OK("null"), URPC_OK, "[]" },
-	{ URPC_PROCESSES, WHOLE, OK("[]"), URPC_OK, "[]" },
+	    "\"cmd\":\"a]}\\\"\"},{\"pid\":27}]"), URPC_OK, "1,27," },
+	{ URPC_PROCESSES, WHOLE, OK("null"), URPC_OK, "" },
+	{ URPC_PROCESSES, WHOLE, OK("[]"), URPC_OK, "" },
 	{ URPC_PROCESSES, WHOLE, OK("{}"), URPC_BROKEN, "no sense" },
 	{ URPC_PROCESSES, WHOLE, OK("[1]"), URPC_BROKEN, "no sense" },
 	{ URPC_PROCESSES, WHOLE, OK("[{\"pid\":-1}]"), URPC_BROKEN,
@@ -347,6 +353,8 @@ START_TEST(reply)
 	call(&r);
 	ck_assert_msg(got.end == replies[_i].end, "%s: end %d, %s", text,
 	    got.end, got.err.msg);
+	if (got.end == URPC_OK && r.method == URPC_WAIT)
+		snprintf(got_out, sizeof(got_out), "%u", got.status);
 	if (got.end == URPC_OK)
 		ck_assert_str_eq(got_out, replies[_i].says);
 	else
@@ -400,7 +408,7 @@ START_TEST(large_reply)
 	r.timeout_ns = 5 * NS_PER_S;
 	call(&r);
 	ck_assert_int_eq(got.end, URPC_OK);
-	ck_assert(strncmp(got_out, "[1,2,3,", 7) == 0);
+	ck_assert(strncmp(got_out, "1,2,3,", 6) == 0);
 	free(text);
 }
 END_TEST
@@ -670,7 +678,7 @@ START_TEST(asked)
 	write_state("c", server, default_path());
 	begin_runsc(CONTROL_AUTO);
 	simple("wait");
-	ck_assert_str_eq(result_out, "{\"exitStatus\":0}");
+	ck_assert_uint_eq(result.status, 0);
 	ck_assert_int_eq(result.err.code, ERR_OK);
 	ck_assert_str_eq(commands(), "");
 	/* What the socket is not for, not yet for, and must not be for. */
