@@ -70,16 +70,13 @@ pair() {
 	count "$log.2" "$2"
 }
 
-part lint
-part analyze
-part check
-part check-asan
+# What several of them use.
+$make all static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
+pair lint check
+pair analyze check-asan
 pair coverage check-fault
-part check-valgrind
-part check-model
+pair check-valgrind check-model
 part check-soak
-# What both are run with.
-$make static build/real/containerd-shim-runsc-v1 >"$log" 2>&1 || cat "$log"
 pair check-real check-real-modern
 part check-initramfs
 pair deb check-aarch64
