@@ -22,13 +22,19 @@ bad=
 # What failed, as Check and the scripts say it: told again at the end.
 failure='^not ok |:[0-9]+:[FES]:'
 
-# begin LOG TARGET...: what it prints, its status and its time are in LOG*.
+# begin LOG TARGET...: what it prints is in LOG; its status, the seconds that it
+# took and those of processors are in LOG.end.
 begin() {
 	out=$1
 	shift
 	began=$(date +%s)
-	$make "$@" >"$out" 2>&1
-	echo "$? $(($(date +%s) - began))" >"$out.end"
+	(
+		$make "$@" >"$out" 2>&1
+		rc=$?
+		cpu=$(times | awk -F '[ms ]+' 'NR == 2 {
+			printf "%d", ($1 + $3) * 60 + $2 + $4 }')
+		echo "$rc $(($(date +%s) - began)) $cpu" >"$out.end"
+	)
 }
 
 # count LOG TARGET...
@@ -37,7 +43,7 @@ count() {
 	shift
 	echo "== make $*"
 	cat "$out"
-	read -r rc took <"$out.end"
+	read -r rc took cpu <"$out.end"
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$out" | tail -n 1)
 	p=${line%% passed*}
 	f=${line##*passed, }
@@ -50,8 +56,8 @@ count() {
 	[ "$f" = 0 ] || bad="$bad$(grep -E "$failure" "$out" | sort -u |
 	    head -n 20 | sed "s/^/$1: /")
 "
-	times="$times$(printf '%5d s  make %s: %d passed, %d failed' \
-	    "$took" "$*" "$p" "$f")
+	times="$times$(printf '%5d s, %4d s of CPU  make %s: %d passed, %d failed' \
+	    "$took" "$cpu" "$*" "$p" "$f")
 "
 }
 
