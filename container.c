@@ -62,9 +62,7 @@ process_fill(struct process *p, struct container *ct, enum proc_kind kind,
 void
 process_forget_spec(struct process *p)
 {
-	if (p->process_json)
-		explicit_bzero(p->process_json, p->process_len);
-	free(p->process_json);
+	fmt_wipe(p->process_json, p->process_len);
 	p->process_json = NULL;
 }
 

@@ -101,7 +101,7 @@ file_load_rest(int fd, const char *what, size_t *len, struct err *e)
 	do {
 		*len += (size_t)n;
 		cap = *len + 2 > cap ? 2 * cap : cap;
-		bigger = cap > REST_MAX ? NULL : realloc(text, cap);
+		bigger = cap > REST_MAX ? NULL : fmt_grow(text, *len, cap);
 		if (!bigger) {
 			n = err_nomem(e);
 			break;
@@ -112,7 +112,7 @@ file_load_rest(int fd, const char *what, size_t *len, struct err *e)
 			err_sys(e, "read %s", what);
 	} while (n > 0);
 	if (n < 0) {
-		free(text);
+		fmt_wipe(text, *len);
 		*len = 0;
 		return NULL;
 	}

@@ -270,3 +270,24 @@ fmt_utf8_put(char out[4], unsigned u)
 	out[0] = (char)(n == 1 ? u : (0xf00u >> n) | u);
 	return n;
 }
+
+void
+fmt_wipe(void *p, size_t n)
+{
+	if (p)
+		explicit_bzero(p, n);
+	free(p);
+}
+
+void *
+fmt_grow(void *p, size_t n, size_t cap)
+{
+	void *bigger = malloc(cap);
+
+	if (!bigger)
+		return NULL;
+	if (p)
+		memcpy(bigger, p, n);
+	fmt_wipe(p, n);
+	return bigger;
+}

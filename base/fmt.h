@@ -35,4 +35,15 @@ int fmt_utf8_len(const char *p, size_t n);
 /* u, which is at most U+10FFFF, as UTF-8; how many bytes. */
 int fmt_utf8_put(char out[4], unsigned u);
 
+/*
+ * For text that may hold secrets, as an exec's environment.  n is the number of
+ * bytes that were written: to wipe more would only take pages.
+ *
+ * Zero n bytes of p, and free it; NULL is nothing.
+ */
+void fmt_wipe(void *p, size_t n);
+/* As realloc(p, cap), which would leave the old bytes where they were.  cap is
+ * more than n; after NULL, p is as it was. */
+void *fmt_grow(void *p, size_t n, size_t cap);
+
 #endif

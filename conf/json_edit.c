@@ -26,7 +26,7 @@ grow(struct json_out *o, size_t n)
 	while (cap < o->len + n + 1)
 		cap *= 2;
 	if (cap != o->cap) {
-		p = realloc(o->p, cap);
+		p = fmt_grow(o->p, o->len, cap);
 		if (!p) {
 			o->bad = true;
 			return false;
@@ -158,7 +158,7 @@ splice(const struct json_edit *x, const struct json *j, struct json_out *out)
 void
 json_out_free(struct json_out *o)
 {
-	free(o->p);
+	fmt_wipe(o->p, o->len);
 	memset(o, 0, sizeof(*o));
 }
 

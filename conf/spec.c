@@ -142,7 +142,7 @@ int
 spec_read(struct spec *s, const char *bundle, struct err *e)
 {
 	static const char name[] = "/config.json";
-	size_t size = strlen(bundle) + sizeof(name), len;
+	size_t size = strlen(bundle) + sizeof(name), len = 0;
 	struct json j = { 0 };
 	char *path, *text = NULL;
 	int rc = -1;
@@ -163,7 +163,7 @@ spec_read(struct spec *s, const char *bundle, struct err *e)
 	rc = 0;
 out:
 	json_free(&j);
-	free(text);
+	fmt_wipe(text, len);
 	free(path);
 	return rc;
 }

@@ -625,6 +625,6 @@ out:
 	json_edits_free(&w.ed);
 	json_index_free(&w.index);
 	json_free(&w.j);
-	free(text);
+	fmt_wipe(text, len);
 	return rc;
 }

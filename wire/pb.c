@@ -206,7 +206,7 @@ void
 pb_out_free(struct pb_out *o)
 {
 	if (o->heap)
-		free(o->p);
+		fmt_wipe(o->p, o->len);
 	pb_out_init(o, NULL, 0);
 }
 
@@ -224,11 +224,13 @@ reserve(struct pb_out *o, size_t n)
 		goto bad;
 	while (cap < o->len + n)
 		cap *= 2;
-	p = o->heap ? realloc(o->p, cap) : malloc(cap);
+	p = malloc(cap);
 	if (!p)
 		goto bad;
-	if (!o->heap && o->len)
+	if (o->len)
 		memcpy(p, o->p, o->len);
+	if (o->heap)
+		fmt_wipe(o->p, o->len);
 	o->p = p;
 	o->cap = cap;
 	o->heap = true;

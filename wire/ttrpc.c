@@ -122,7 +122,7 @@ body_free(struct conn *c)
 {
 	if (c->body)
 		bodies -= c->length;
-	free(c->body);
+	fmt_wipe(c->body, c->got);
 	c->body = NULL;
 }
 
@@ -141,7 +141,7 @@ conn_end(struct conn *c)
 	unsent -= c->unsent;
 	LIST_DEL(c);
 	body_free(c);
-	free(c->rest);
+	fmt_wipe(c->rest, c->rest_len);
 	free(c);
 	listen_more();
 	if (nconns == 0 && on_idle)
@@ -581,7 +581,7 @@ take_rest(struct conn *c)
 	    c->rest_len - c->rest_off);
 	if (c->broken || c->rest_off < c->rest_len)
 		return;
-	free(c->rest);
+	fmt_wipe(c->rest, c->rest_len);
 	c->rest = NULL;
 	conn_watch(c);
 }
@@ -635,6 +635,8 @@ on_conn(struct watch *w, uint32_t revents)
 	used = take_some(c, buf, (size_t)n);
 	if (used < (size_t)n && !c->broken)
 		keep_rest(c, buf + used, (size_t)n - used);
+	/* An exec's secrets are not to stay until the next request. */
+	explicit_bzero(buf, (size_t)n);
 }
 
 static bool
@@ -825,10 +827,12 @@ ttrpc_save(struct pb_out *o)
 
 	save_put(o, server_fields, &listener);
 	for (c = conns; c; c = c->next) {
-		if (c->rest && c->rest_off)
+		if (c->rest && c->rest_off) {
 			memmove(c->rest, c->rest + c->rest_off,
 			    c->rest_len - c->rest_off);
-		c->rest_len -= c->rest_off;
+			c->rest_len -= c->rest_off;
+			explicit_bzero(c->rest + c->rest_len, c->rest_off);
+		}
 		c->rest_off = 0;
 		mark = pb_begin(o, SERVER_CONN);
 		save_put(o, conn_fields, c);
@@ -885,7 +889,7 @@ load_body(struct conn *c, struct err *e)
 	if (!c->body)
 		return -1;
 	memcpy(c->body, part, c->got);
-	free(part);
+	fmt_wipe(part, c->got);
 	bodies += c->length;
 	return 0;
 }
