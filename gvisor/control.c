@@ -82,6 +82,15 @@ tell_why(const struct runsc_cmd *c, const struct err *e, bool refused)
 	control->told |= !told;
 }
 
+/* Has the sandbox itself shown that it does not do for that method?  Not where
+ * it was not asked, had no time, or its answer found no memory here. */
+static bool
+is_unfit(const struct urpc_reply *reply)
+{
+	return reply->end == URPC_UNKNOWN || (reply->end == URPC_BROKEN &&
+	    reply->sent && !reply->late && reply->err.code != ERR_EXHAUSTED);
+}
+
 /* Asking the sandbox did not do; why is in r->err. */
 static void
 ask_runsc(struct runsc_cmd *c, struct runsc_result *r)
@@ -126,8 +135,7 @@ on_reply(void *arg, const struct urpc_reply *reply)
 		return;
 	}
 	tell_why(c, &r.err, reply->end == URPC_REFUSED);
-	if (reply->end == URPC_UNKNOWN ||
-	    (reply->end == URPC_BROKEN && !reply->late))
+	if (is_unfit(reply))
 		c->env->control->without |= 1u << c->method;
 	ask_runsc(c, &r);
 }
@@ -426,7 +434,7 @@ on_executed(void *arg, const struct urpc_reply *reply)
 		return;
 	}
 	if (c->done) {
-		if (reply->end == URPC_UNKNOWN || lost)
+		if (is_unfit(reply))
 			c->env->control->without |= 1u << URPC_EXECUTE;
 		if (!ok && !lost) {
 			do_instead(c, &reply->err, reply->end == URPC_REFUSED);
@@ -495,7 +503,7 @@ on_knows(void *arg, const struct urpc_reply *reply)
 
 	c->call = NULL;
 	if (reply->end != URPC_OK && reply->end != URPC_REFUSED) {
-		if (reply->end != URPC_ABSENT && reply->sent && !reply->late)
+		if (is_unfit(reply))
 			control->without |= 1u << URPC_EXECUTE;
 		do_instead(c, &reply->err, false);
 		return;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -741,6 +742,34 @@ START_TEST(falls_back)
 }
 END_TEST
 
+/* Who has not been asked has not shown that it does not do: runsc writes its
+ * state file in place; there may be no descriptor left. */
+START_TEST(not_asked)
+{
+	struct rlimit old, none;
+	char path[512];
+
+	write_state("c", getpid(), NULL);
+	begin_runsc(CONTROL_AUTO);
+	snprintf(path, sizeof(path), "%s/c_sandbox:s.state", root);
+	write_text(path, "{\"id\":");
+	do_kill();
+	ck_assert_int_eq(result.err.code, ERR_OK);
+	ck_assert_str_eq(commands(), "kill\n");
+	ck_assert_uint_eq(control.without, 0);
+	write_state("c", getpid(), NULL);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ 0, old.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	control.mode = CONTROL_ON;
+	do_kill();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	ck_assert_int_eq(result.err.code, ERR_UNAVAILABLE);
+	ck_assert_uint_eq(control.without, 0);
+	child_close();
+}
+END_TEST
+
 /* What the sandbox does not do, it may do another time. */
 START_TEST(refused)
 {
@@ -809,7 +838,7 @@ static void
 add(TCase *tc)
 {
 	suite_add(tc, requests, large_reply, wait_waits, address_abstract,
-	    address_long, address_fallback, asked, refused, forced,
+	    address_long, address_fallback, asked, not_asked, refused, forced,
 	    start_arms);
 	tcase_add_loop_test(tc, reply, 0,
 	    (int)(sizeof(replies) / sizeof(replies[0])));
