@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,8 +27,12 @@
 #include "base/name.h"
 #include "json.h"
 
-#define CMDLINE_MAX 8192
-#define LOOKS 8		/* at one that executes a program, which is soon done */
+#define CHUNK 2048	/* of a command line, which may be any length */
+/* At one that executes a program, which is soon done; and how long may be waited
+ * for that, by all of them. */
+#define LOOKS 8
+#define NAPS 5
+#define NAP_MS 1
 #define STATE_FILE_MAX (4 << 20)
 #define FIXED_ID_BYTES 64	/* of a CRI or Docker id */
 #define NSFS 0x6e736673		/* statfs(2) of a namespace's file */
@@ -150,34 +155,83 @@ runsc_is_of_bundle(const char *root, const char *id, const char *bundle)
 	return !other;
 }
 
+/* What a command line has; 0: it is empty. */
+enum {
+	WORDS = 1,
+	NAMED = 2,	/* it begins with the name */
+	FLAG = 4,	/* that, of that value, as one word or as two */
+	LAST = 8,	/* the value is its last word */
+};
+
+/* Where a command line has been read to, and what it has so far. */
+struct words {
+	const char *flag, *value;
+	size_t flag_len;
+	size_t at;		/* in a word, which up to there is that of ... */
+	bool as_one, as_two;	/* FLAG=VALUE, VALUE */
+	bool next;		/* the word before it is FLAG */
+	int has;
+};
+
+static void
+words_take(struct words *w, char c)
+{
+	size_t n = w->flag_len, at = w->at++;
+	char one = at < n ? w->flag[at] : at == n ? '=' : '\0';
+
+	/* No further than to its NUL, which no other character is. */
+	if (w->as_one && at > n)
+		one = w->value[at - n - 1];
+	w->as_two = w->as_two && c == w->value[at];
+	if (c != '\0') {
+		w->as_one = w->as_one && c == one;
+		return;
+	}
+	w->has &= ~LAST;
+	w->has |= WORDS | (w->as_two ? LAST : 0) | ((w->as_two && w->next) ||
+	    (w->as_one && at > n && !one) ? FLAG : 0);
+	w->next = w->as_one && at == n;
+	w->as_one = w->as_two = true;
+	w->at = 0;
+}
+
+/* The command line of a process; -1 and errno.  flag: NULL for none. */
+static int
+read_words(pid_t pid, const char *name, const char *flag, const char *value)
+{
+	struct words w = { .flag = flag ? flag : "", .value = value,
+		.as_one = true, .as_two = true };
+	size_t name_len = strlen(name);
+	char path[32], text[CHUNK];
+	ssize_t n, i;
+	int fd;
+
+	w.flag_len = strlen(w.flag);
+	fmt(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, text, sizeof(text))) > 0) {
+		if (!w.has && w.at == 0 && (size_t)n >= name_len &&
+		    memcmp(text, name, name_len) == 0)
+			w.has = NAMED;
+		for (i = 0; i < n; i++)
+			words_take(&w, text[i]);
+	}
+	close(fd);
+	return n < 0 ? -1 : w.has;
+}
+
 /* Is that process the sandbox?  Its number may be another's since: of a sandbox
  * the command line ends with its id (runsc/sandbox/sandbox.go). */
 static bool
 is_sandbox(pid_t pid, const char *id)
 {
-	char path[32], text[CMDLINE_MAX];
-	size_t idlen = strlen(id), used = 0;
-	bool named = false;
-	ssize_t n;
-	int fd;
+	int has = read_words(pid, "runsc", NULL, id);
 
-	fmt(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno != ENOENT;
-	/* The end counts, however long it is. */
-	while ((n = read(fd, text + used, sizeof(text) - used)) > 0) {
-		used += (size_t)n;
-		named |= strncmp(text, "runsc", 5) == 0;
-		if (used == sizeof(text)) {
-			used = idlen + 2;
-			memmove(text, text + sizeof(text) - used, used);
-		}
-	}
-	close(fd);
-	return n < 0 || (named && used > idlen + 1 &&
-	    text[used - idlen - 2] == '\0' &&
-	    memcmp(text + used - idlen - 1, id, idlen + 1) == 0);
+	/* Where it cannot be known, it is. */
+	return has < 0 ? errno != ENOENT && errno != ESRCH :
+	    has & NAMED && has & LAST;
 }
 
 bool
@@ -435,47 +489,22 @@ runsc_forget(const char *root, const char *ns, const char *id)
 	}
 }
 
-/* Has the command line text (NUL-separated, the last NUL included) a flag of
- * that value, as one word or as two? */
-static bool
-has_flag(const char *text, size_t len, const char *flag, const char *value)
-{
-	size_t n = strlen(flag);
-	const char *end = text + len, *arg;
-	bool next = false;
-
-	for (arg = text; arg < end; arg += strlen(arg) + 1) {
-		if (next && strcmp(arg, value) == 0)
-			return true;
-		next = strcmp(arg, flag) == 0;
-		if (strncmp(arg, flag, n) == 0 && arg[n] == '=' &&
-		    strcmp(arg + n + 1, value) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * 1 or 0; -1 while it executes a program: it has no command line then.  What a
  * sandbox runs its processes in has none either, its memory being theirs, but
  * has the place of one; so has who has come to it since it was looked at.
  */
 static int
-process_has(const char *pid, const char *name, const char *flag,
-    const char *value)
+process_has(pid_t pid, const char *name, const char *flag, const char *value)
 {
-	char path[32], text[CMDLINE_MAX];
-	long n;
+	int has = read_words(pid, name, flag, value);
 
-	fmt(path, sizeof(path), "/proc/%.16s/cmdline", pid);
-	n = file_read(path, text, sizeof(text));
-	if (n == 0) {
-		if (child_is_executing(runsc_parse_pid(pid, strlen(pid))))
+	if (has == 0) {
+		if (child_is_executing(pid))
 			return -1;
-		n = file_read(path, text, sizeof(text));
+		has = read_words(pid, name, flag, value);
 	}
-	return n > 0 && strncmp(text, name, strlen(name)) == 0 &&
-	    has_flag(text, (size_t)n, flag, value);
+	return has > 0 && has & NAMED && has & FLAG;
 }
 
 pid_t
@@ -515,11 +544,10 @@ is_elsewhere(pid_t pid)
 
 /* 1: killed; 0: it is none of these; -1: cannot be told at the moment. */
 static int
-kill_process(const char *dir, const char *name, const char *flag,
+kill_process(pid_t pid, const char *name, const char *flag,
     const char *value, bool ours)
 {
-	pid_t pid = runsc_parse_pid(dir, strlen(dir));
-	int pidfd, has = pid ? process_has(dir, name, flag, value) : 0;
+	int pidfd, has = pid ? process_has(pid, name, flag, value) : 0;
 
 	if (has == 0 || (ours ? !child_is_descendant(pid) : is_elsewhere(pid)))
 		return 0;
@@ -528,7 +556,7 @@ kill_process(const char *dir, const char *name, const char *flag,
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return 0;
-	has = process_has(dir, name, flag, value);
+	has = process_has(pid, name, flag, value);
 	if (has > 0 && ((ours && !child_is_descendant(pid)) ||
 	    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0))
 		has = 0;
@@ -536,21 +564,30 @@ kill_process(const char *dir, const char *name, const char *flag,
 	return has;
 }
 
-/* How many were killed; *unsure: how many may have been to be. */
+/* How many were killed; naps: that may be taken; *unsure: how many may have been
+ * to be. */
 static unsigned
 kill_processes(const char *name, const char *flag, const char *value,
-    bool ours, unsigned *unsure)
+    bool ours, unsigned naps, unsigned *unsure)
 {
 	DIR *dir = opendir("/proc");
 	unsigned killed = 0;
 	struct dirent *d;
+	pid_t pid;
 	int rc, i;
 
 	*unsure = 0;
 	while (dir && (d = readdir(dir))) {
-		for (i = 0; (rc = kill_process(d->d_name, name, flag, value,
-		    ours)) < 0 && i < LOOKS; i++)
-			sched_yield();
+		pid = runsc_parse_pid(d->d_name, strlen(d->d_name));
+		for (i = 0; (rc = kill_process(pid, name, flag, value,
+		    ours)) < 0 && (i < LOOKS || naps); i++) {
+			if (i < LOOKS) {
+				sched_yield();
+			} else {
+				naps--;
+				poll(NULL, 0, NAP_MS);
+			}
+		}
 		killed += rc > 0;
 		*unsure += rc < 0;
 	}
@@ -559,12 +596,14 @@ kill_processes(const char *name, const char *flag, const char *value,
 	return killed;
 }
 
+/* Nobody looks again. */
 unsigned
 runsc_kill_leftovers(const char *bundle)
 {
 	unsigned unsure;
 
-	return kill_processes("runsc", "--bundle", bundle, false, &unsure);
+	return kill_processes("runsc", "--bundle", bundle, false, NAPS,
+	    &unsure);
 }
 
 /* The flag's value may have our pid in it, which has been another shim's. */
@@ -573,6 +612,6 @@ runsc_kill_descendants(const char *flag, const char *value)
 {
 	unsigned unsure, killed;
 
-	killed = kill_processes("", flag, value, true, &unsure);
+	killed = kill_processes("", flag, value, true, 0, &unsure);
 	return killed || unsure;
 }

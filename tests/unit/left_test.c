@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* left_test: what runsc leaves in its root and in a root file system is
- * removed, and nothing else. */
+ * removed, and nothing else; and its processes are found, and no others. */
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gvisor/runsc_left.h"
@@ -210,14 +217,233 @@ START_TEST(netns)
 }
 END_TEST
 
+/* -- processes ------------------------------------------------------------- */
+
+#define NAPS_FD "LEFT_TEST_NAPS_FD"
+
+static const char *own_path;
+static int naps_fd = -1;	/* a byte at each nap, the other's answer */
+
+/* In the place of libc's: while it is slept, the other goes on. */
+int
+poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	char byte;
+
+	if (n || naps_fd < 0)
+		return (int)syscall(SYS_poll, fds, n, ms);
+	if (write(naps_fd, "", 1) != 1 || read(naps_fd, &byte, 1) != 1)
+		abort();
+	return 0;
+}
+
+/* The program that it has become has one; until then it had ours. */
+static bool
+has_command_line(pid_t pid)
+{
+	char name[32];
+	FILE *f;
+	int c;
+
+	snprintf(name, sizeof(name), "/proc/%d/cmdline", (int)pid);
+	f = fopen(name, "r");
+	ck_assert(f != NULL);
+	c = getc(f);
+	fclose(f);
+	return c != EOF;
+}
+
+static bool
+ends_killed(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* Where in a command line the bundle stands, as one word or two, and what is
+ * none. */
+static const struct {
+	const char *name, *flag, *value;	/* value: below dir, or NULL */
+	size_t before, after;			/* bytes of other words */
+	bool killed;
+} lines[] = {
+	{ "runsc", "--bundle", "/b", 0, 0, true },
+	{ "runsc-sandbox", "--bundle=", "/b", 0, 0, true },
+	{ "runsc", "--bundle", "/b", 2000, 10, true },
+	{ "runsc", "--bundle=", "/b", 2040, 10, true },
+	{ "runsc-gofer", "--bundle=", "/b", 9000, 10, true },
+	{ "runsc", "--bundle", "/b", 100000, 0, true },
+	{ "runsc", "--bundle=", "/b", 100000, 100000, true },
+	{ "other", "--bundle", "/b", 0, 0, false },
+	{ "runsc", "--bundle", "/b2", 0, 0, false },
+	{ "runsc", "--bundle", "/", 100000, 0, false },
+	{ "runsc", "--bundle=", "/b2", 9000, 0, false },
+	{ "runsc", "--bundles=", "/b", 0, 0, false },
+	{ "runsc", "--bundle=x", "/b", 0, 0, false },
+	{ "runsc", "x--bundle=", "/b", 0, 0, false },
+	{ "runsc", "-bundle", "/b", 0, 0, false },
+};
+
+static pid_t
+play_left(const char *name, const char *flag, const char *value, size_t before,
+    size_t after)
+{
+	const char *argv[12] = { name, "-c", "read x", "sh" };
+	bool one = strchr(flag, '=') != NULL;
+	char *words[2], both[200];
+	int n = 4, i, ready[2];
+	size_t sizes[2] = { before, after };
+	char byte;
+	pid_t pid;
+
+	snprintf(both, sizeof(both), "%s%s%s", one ? flag : "", dir, value);
+	for (i = 0; i < 2; i++) {
+		words[i] = malloc(sizes[i] + 1);
+		memset(words[i], 'x', sizes[i]);
+		words[i][sizes[i]] = '\0';
+	}
+	argv[n++] = words[0];
+	if (!one)
+		argv[n++] = flag;
+	argv[n++] = both;
+	if (after)
+		argv[n++] = words[1];
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		int in[2];
+
+		if (pipe(in) == 0)
+			dup2(in[0], 0);
+		execv("/bin/sh", (char *const *)argv);
+		_exit(127);
+	}
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 0);
+	close(ready[0]);
+	free(words[0]);
+	free(words[1]);
+	await(has_command_line(pid));
+	return pid;
+}
+
+START_TEST(command_line)
+{
+	char bundle[80];
+	pid_t pid;
+
+	if (getenv("EMULATOR"))		/* which stands before it */
+		return;
+	snprintf(bundle, sizeof(bundle), "%s/b", dir);
+	pid = play_left(lines[_i].name, lines[_i].flag, lines[_i].value,
+	    lines[_i].before, lines[_i].after);
+	ck_assert_uint_eq(runsc_kill_leftovers(bundle), lines[_i].killed);
+	if (!lines[_i].killed)
+		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+	kill(pid, lines[_i].killed ? 0 : SIGTERM);
+	ck_assert(ends_killed(pid) == lines[_i].killed);
+}
+END_TEST
+
+/* Give the command line no place, as in the middle of an execve(2), or its own
+ * again. */
+static void
+place_words(bool none)
+{
+	/* proc_pid_stat(5): from startcode, the 26th, to env_end. */
+	enum { FIRST = 26, LAST = 51, CODE = 0, STACK = 2, DATA = 19, BRK = 21,
+		ARGS = 22, ENV = 24 };
+	static unsigned long n[LAST - FIRST + 1];
+	struct prctl_mm_map map;
+	char text[1024], *end;
+	FILE *f;
+	int i;
+
+	if (!n[CODE]) {
+		f = fopen("/proc/self/stat", "r");
+		if (!f || !fgets(text, sizeof(text), f) ||
+		    !(end = strrchr(text, ')')))
+			_exit(1);
+		for (i = 2; end && i < LAST; i++) {
+			end = strchr(end + 1, ' ');
+			if (end && i + 1 >= FIRST)
+				n[i + 1 - FIRST] = strtoul(end, NULL, 10);
+		}
+		fclose(f);
+	}
+	map = (struct prctl_mm_map){ .start_code = n[CODE],
+		.end_code = n[CODE + 1], .start_data = n[DATA],
+		.end_data = n[DATA + 1], .start_brk = n[BRK],
+		.brk = (uintptr_t)sbrk(0), .start_stack = n[STACK],
+		.arg_start = n[ARGS], .arg_end = n[none ? ARGS : ARGS + 1],
+		.env_start = n[ENV], .env_end = n[ENV + 1],
+		.exe_fd = (uint32_t)-1 };
+	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) < 0)
+		_exit(2);
+}
+
+/* Until the other naps the second time. */
+static void
+seem_to_execute(int fd)
+{
+	char byte = 0;
+	int i;
+
+	place_words(true);
+	for (i = 0; write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1; i++)
+		if (i == 1)
+			place_words(false);
+	_exit(0);
+}
+
+START_TEST(executing)
+{
+	char bundle[80], number[16], byte;
+	int pair[2], status = 0;
+	pid_t pid;
+
+	if (getenv("EMULATOR"))
+		return;
+	snprintf(bundle, sizeof(bundle), "%s/b", dir);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		snprintf(number, sizeof(number), "%d", pair[1]);
+		setenv(NAPS_FD, number, 1);
+		execl(own_path, "runsc", "--bundle", bundle, (char *)NULL);
+		_exit(1);
+	}
+	close(pair[1]);
+	if (read(pair[0], &byte, 1) != 1) {
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(WEXITSTATUS(status), 2);
+		printf("skipped: left: executing: the kernel cannot\n");
+		return;
+	}
+	naps_fd = pair[0];
+	ck_assert_uint_eq(runsc_kill_leftovers(bundle), 1);
+	naps_fd = -1;
+	ck_assert(ends_killed(pid));
+	close(pair[0]);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
-	suite_add(tc, filestore, not_a_filestore, netns, of_bundle);
+	suite_add(tc, filestore, not_a_filestore, netns, of_bundle, executing);
+	tcase_add_loop_test(tc, command_line, 0,
+	    sizeof(lines) / sizeof(lines[0]));
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	if (argc && getenv(NAPS_FD))
+		seem_to_execute(atoi(getenv(NAPS_FD)));
+	own_path = argv[0];
 	return suite_run("left", setup, teardown, add);
 }
