@@ -117,12 +117,13 @@ void json_put_fmt(struct json_out *o, const char *fmt, ...)
 /* Edits: collected against a parsed text, then applied in one pass.  The
  * bytes outside the edited ranges are kept as they are.  At most
  * JSON_EDITS_MAX; a mistaken or failed one sets bad, which json_edit_apply()
- * reports.  The same value or key set again: the last one counts. */
+ * reports: ERR_INVALID for one that the text is not made for (also wrong), else
+ * ERR_EXHAUSTED.  The same value or key set again: the last one counts. */
 struct json_edits {
 	struct json_edit *list;	/* ours */
 	size_t n;
 	size_t cap;
-	bool bad;
+	bool bad, wrong;
 };
 void json_edits_free(struct json_edits *ed);
 /* Replace the value tok by the JSON text value (copied). */

@@ -222,14 +222,25 @@ json_edits_free(struct json_edits *ed)
 	memset(ed, 0, sizeof(*ed));
 }
 
+/* What is asked for cannot be done to this text, however much memory there
+ * is. */
+static void
+mistake(struct json_edits *ed)
+{
+	ed->bad = ed->wrong = true;
+}
+
 void
 json_edit_replace(struct json_edits *ed, const struct json *j, int tok,
 	const char *value)
 {
-	char *text = NULL;
+	char *text;
 
-	if (tok >= 0 && (uint32_t)tok < j->ntoks)
-		text = strdup(value);
+	if (tok < 0 || (uint32_t)tok >= j->ntoks) {
+		mistake(ed);
+		return;
+	}
+	text = strdup(value);
 	if (text)
 		add_edit(ed, j->toks[tok].start, j->toks[tok].end, 0, text);
 	else
@@ -258,13 +269,17 @@ json_edit_append(struct json_edits *ed, const struct json *j, int obj,
 	uint32_t at;
 	size_t keylen;
 
+	if (!t) {
+		mistake(ed);
+		return;
+	}
 	if (key) {
 		json_put_str(&o, key);
 		json_put_raw(&o, ":", 1);
 	}
 	keylen = o.len;
 	json_put_raw(&o, value, strlen(value));
-	if (o.bad || !t) {
+	if (o.bad) {
 		json_out_free(&o);
 		ed->bad = true;
 		return;
@@ -282,7 +297,7 @@ json_edit_remove(struct json_edits *ed, const struct json *j, int tok)
 	size_t next;
 
 	if (tok <= 0 || (uint32_t)tok >= j->ntoks) {
-		ed->bad = true;
+		mistake(ed);
 		return;
 	}
 	if (j->text[trimmed(j->text, t->start) - 1] == ':') {
@@ -292,7 +307,7 @@ json_edit_remove(struct json_edits *ed, const struct json *j, int tok)
 	for (next = t->end; is_blank(j->text[next]); next++)
 		;
 	if (j->text[next] == ':')
-		ed->bad = true;		/* a key */
+		mistake(ed);	/* a key */
 	else
 		add_edit(ed, t->start, t->end, 0, NULL);
 }
@@ -306,9 +321,12 @@ json_edit_apply(const struct json_edits *ed, const struct json *j,
 	size_t i, pos = 0;
 	int rc = 0;
 
+	if (ed->wrong)
+		return err_set(e, ERR_INVALID,
+		    "JSON edit: a member is of a wrong type");
 	if (ed->bad)
 		return err_set(e, ERR_EXHAUSTED,
-		    "JSON edit: out of memory, too many, or of a wrong value");
+		    "JSON edit: out of memory, or too many");
 	order = malloc((ed->n + 1) * sizeof(*order));
 	if (!order)
 		return err_nomem(e);

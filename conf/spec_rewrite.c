@@ -28,6 +28,7 @@
 /* What containerd writes where a sandbox has no CPU shares of its own
  * (containerd pkg/cri DefaultSandboxCPUshares). */
 #define NO_SHARES "2"
+#define STORES_MAX 256	/* of a volume: what so many power cuts leave */
 
 struct rewrite {
 	const struct spec *s;
@@ -170,13 +171,15 @@ is_empty(struct rewrite *w, const char *path)
 {
 	static const char filestore[] = ".gvisor.filestore.";
 	DIR *dir = opendir(path);
-	unsigned stores = 0, others = 0;
+	unsigned stores = 0, others = 0, looked = 0;
 	struct dirent *d;
 	struct stat st;
 
-	/* No further than it takes: there may be millions. */
-	while (dir && others == 0 && (d = readdir(dir))) {
+	/* No further than it takes: there may be millions, and a container may
+	 * have given them such names. */
+	while (dir && others == 0 && stores <= 1 && (d = readdir(dir))) {
 		if (strncmp(d->d_name, filestore, sizeof(filestore) - 1) == 0) {
+			others += looked++ == STORES_MAX;
 			/* A power cut leaves those of sandboxes before. */
 			if (!w->s->lives || w->s->lives(w->s->lives_arg,
 			    d->d_name + sizeof(filestore) - 1) ||

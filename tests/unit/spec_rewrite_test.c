@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spec_rewrite: what becomes of config.json, to the byte. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static char file[64];
 static char out[16384];
 static bool limits, unified;
 static const char *etc;
+static bool (*lives)(const void *arg, const char *sandbox_id);
 
 static char *text(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
@@ -62,6 +64,7 @@ setup(void)
 	limits = true;
 	unified = false;
 	etc = NULL;
+	lives = NULL;
 	make("pods/uid1/volumes/" EMPTY "/cache");
 	make("pods/uid1/volumes/" EMPTY "/full/x");
 	make("pods/uid1/volumes/kubernetes.io~csi/data");
@@ -89,6 +92,7 @@ rewrite(const char *json)
 	ck_assert_msg(spec_read(&s, dir, &err) == 0, "%s", err.msg);
 	s.unified = unified;
 	s.etc = etc;
+	s.lives = lives;
 	rc = spec_rewrite(&s, dir, dir, limits, &err);
 	spec_free(&s);
 	f = fopen(file, "r");
@@ -203,6 +207,44 @@ START_TEST(sandbox_volumes)
 	    "\"/l/a_b\"," HINT_ "cache.type\":\"bind\"}}");
 	stays("{\"annotations\":{" SANDBOX "," CRI_ "sandbox-log-directory\":"
 	    "\"/l/a_b_..\"," HINT_ "cache.type\":\"bind\"}}");
+}
+END_TEST
+
+static int asked;
+
+static bool
+lives_not(const void *arg, const char *sandbox_id)
+{
+	(void)arg;
+	(void)sandbox_id;
+	asked++;
+	return false;
+}
+
+/* Files that are named as runsc's of sandboxes that live no more go; a container
+ * may have made any number of them. */
+START_TEST(many_stores)
+{
+	static const char json[] = "{\"annotations\":{" SANDBOX "," LOGS ","
+	    HINT_ "cache.type\":\"bind\"}}";
+	int i, fd, times = 0;
+
+	lives = lives_not;
+	for (i = 0; i < 1000; i++) {
+		fd = open(text("%s/pods/uid1/volumes/" EMPTY "/cache/"
+		    ".gvisor.filestore.%d", dir, i), O_CREAT | O_WRONLY, 0600);
+		ck_assert_int_ge(fd, 0);
+		close(fd);
+	}
+	do {
+		asked = 0;
+		ck_assert_int_eq(rewrite(json), 0);
+		ck_assert_int_lt(asked, 500);
+		times++;
+	} while (!strstr(out, "cache.type\":\"tmpfs\""));
+	ck_assert_int_gt(times, 2);
+	ck_assert_int_eq(rmdir(text("%s/pods/uid1/volumes/" EMPTY "/cache",
+	    dir)), 0);
 }
 END_TEST
 
@@ -363,6 +405,26 @@ END_TEST
 	"\"rprivate\",\"" how "\"]}"
 
 /* What the pod's bundle has of the three, where nothing is mounted yet. */
+/* What cannot be changed, whatever memory there is. */
+START_TEST(wrong_types)
+{
+	static const char *const texts[] = {
+		"{\"annotations\":{" SANDBOX "},\"linux\":{\"resources\":7}}",
+		"{\"annotations\":{" SANDBOX "},\"linux\":{\"resources\":"
+		    "{\"memory\":[]}}}",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		ck_assert_int_eq(rewrite(text("%.*s," CRI_ "sandbox-memory\":"
+		    "\"1048576\"%s", (int)(strchr(texts[i], '}') - texts[i]),
+		    texts[i], strchr(texts[i], '}'))), -1);
+		ck_assert_msg(err.code == ERR_INVALID, "%s", err.msg);
+		ck_assert_ptr_nonnull(strstr(err.msg, "wrong type"));
+	}
+}
+END_TEST
+
 START_TEST(files_of_the_pod)
 {
 	static const char hosts[] = "{\"destination\":\"/etc/hosts\"}";
@@ -412,7 +474,7 @@ static void
 add(TCase *tc)
 {
 	suite_add(tc, mode_stays, nothing_to_do, dev_shm, sandbox_volumes,
-	    forced_volumes, missing_volume, sub_volumes, cgroup_parent,
+	    many_stores, wrong_types, forced_volumes, missing_volume, sub_volumes, cgroup_parent,
 	    annotated_limits, resources_are_there, files_of_the_pod);
 }
 
