@@ -807,6 +807,8 @@ input_file(const char *verb, const char *text, size_t len, struct err *e)
 {
 	int fd = memfd_create("runsc-input", MFD_CLOEXEC);
 
+	if (fd >= 0)
+		errno = ENOSPC;	/* of a short write, which sets none */
 	if (fd >= 0 && write(fd, text, len) == (ssize_t)len &&
 	    lseek(fd, 0, SEEK_SET) == 0)
 		return fd;

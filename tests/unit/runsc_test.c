@@ -4,11 +4,13 @@
  * makes, as seen by a script in runsc's place.
  */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -310,6 +312,29 @@ START_TEST(exec_files)
 }
 END_TEST
 
+/* A memory file that cannot be written whole: a short write says why by no
+ * errno. */
+START_TEST(no_room_for_input)
+{
+	struct rlimit old, few;
+	struct err e;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+	few = (struct rlimit){ 1, old.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &few), 0);
+	errno = 0;
+	ck_assert(runsc_exec(&env, NULL, NULL, "{}", 2, 0, on_done, NULL, &e)
+	    == NULL);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+	ck_assert_int_eq(e.code, ERR_EXHAUSTED);
+	ck_assert_str_eq(e.msg, "runsc exec: write its input to a memory file: "
+	    "No space left on device");
+	loop_turn(0);
+	ck_assert_uint_eq(runsc_running(), 0);
+}
+END_TEST
+
 /* A process with runsc's name for a sandbox, whose command line ends so. */
 static pid_t
 make_sandbox(const char *name, const char *last)
@@ -553,9 +578,9 @@ static void
 add(TCase *tc)
 {
 	suite_add(tc, errors, wait_and_ps, roots_and_state_files,
-	    command_lines, exec_files, long_errors, detach_is_refused,
-	    dead_states, notices, failures, hangs_and_floods, does_not_die,
-	    cancel);
+	    command_lines, exec_files, no_room_for_input, long_errors,
+	    detach_is_refused, dead_states, notices, failures,
+	    hangs_and_floods, does_not_die, cancel);
 }
 
 int
