@@ -227,6 +227,8 @@ begin_end(struct process *p)
 		runsc_cancel(p->forward_cmd);
 		p->forward_cmd = NULL;
 		standin_free(&p->standin);
+		/* One that somebody has stopped would never see that. */
+		child_kill(&p->child, SIGKILL);
 		child_forget(&p->child);
 	}
 	end_requests(p);
@@ -506,14 +508,29 @@ on_wait_again(struct timer *t)
 	exit_await(p);
 }
 
+/* Somebody has stopped it, or keeps it frozen. */
+static void
+on_standin_late(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, end_timer);
+
+	log_warn("%s: pid %d, which stands in for it, does not end",
+	    process_name(p), (int)p->pid);
+	exit_seen(p, (unsigned)p->standin.status);
+}
+
 /* Of an exec the stand-in ends so, and on_exec_exit() goes on. */
 static void
 tell_status(struct process *p, unsigned status)
 {
-	if (p->kind == PROC_EXEC)
+	if (p->kind == PROC_EXEC) {
+		if (child_running(&p->child))
+			timer_start(&p->end_timer, STANDIN_END_NS,
+			    on_standin_late);
 		standin_end(&p->standin, status);
-	else
+	} else {
 		exit_seen(p, status);
+	}
 }
 
 static void

@@ -61,6 +61,9 @@
 /* the ends of execs after their container; then SIGKILL */
 #define EXECS_END_NS (2 * NS_PER_S)
 
+/* the end of what stands in for an exec that has ended; then SIGKILL */
+#define STANDIN_END_NS (2 * NS_PER_S)
+
 /* the end of a sandbox that was killed */
 #define SANDBOX_END_NS (10 * NS_PER_S)
 

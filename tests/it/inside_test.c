@@ -141,6 +141,27 @@ START_TEST(stand_in)
 }
 END_TEST
 
+/* One that is stopped does not hold back what is known. */
+START_TEST(stopped)
+{
+	struct task_reply t;
+	char process[512];
+
+	run("c1", "\"hang\"");
+	snprintf(process, sizeof(process), "{\"args\":[\"fake\",%s],\"cwd\":"
+	    "\"/\",\"env\":[],\"user\":{\"uid\":0,\"gid\":0}}",
+	    held("\"exit:7\""));
+	ck_assert_int_eq(start("e1", process, &t), 0);
+	await(is_named((int)t.pid));
+	kill((pid_t)t.pid, SIGSTOP);
+	let_go();
+	ends("e1", 7);
+	await(kill((pid_t)t.pid, 0) < 0);
+	ck_assert_uint_eq(execs(), 0);
+	end_all();
+}
+END_TEST
+
 /* What the sandbox answers; then runsc does it, or nobody. */
 static const struct {
 	const char *rule;
@@ -479,7 +500,7 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, statuses, stand_in, settings, lies_about_kill,
+	suite_add(tc, statuses, stand_in, stopped, settings, lies_about_kill,
 	    killed_in_start, many_killed_in_start, late_once, same_pid,
 	    init_ends, shim_killed, stats);
 	tcase_add_loop_test(tc, odd_answers, 0, sizeof(odd) / sizeof(odd[0]));
