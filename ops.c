@@ -26,8 +26,6 @@
 #include "resources.h"
 #include "wire/save.h"
 
-/* Pids of one container that are reported; gVisor's own limit is higher. */
-
 /* -- start ---------------------------------------------------------------- */
 
 static void
