@@ -57,7 +57,8 @@ add_edit(struct json_edits *ed, uint32_t start, uint32_t end, size_t keylen,
 
 	if (ed->n == ed->cap) {
 		x = ed->n < JSON_EDITS_MAX ?
-		    realloc(ed->list, cap * sizeof(*x)) : NULL;
+		    fmt_grow(ed->list, ed->n * sizeof(*x), cap * sizeof(*x)) :
+		    NULL;
 		if (!x) {
 			free(text);
 			ed->bad = true;

@@ -592,7 +592,7 @@ make_room(struct urpc *u)
 		return NULL;
 	if (cap > URPC_REPLY_MAX)
 		return "the reply is too large";
-	p = realloc(u->buf, cap);
+	p = fmt_grow(u->buf, u->len, cap);
 	if (!p)
 		return no_memory;
 	u->buf = p;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fmt.h"
+
 #define AGAIN_MS 10
 #define AGAIN_MAX 500
 
@@ -46,12 +48,16 @@ put_fd(struct pb_out *o, uint32_t num, int fd)
 	if (fd < 0)
 		return;
 	pb_put_uint(o, num, (uint64_t)fd + 1);
-	more = realloc(fds, (nfds + 1) * sizeof(*fds));
-	if (!more) {
-		o->bad = true;
-		return;
+	/* Full at each power of two. */
+	if ((nfds & (nfds - 1)) == 0) {
+		more = fmt_grow(fds, nfds * sizeof(*fds),
+		    (2 * nfds + 1) * sizeof(*fds));
+		if (!more) {
+			o->bad = true;
+			return;
+		}
+		fds = more;
 	}
-	fds = more;
 	fds[nfds++] = fd;
 }
 
