@@ -101,7 +101,8 @@ $(NAME).static-pie: $(SRCS) $(HDRS) Makefile
 
 # Everything that is installed: programs, manual pages, documents.
 MAN = $(sort $(wildcard man/*.[1-9]))
-DOCS = LICENSE README.md CHANGES.md SECURITY.md $(sort $(wildcard docs/*.md))
+DOCS = LICENSE README.md CHANGES.md CONTRIBUTING.md SECURITY.md \
+	$(sort $(wildcard docs/*.md docs/initramfs/*))
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 # CRI-O takes a shim only by a name that ends in -v2; not on anybody's PATH.
@@ -112,7 +113,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 ETCDIR = $(DESTDIR)$(SYSCONFDIR)/containerd
 
 install: $(BINS)
-	mkdir -p $(BINDIR) $(CRIODIR) $(DOCDIR)/docs $(ETCDIR)
+	mkdir -p $(BINDIR) $(CRIODIR) $(DOCDIR)/docs/initramfs $(ETCDIR)
 	test -e $(ETCDIR)/runsc.toml || { cp etc/runsc.toml $(ETCDIR)/ && \
 	    chmod 0644 $(ETCDIR)/runsc.toml; }
 	# By another name first: one that runs cannot be written to.
@@ -140,7 +141,7 @@ uninstall:
 	    rm -f $(MANDIR)/man$${f##*.}/$${f##*/}; \
 	done
 	for f in $(DOCS); do rm -f $(DOCDIR)/$$f; done
-	rmdir $(DOCDIR)/docs $(DOCDIR) 2>/dev/null || true
+	rmdir $(DOCDIR)/docs/initramfs $(DOCDIR)/docs $(DOCDIR) 2>/dev/null || true
 	! cmp -s etc/runsc.toml $(ETCDIR)/runsc.toml || \
 	    rm -f $(ETCDIR)/runsc.toml
 	rmdir $(ETCDIR) 2>/dev/null || true

@@ -387,7 +387,8 @@ sandbox_status(const struct process *p, int status)
 		return STATUS_START_FAILED;
 	if (code != GO_PANIC_STATUS)
 		return code;
-	if (!env->log_directory && env->panic_fd <= 0)
+	if ((!env->log_directory && env->panic_fd <= 0) ||
+	    config_has_flag(&p->ct->config, "panic-log"))
 		log_warn("%s: ended with %u, which a crash of the sandbox "
 		    "would do too: the settings have its panic log elsewhere",
 		    process_name(p), code);

@@ -39,8 +39,6 @@
 
 #define SOCKET_DIR_MODE 0700
 #define OOM_SCORE_MAX 1000
-/* containerd's own limit for socket_dir, so that the path fits sun_path. */
-#define SOCKET_DIR_MAX 42
 /* How long another `start` may bind, and the daemon take to serve. */
 #define LOCK_STEP_NS (1 * NS_PER_MS)
 #define LOCK_STEPS 3000

@@ -466,26 +466,48 @@ mount_etc(struct rewrite *w)
 }
 
 /* The last part of the path that is a pod's ends the pod's cgroup; what follows
- * is the container's. */
-static void
-pod_cgroup(struct rewrite *w)
+ * is the container's.  To be freed; NULL where none is. */
+static char *
+pod_of(struct rewrite *w)
 {
-	char *path, *part;
+	const char *all = w->s->cgroups_path ? w->s->cgroups_path : "";
+	char *path = strdup(all), *part;
 
-	if (!w->s->is_sandbox || w->s->unified || !w->s->cgroups_path)
-		return;
-	path = strdup(w->s->cgroups_path);
 	w->ed.bad |= !path;
+	/* SLICE:PREFIX:NAME is below the slice. */
+	part = path ? strchr(path, ':') : NULL;
+	if (part) {
+		*part = '\0';
+		if (is_pod(path))
+			return path;
+	}
 	while (path && (part = strrchr(path, '/'))) {
 		*part = '\0';
 		part = strrchr(path, '/');
-		if (is_pod(part ? part + 1 : path)) {
-			set_note(w, "dev.gvisor.spec.cgroup-parent", "", "",
-			    path);
-			break;
-		}
+		if (is_pod(part ? part + 1 : path))
+			return path;
 	}
 	free(path);
+	return NULL;
+}
+
+/* Only a shim has reason to name a pod's parent: what a pod's author has written
+ * there would take the sandbox out of the pod's limits. */
+static void
+pod_cgroup(struct rewrite *w, const char *pod)
+{
+	static const char key[] = "dev.gvisor.spec.cgroup-parent";
+	int tok;
+
+	if (!w->s->is_sandbox)
+		return;
+	if (pod && !w->s->unified && !strchr(w->s->cgroups_path, ':')) {
+		set_note(w, key, "", "", pod);
+		return;
+	}
+	tok = w->notes < 0 ? -1 : json_index_get(&w->index, &w->j, key);
+	if (tok >= 0)
+		json_edit_remove(&w->ed, &w->j, tok);
 }
 
 enum { CPU, MEMORY, GROUPS, LINUX };
@@ -589,7 +611,7 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 {
 	struct rewrite w = { .s = s, .kubelet = kubelet, .e = e };
 	struct json_out o = { 0 };
-	char path[PATH_MAX], *text;
+	char path[PATH_MAX], *text, *pod;
 	struct stat st;
 	size_t len;
 	int rc = -1;
@@ -612,8 +634,12 @@ spec_rewrite(const struct spec *s, const char *bundle, const char *kubelet,
 	shared_memory(&w);
 	if (s->etc && w.mounts >= 0)
 		mount_etc(&w);
-	pod_cgroup(&w);
-	limit_resources(&w, limits && !s->is_sub);
+	pod = pod_of(&w);
+	pod_cgroup(&w, pod);
+	/* A kubelet's pod has its limits in its own cgroup: it adds what the
+	 * sandbox needs, and sets none where one container has none. */
+	limit_resources(&w, limits && !s->is_sub && !pod);
+	free(pod);
 	add_notes(&w);
 	rc = 0;
 	if (w.ed.n > 0 || w.ed.bad)

@@ -892,6 +892,11 @@ check(const struct command *c)
 			    "seconds:", ctl.timeout);
 		ctl.timeout_ms = (int)s * 1000;
 	}
+	/* A shim takes no other. */
+	if (ctl.socket_dir[0] && (ctl.socket_dir[0] != '/' ||
+	    strlen(ctl.socket_dir) > SOCKET_DIR_MAX))
+		return usage_error(c, "--socket-dir: no absolute path of at "
+		    "most 42 bytes:", ctl.socket_dir);
 	if (ctl.nwords < c->min)
 		return usage_error(c, "too few words", "");
 	if (c->max == MANY && ctl.all == (ctl.nwords > 0))

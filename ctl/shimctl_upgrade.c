@@ -237,10 +237,11 @@ ask_upgrade(const struct upgrade *u, struct rpc *r,
 	return 0;
 }
 
-/* The shim at path; id: what it is asked for by, NULL: it is one of all, of
- * which others need not be this program's. */
+/* The shim at path, asked as o says who it is; id: what it is asked for by,
+ * NULL: it is one of all, of which others need not be this program's. */
 static void
-upgrade_at(struct upgrade *u, const char *path, const char *id)
+upgrade_at(struct upgrade *u, const struct ctl *o, const char *path,
+    const char *id)
 {
 	struct shim_info s;
 	struct program p;
@@ -249,7 +250,7 @@ upgrade_at(struct upgrade *u, const char *path, const char *id)
 
 	if (!id && !socket_is_alive(path, 0))
 		return;
-	if (shim_ask(u->o, &r, path, &s, &e) < 0) {
+	if (shim_ask(o, &r, path, &s, &e) < 0) {
 		if (id || socket_is_alive(path, 0))
 			complain(u, u->o->namespace, id ? id : path, &e);
 		return;
@@ -273,8 +274,7 @@ out:
 static bool
 upgrade_any(const struct ctl *o, const char *path, void *arg)
 {
-	(void)o;
-	upgrade_at(arg, path, NULL);
+	upgrade_at(arg, o, path, NULL);
 	return false;
 }
 
@@ -302,7 +302,7 @@ upgrade_words(struct upgrade *u, struct err *e)
 		for (k = 0; strcmp(paths[k], paths[i]) != 0; k++)
 			;
 		if (k == i)
-			upgrade_at(u, paths[i], o.words[i]);
+			upgrade_at(u, &o, paths[i], o.words[i]);
 	}
 	free(paths);
 	return 0;

@@ -166,6 +166,37 @@ purged() {
 	[ ! -s "$tmp/left" ] && [ ! -e "$root/etc/containerd" ]
 }
 
+# gvisors N: gVisor's own package, which has a shim and settings of these names.
+gvisors() {
+	mkdir -p "$tmp/theirs/DEBIAN" "$tmp/theirs/usr/bin" \
+	    "$tmp/theirs/etc/containerd" &&
+	    cat >"$tmp/theirs/DEBIAN/control" <<-END &&
+		Package: runsc
+		Version: $1
+		Architecture: all
+		Maintainer: N <n@example.org>
+		Description: of this test
+	END
+	    echo /etc/containerd/runsc.toml >"$tmp/theirs/DEBIAN/conffiles" &&
+	    echo theirs >"$tmp/theirs/usr/bin/$name" &&
+	    echo '# theirs' >"$tmp/theirs/etc/containerd/runsc.toml" &&
+	    : >"$tmp/theirs/usr/bin/runsc" &&
+	    dpkg-deb --root-owner-group -b "$tmp/theirs" "$tmp/runsc-$1.deb"
+}
+
+is_ours() {
+	[ "$(head -c 4 "$root/usr/bin/$name" | tail -c 3)" = ELF ]
+}
+
+# In place of what that has, whichever comes first, and left there.
+beside_gvisors() {
+	shims
+	gvisors 1 && gvisors 2 && d -i "$tmp/runsc-1.deb" && d -i "$deb" &&
+	    is_ours && d -i "$tmp/runsc-2.deb" && is_ours &&
+	    [ -e "$root/usr/bin/runsc" ] && d -P "$name" && d -i "$deb" &&
+	    is_ours && d -P runsc && is_ours && d -P "$name"
+}
+
 try "a directory that stands for a host" host
 try "a later version" version 1
 try "and another" version 2
@@ -178,5 +209,6 @@ try "upgraded with them, where the settings say so" upgraded
 try "a shim that cannot be upgraded is told of" not_upgraded
 try "removed: settings stay, shims run on" removed
 try "purged: nothing stays" purged
+try "beside gVisor's package" beside_gvisors
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

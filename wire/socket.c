@@ -48,19 +48,21 @@ socket_is_alive(const char *path, int wait_ms)
 {
 	struct sockaddr_un sun;
 	struct pollfd p = { .events = POLLIN };
-	bool alive;
+	bool connected, alive;
 	int fd;
 
 	if (socket_fill(&sun, path) < 0)
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* Where it cannot be known, it lives: EAGAIN is a full backlog, other
+	 * errors are a want of memory or of descriptors. */
 	if (fd < 0)
-		return false;
-	/* EAGAIN: a full backlog, so somebody listens. */
-	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
-	    errno == EAGAIN;
+		return true;
+	connected = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0;
+	alive = connected || (errno != ECONNREFUSED && errno != ENOENT &&
+	    errno != ENOTDIR);
 	p.fd = fd;
-	if (alive && wait_ms && poll(&p, 1, wait_ms) > 0)
+	if (connected && wait_ms && poll(&p, 1, wait_ms) > 0)
 		alive = false;
 	close(fd);
 	return alive;

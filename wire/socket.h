@@ -10,6 +10,8 @@
 #define SOCKET_SCHEME "unix://"
 /* Where sockets are, unless containerd names another directory. */
 #define SOCKET_DIR "/run/containerd/s"
+/* containerd's own limit for socket_dir, so that the path fits sun_path. */
+#define SOCKET_DIR_MAX 42
 /* An address, with scheme and NUL. */
 #define SOCKET_ADDRESS_MAX 128
 
@@ -21,7 +23,8 @@ int socket_address(const char *dir, const char *address,
 /* The name of the socket at path; -1: too long. */
 int socket_fill(struct sockaddr_un *sun, const char *path);
 /*
- * Does somebody serve the unix socket at path, and still does after wait_ms?
+ * Does somebody serve the unix socket at path, and still does after wait_ms, as
+ * far as can be known?
  * A process that is being killed closes its connections before its listening
  * socket is gone; ours then hangs up.
  */

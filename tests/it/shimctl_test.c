@@ -30,6 +30,9 @@ START_TEST(usage)
 		{ "--timeout", "0", "state", "a" }, { "exec", "a" },
 		{ "--timeout", "1s", "state", "a" }, { "state", "" },
 		{ "run", "bundle" }, { "events" },
+		{ "--socket-dir", "s", "state", "a" },
+		{ "--socket-dir", "/run/of/more/bytes/than/is/room/for/their/names",
+		    "state", "a" },
 	};
 	const char *const *l = lines[_i];
 
@@ -38,7 +41,7 @@ START_TEST(usage)
 	ck_assert_str_eq(out, "");
 }
 END_TEST
-#define NUSAGE 14
+#define NUSAGE 16
 
 START_TEST(help_and_version)
 {

@@ -342,6 +342,9 @@ START_TEST(cgroup_parent)
 		/* Version 2's take no process with others below. */
 		unified = true;
 		stays(pod);
+		/* What the pod's author has written there is nobody's word. */
+		becomes(text("{\"annotations\":{" SANDBOX ",\"dev.gvisor.spec."
+		    "cgroup-parent\":\"/\"},%s}", linux_), pod);
 		unified = false;
 		/* Whatever its path, a container that is no pod's root. */
 		stays(text("{\"annotations\":{" SUB "},%s}", linux_));
@@ -379,6 +382,14 @@ START_TEST(annotated_limits)
 	    CRI_ "sandbox-cpu-quota\":\"-1\"," CRI_ "sandbox-cpu-period\":"
 	    "\"1e5\"," CRI_ "sandbox-cpu-shares\":12},\"linux\":{}}");
 	stays("{\"annotations\":{" SUB "," LIMITS "},\"linux\":{}}");
+	/* A kubelet's pod has them in its own cgroup, with its overhead; and
+	 * none where one of its containers has none. */
+	unified = true;
+	stays(text("{\"annotations\":{" SANDBOX "," LIMITS "},\"linux\":"
+	    "{\"cgroupsPath\":\"/kubepods/pod12-ab/c\"}}"));
+	stays(text("{\"annotations\":{" SANDBOX "," LIMITS "},\"linux\":"
+	    "{\"cgroupsPath\":\"kubepods-pod12_ab.slice:cri:c\"}}"));
+	unified = false;
 	limits = false;
 	stays("{\"annotations\":{" LIMITS "},\"linux\":{}}");
 }
