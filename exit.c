@@ -360,17 +360,32 @@ exit_orphan(struct process *p)
 		exit_seen(p, STATUS_KILLED);
 }
 
-/* Containers of the pod that have yet to be started went with its sandbox,
- * and nobody else would notice. */
+static void on_wait_again(struct timer *t);
+
+/* If p's wait was put off, its end can be known now. */
 static void
-end_created_subs(const struct process *root)
+wait_now(struct process *p)
+{
+	if (timer_running(&p->end_timer) && p->end_timer.cb == on_wait_again)
+		timer_start(&p->end_timer, 0, on_wait_again);
+}
+
+/* The containers of a pod went with its sandbox; of those that have yet to be
+ * started nobody else would notice. */
+static void
+end_subs(const struct process *root)
 {
 	struct container *ct, *next;
+	struct process *x;
 
 	for (ct = state_next(NULL); ct; ct = next) {
 		next = state_next(ct);
-		if (ct->init.pid == root->pid)
-			exit_orphan(&ct->init);
+		if (ct->init.pid != root->pid)
+			continue;
+		for (x = ct->execs; x; x = x->next)
+			wait_now(x);
+		wait_now(&ct->init);
+		exit_orphan(&ct->init);
 	}
 }
 
@@ -411,7 +426,7 @@ on_sandbox_exit(struct child *c, int status)
 		    "status: reporting %d", process_name(p), (int)p->pid,
 		    STATUS_NOT_KNOWN);
 	exit_seen(p, sandbox_status(p, status));
-	end_created_subs(p);
+	end_subs(p);
 }
 
 static void
@@ -424,7 +439,7 @@ on_sandbox_late(struct timer *t)
 	child_forget(&p->child);
 	exit_seen(p, p->start == START_FAILED ? STATUS_START_FAILED :
 	    STATUS_NOT_KNOWN);
-	end_created_subs(p);
+	end_subs(p);
 }
 
 void
@@ -520,6 +535,16 @@ on_standin_late(struct timer *t)
 	exit_seen(p, (unsigned)p->standin.status);
 }
 
+/* A sandbox that answers with nonsense does not get a runsc each second. */
+static void
+wait_later(struct process *p)
+{
+	p->wait_again_ns = p->wait_again_ns == 0 ? WAIT_AGAIN_NS :
+	    p->wait_again_ns < WAIT_AGAIN_MAX_NS ? 2 * p->wait_again_ns :
+	    WAIT_AGAIN_MAX_NS;
+	timer_start(&p->end_timer, p->wait_again_ns, on_wait_again);
+}
+
 /* Of an exec the stand-in ends so, and on_exec_exit() goes on. */
 static void
 tell_status(struct process *p, unsigned status)
@@ -555,8 +580,11 @@ on_waited(void *arg, const struct runsc_result *r)
 		log_warn("%s: wait for its end: %s; asking again",
 		    process_name(p), r->err.msg);
 		p->end = exec ? END_STATUS : END_NONE;
-		timer_start(&p->end_timer, r->gone || (exec && !p->wait_gone) ?
-		    SANDBOX_SEEN_NS : WAIT_AGAIN_NS, on_wait_again);
+		if (r->gone || (exec && !p->wait_gone))
+			timer_start(&p->end_timer, SANDBOX_SEEN_NS,
+			    on_wait_again);
+		else
+			wait_later(p);
 		p->wait_gone = r->gone || exec;
 		return;
 	}
@@ -578,7 +606,7 @@ exit_await(struct process *p)
 		    &e);
 	if (!p->wait_cmd) {
 		log_err("%s: %s; trying again", process_name(p), e.msg);
-		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
+		wait_later(p);
 	}
 }
 

@@ -178,8 +178,9 @@ try_kill(struct request *r)
 	struct process *p = r->p;
 	struct err e;
 
-	r->cmd = runsc_kill(&p->ct->env, p->internal_pid, r->all, r->signal,
-	    on_killed, r, &e);
+	/* Of an exec there is one process, whatever is asked for. */
+	r->cmd = runsc_kill(&p->ct->env, p->internal_pid, r->all &&
+	    p->kind == PROC_INIT, r->signal, on_killed, r, &e);
 	if (!r->cmd)
 		request_finish(r, &e);
 }
@@ -293,6 +294,10 @@ on_resumed_to_kill(void *arg, const struct runsc_result *res)
 	if (res->err.code == ERR_OK && p->state == STATE_PAUSED) {
 		state_set(p, STATE_RUNNING);
 		publish_event(PUBLISH_RESUMED, p);
+	} else if (res->err.code != ERR_OK) {
+		/* The signal is taken all the same, and nothing moves. */
+		p->maybe_paused = true;
+		arm_kill_timer(r);
 	}
 	try_kill(r);
 }

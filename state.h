@@ -186,6 +186,7 @@ struct process {
 	bool killed;			/* runsc took a SIGKILL for it */
 	bool maybe_paused;		/* a pause or resume has failed */
 	bool wait_gone;			/* runsc wait has said so once */
+	int64_t wait_again_ns;		/* the last that it was put off */
 	bool stdin_closed;		/* CloseIO before there was stdio */
 	/* Of the last ResizePty, else of consoleSize; 0: none. */
 	unsigned width, height;

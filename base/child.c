@@ -467,18 +467,23 @@ static void
 on_pidfd(struct watch *w, uint32_t revents)
 {
 	struct child *c;
+	siginfo_t si;
 
 	(void)revents;
 	/* The SIGCHLD that belongs to this may be later in the batch; its
 	 * pid must not be told unknown before everything is reaped.  After
 	 * that w may be gone: only look for it. */
 	reap();
-	for (c = children; c; c = c->next) {
-		if (&c->watch == w) {
-			tell_exit(c, CHILD_STATUS_UNKNOWN);
-			return;
-		}
-	}
+	for (c = children; c && &c->watch != w; c = c->next)
+		;
+	if (!c)
+		return;
+	/* One that is traced is its tracer's first: its status is ours when
+	 * SIGCHLD says so. */
+	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
+		loop_mod(w, 0);
+	else
+		tell_exit(c, CHILD_STATUS_UNKNOWN);
 }
 
 static void

@@ -73,6 +73,9 @@
 /* the wait for a container of a pod: asked again */
 #define WAIT_AGAIN_NS (1 * NS_PER_S)
 
+/* the wait for a container of a pod: asked again at most after */
+#define WAIT_AGAIN_MAX_NS (32 * NS_PER_S)
+
 /* the end of a sandbox that explains another end */
 #define SANDBOX_SEEN_NS (100 * NS_PER_MS)
 
@@ -92,6 +95,9 @@
 
 /* a FIFO without inotify: looked at again */
 #define TAIL_LOOK_NS (1 * NS_PER_S)
+
+/* a FIFO that is read, without inotify: looked at again */
+#define TAIL_READ_NS (50 * NS_PER_MS)
 
 /* a FIFO while a child is being forked: looked at again */
 #define TAIL_FORKED_NS (5 * NS_PER_MS)

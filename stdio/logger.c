@@ -351,8 +351,12 @@ logger_end_all(void)
 {
 	struct logger *l;
 
-	for (l = loggers; l; l = l->next)
-		child_kill(&l->child, SIGTERM);
+	/* One whose container is deleted sees the end of its input and has
+	 * its time to read that far. */
+	for (l = loggers; l; l = l->next) {
+		if (!l->freed)
+			child_kill(&l->child, SIGTERM);
+	}
 }
 
 /* -- starting ------------------------------------------------------------- */

@@ -130,11 +130,11 @@ look(struct tail *t)
 			return;
 		watched = watch_for(t, IN_CLOSE_NOWRITE | IN_ACCESS);
 	}
-	/* Not told when the client leaves: it may have it all for itself. */
-	if (watched)
-		t->reader = fd_reopen(t->writer, O_RDONLY);
+	t->reader = fd_reopen(t->writer, O_RDONLY);
 	if (t->reader < 0)
 		unwatch(t);
+	else if (!watched)
+		timer_start(&t->timer, TAIL_READ_NS, on_timer);
 	fd_close(&t->writer);
 }
 

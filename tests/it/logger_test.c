@@ -219,10 +219,34 @@ START_TEST(end_of_a_logger)
 }
 END_TEST
 
+/* The shim leaves; the logging binary has what was written before. */
+START_TEST(reads_after_the_shim)
+{
+	int pid;
+
+	make_logger("binary", "exec 5>&-; cd ${0%/*}; "
+	    "until [ -e go ]; do sleep 0.01; done; cat <&3 >part; mv part all");
+	ck_assert_int_eq(create("c1", "\"fill:20000\"", uri), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_wait(c, "c1", "", NULL), 0);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
+	pid = daemon_pid();
+	ck_assert_int_eq(task_simple(c, "Shutdown", "x"), 0);
+	client_close(c);
+	c = NULL;
+	/* The last that it does. */
+	await(access(address, F_OK) < 0);
+	write_text(in_dir("go"), "");
+	await(access(in_dir("all"), F_OK) == 0);
+	daemon_leaves(pid);
+	ck_assert_uint_eq(strlen(read_text(in_dir("all"))), 20000);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
-	suite_add(tc, deleted_while_not_ready, init_ends_while_not_ready);
+	suite_add(tc, reads_after_the_shim, deleted_while_not_ready, init_ends_while_not_ready);
 	tcase_add_loop_test(tc, bad_logger_of_init, 0, COUNT(bad));
 	tcase_add_loop_test(tc, bad_logger_of_exec, 0, COUNT(bad));
 	tcase_add_loop_test(tc, reader_is_a_child, 0, 5);

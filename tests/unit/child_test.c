@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -211,6 +213,58 @@ START_TEST(orphan_alive)
 	ck_assert_uint_eq(child_exit_code(last_status), 143);
 	ck_assert_int_eq(child_kill(&c, SIGTERM), -1);
 	ck_assert_int_eq(errno, ESRCH);
+}
+END_TEST
+
+/* One that is traced ends for its tracer first, and then for us, with the
+ * status that it has. */
+START_TEST(traced)
+{
+	struct child_hold h = { 0 };
+	struct child c;
+	struct err e;
+	struct pollfd p = { .events = POLLIN };
+	int up[2], down[2], had, i;
+	pid_t pid, tracer;
+	char byte;
+
+	if (emulated())
+		return;
+	child_hold(&h);
+	pid = make_orphan("exec sleep 100");
+	ck_assert_int_eq(adopt(&c, pid, &h, &e), 0);
+	had = exits;
+	ck_assert_int_eq(pipe2(up, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(down, O_CLOEXEC), 0);
+	tracer = fork();
+	if (tracer == 0) {
+		close(down[1]);
+		if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 ||
+		    write(up[1], "", 1) != 1)
+			_exit(1);
+		_exit(read(down[0], &byte, 1) < 0);
+	}
+	close(up[1]);
+	close(down[0]);
+	if (read(up[0], &byte, 1) != 1) {
+		printf("skipped: traced, since nobody may trace here\n");
+		child_kill(&c, SIGKILL);
+		goto out;
+	}
+	p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	child_kill(&c, SIGKILL);
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	close(p.fd);
+	for (i = 0; i < 10; i++)
+		loop_turn(0);
+	ck_assert_int_eq(exits, had);
+out:
+	close(down[1]);
+	wait_exits(had + 1);
+	ck_assert_uint_eq(child_exit_code(last_status), 137);
+	turn_until(is_gone(tracer));
+	close(up[0]);
+	child_release(&h);
 }
 END_TEST
 
@@ -559,7 +613,7 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, statuses, exec_fails, descriptors, orphan_alive,
+	suite_add(tc, statuses, exec_fails, descriptors, orphan_alive, traced,
 	    orphan_dead, stranger, number_given_again, many_at_once, signals, executing,
 	    no_command_line);
 }

@@ -362,11 +362,12 @@ ask_of(struct asked *a, enum op op, const char *what, const char *id,
 {
 	unsigned sig = a->r.signal;
 	char *text = a->r.text;
-	bool exits = a->r.exit;
+	bool exits = a->r.exit, all = a->r.all;
 
 	memset(a, 0, sizeof(*a));
 	a->r.text = text;
 	a->r.exit = exits;
+	a->r.all = all;
 	a->r.op = op;
 	a->r.signal = sig;
 	a->r.new_exec_id = "e1";

@@ -313,6 +313,7 @@ START_TEST(exec_kill_names_its_pid)
 	exec_running();
 	verbs[0] = '\0';
 	a.r.signal = SIGTERM;
+	a.r.all = true;		/* of an exec there is one */
 	ask(&a, OP_KILL, "kill", "e1");
 	complete("kill");
 	ck_assert_str_eq(verbs, "kill:15:7 ");

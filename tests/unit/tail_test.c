@@ -254,6 +254,7 @@ START_TEST(no_inotify)
 {
 	static int held[4096];
 	int fds[3], opened, n = 0;
+	char buf[16];
 	struct io *io = open_io("", out, fds);
 	pid_t pid;
 
@@ -262,13 +263,29 @@ START_TEST(no_inotify)
 	close_ends(fds);
 	io_drain(io, on_drained, NULL);
 	wait_drained();
-	while (n)
-		close(held[--n]);
 	pid = late_reader("", O_RDONLY, &opened);
 	wait_for(opened);
 	ended_well(pid);
 	io_free(io);
 	close(opened);
+	/* Who reads has all of it before the end is told. */
+	drained = 0;
+	io = open_io("", out, fds);
+	opened = open(out, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_eq(write(fds[1], "tail", 4), 4);
+	turn_all();
+	close_ends(fds);
+	turn_all();
+	io_drain(io, on_drained, NULL);
+	turn_all();
+	ck_assert(!drained);
+	ck_assert_int_eq(read(opened, buf, sizeof(buf)), 4);
+	wait_drained();
+	turn_until(read(opened, buf, sizeof(buf)) == 0);
+	close(opened);
+	io_free(io);
+	while (n)
+		close(held[--n]);
 }
 END_TEST
 
