@@ -426,6 +426,8 @@ on_executed(void *arg, const struct urpc_reply *reply)
 	bool lost = reply->end == URPC_BROKEN && reply->sent;
 
 	c->call = NULL;
+	/* Before a stand-in gets a copy of all memory. */
+	json_out_free(&c->execute->args);
 	if (lost)
 		log_err("%s: a process may run that no exec has: %s",
 		    c->env->id, reply->err.msg);

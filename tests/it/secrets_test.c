@@ -19,7 +19,7 @@
 #include "host.h"
 #include "wire/pb.h"
 
-#define MAPPING_MAX (256u << 20)	/* more is a sanitizer's */
+#define MAPPING_MAX (32u << 20)	/* more is a sanitizer's */
 #define CHUNK (1u << 20)
 #define LONG (20 << 10)		/* all that the fake takes at once */
 #define LONGER (100 << 10)	/* more than the shim reads at once */
