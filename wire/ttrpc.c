@@ -698,7 +698,8 @@ make_room(void)
 
 	for (c = conns; c; c = c->next) {
 		if (!c->broken && !c->last_stream && !c->head_len && !c->out &&
-		    recv(c->watch.fd, &b, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		    !c->rest && recv(c->watch.fd, &b, 1, MSG_PEEK |
+		    MSG_DONTWAIT) <= 0)
 			oldest = c;
 	}
 	if (oldest)

@@ -747,6 +747,27 @@ START_TEST(asked_and_not_read)
 }
 END_TEST
 
+/* Nor does who has asked while nobody is served. */
+START_TEST(asked_and_kept)
+{
+	static int fds[TTRPC_CONN_MAX];
+	int i, own;
+
+	ttrpc_hold(true);
+	own = fd = connect_client();
+	ask(1, "State", 0, 0);
+	come_to_rest();
+	for (i = 0; i < TTRPC_CONN_MAX; i++)
+		fds[i] = connect_client();
+	come_to_rest();
+	ttrpc_hold(false);
+	fd = own;
+	ck_assert_int_eq(answer().code, 0);
+	for (i = 0; i < TTRPC_CONN_MAX; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* Long requests that never come to their end hold a bounded amount; one more is
  * refused, short ones are not, and once they are gone all is as before. */
 START_TEST(half_requests)
@@ -788,7 +809,8 @@ add(TCase *tc)
 	    error_suffix, out_of_order, deadlines, client_leaves,
 	    back_pressure, back_pressure_in_one_read,
 	    leaves_with_requests_kept, nothing_begins_after_the_end,
-	    too_many_calls, too_many_connections, asked_and_not_read);
+	    too_many_calls, too_many_connections, asked_and_not_read,
+	    asked_and_kept);
 }
 
 int
