@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "console.h"
+#include "container.h"
 #include "gvisor/runsc_left.h"
 #include "gvisor/runsc_text.h"
 #include "publish.h"
@@ -75,6 +76,7 @@ drain(struct process *p)
 
 	p->end = END_OUTPUT;
 	console_collect(p->console);
+	process_close_console(p);
 	if (!io) {
 		tell_exit(p);
 		return;

@@ -17,7 +17,6 @@
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "console.h"
 #include "container.h"
 #include "exec.h"
 #include "exit.h"
@@ -595,8 +594,6 @@ op_delete(struct process *p, struct request *r)
 	struct err e;
 
 	/* Before runsc: a gofer or a client may wait for these ends. */
-	console_free(p->console);
-	p->console = NULL;
 	process_close_stdio(p);
 	r->cmd = runsc_delete(&p->ct->env, false, on_deleted, r, &e);
 	if (!r->cmd) {
