@@ -447,8 +447,9 @@ serve(const struct options *o)
 	remove_socket();
 	return 0;
 fail:
-	remove_socket();
 	log_err("%s", e.msg);
+	upgrade_go_back(o->resume, &e);
+	remove_socket();
 	fmt_write(STDERR_FILENO, "%s: %s\n", SHIM_NAME, e.msg);
 	return EXIT_FAILED;
 }
@@ -460,7 +461,7 @@ check_resume(const struct options *o)
 	struct err e;
 
 	if (upgrade_check(upgrade_fd(o->resume_check), services, &e) == 0)
-		return fmt_write(STDOUT_FILENO, "%s\n", VERSION) < 0 ?
+		return fmt_write(STDOUT_FILENO, UPGRADE_YES VERSION "\n") < 0 ?
 		    EXIT_FAILED : 0;
 	fmt_write(STDERR_FILENO, "%s\n", e.msg);
 	return EXIT_FAILED;
@@ -505,11 +506,11 @@ main(int argc, char **argv)
 	}
 	if (o.info)
 		return info_run(features);
-	if (o.resume_check[0])
-		return check_resume(&o);
 	ret = check_options(&o);
 	if (ret)
 		return ret;
+	if (o.resume_check[0])
+		return check_resume(&o);
 	if (strcmp(o.action, "start") == 0)
 		return start_run(&o);
 	if (strcmp(o.action, "delete") == 0)

@@ -30,6 +30,7 @@
 #include "task.h"
 #include "wire/save.h"
 
+#define OWN_FILE "/proc/self/exe"
 #define DELETED " (deleted)"
 #define FLAG "-resume="
 #define LOOK_NS (1 * NS_PER_MS)
@@ -55,7 +56,7 @@ static struct {
 	bool under_way;
 	struct ttrpc_call *call;	/* NULL: nobody waits any more */
 	int fd;				/* the successor, O_PATH */
-	char old[32], new[32];		/* versions */
+	char old[32];			/* its version */
 	bool held;
 	int64_t held_ns;		/* loop_now(): held or not since */
 	int64_t until_ns;		/* for rest to come */
@@ -203,20 +204,24 @@ struct part_head {
 static const char magic[] = "shimsave\0\0\0\1";
 
 static int
+put(int fd, const void *p, size_t n, struct err *e)
+{
+	errno = ENOSPC;		/* of a short write, which sets none */
+	return write(fd, p, n) == (ssize_t)n ? 0 : err_sys(e, "write to a "
+	    "memory file");
+}
+
+static int
 write_part(int fd, uint32_t number, struct pb_out *o, struct err *e)
 {
 	const struct part_head h = { number, 1, (uint32_t)o->len };
 	int rc = 0;
 
-	if (o->bad)
-		rc = err_set(e, ERR_PRECONDITION, "%s: too much to be written "
+	if (put(fd, &h, sizeof(h), e) < 0 || put(fd, o->p, o->len, e) < 0)
+		rc = -1;
+	else if (o->bad || lseek(fd, 0, SEEK_CUR) > FILE_REST_MAX)
+		rc = err_set(e, ERR_UNAVAILABLE, "%s: too much to be written "
 		    "down", parts[number - 1].name);
-	else if (write(fd, &h, sizeof(h)) != (ssize_t)sizeof(h) ||
-	    write(fd, o->p, o->len) != (ssize_t)o->len)
-		rc = err_sys(e, "write to a memory file");
-	/* An exec that has yet to start has secrets in there. */
-	if (o->p)
-		explicit_bzero(o->p, o->len);
 	pb_out_free(o);
 	return rc;
 }
@@ -225,17 +230,16 @@ write_part(int fd, uint32_t number, struct pb_out *o, struct err *e)
 static int
 write_all(struct err *e)
 {
-	int fd = memfd_create("shim-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("shim-state", MFD_CLOEXEC);
 	struct container *ct;
 	struct pb_out o;
 	uint32_t i;
-	int rc = 0;
+	int rc;
 
 	if (fd < 0)
-		return err_sys(e, "create a memory file");
+		return err_sys(e, "create memory file");
 	save_begin();
-	if (write(fd, magic, sizeof(magic) - 1) != sizeof(magic) - 1)
-		rc = err_sys(e, "write to a memory file");
+	rc = put(fd, magic, sizeof(magic) - 1, e);
 	for (i = 0; rc == 0 && i < PARTS; i++) {
 		pb_out_init(&o, NULL, 0);
 		for (ct = parts[i].save ? NULL : state_next(NULL); ct &&
@@ -248,9 +252,7 @@ write_all(struct err *e)
 			rc = write_part(fd, i + 1, &o, e);
 		}
 	}
-	if (rc == 0 && (lseek(fd, 0, SEEK_SET) < 0 || fcntl(fd, F_ADD_SEALS,
-	    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0))
-		rc = err_sys(e, "seal a memory file");
+	lseek(fd, 0, SEEK_SET);
 	if (rc < 0)
 		fd_close(&fd);
 	return fd;
@@ -293,18 +295,19 @@ read_parts(const char *text, size_t n, struct err *e)
 	if (n < at || memcmp(text, magic, at) != 0)
 		return err_set(e, ERR_INVALID, "not the state of a shim, or of "
 		    "another format");
-	while (at < n) {
-		if (n - at < sizeof(h))
-			return err_set(e, ERR_INVALID, "cut off");
+	while (n - at >= sizeof(h)) {
 		memcpy(&h, text + at, sizeof(h));
 		at += sizeof(h);
-		if (h.length > n - at)
-			return err_set(e, ERR_INVALID, "cut off");
+		if (h.length > n - at) {
+			last = 0;
+			break;
+		}
 		if (read_part(&h, text + at, &last, e) < 0)
 			return -1;
 		at += h.length;
 	}
-	return last == PARTS ? 0 : err_set(e, ERR_INVALID, "cut off");
+	return at == n && last == PARTS ? 0 :
+	    err_set(e, ERR_INVALID, "cut off");
 }
 
 static int
@@ -321,8 +324,7 @@ read_all(int fd, bool for_good, struct err *e)
 	if (!text)
 		return -1;
 	rc = read_parts(text, n, e);
-	explicit_bzero(text, n);
-	free(text);
+	fmt_wipe(text, n);
 	return rc;
 }
 
@@ -331,6 +333,15 @@ upgrade_check(int fd, const struct ttrpc_service *table, struct err *e)
 {
 	services = table;
 	return read_all(fd, false, e);
+}
+
+static void
+hold(bool on)
+{
+	up.held = on;
+	up.held_ns = loop_now();
+	events_hold(on);
+	ttrpc_hold(on);
 }
 
 static void
@@ -360,6 +371,52 @@ upgrade_fd(const char *p)
 	return fd;
 }
 
+/* Our own command line with a flag in it, which others of its kind are not. */
+static void
+command_line(const char *argv[ARGS_MAX + 2], const char *program,
+    const char *flag)
+{
+	int i;
+
+	*argv++ = program;
+	*argv++ = flag;
+	for (i = 1; own_argv[i] && i < ARGS_MAX; i++) {
+		if (strncmp(own_argv[i], FLAG, sizeof(FLAG) - 1) != 0)
+			*argv++ = own_argv[i];
+	}
+	*argv = NULL;
+}
+
+/* Execute program, which gets all descriptors that have been written down; it
+ * returns if that fails. */
+static void
+execute(int program, const char *flag)
+{
+	const char *argv[ARGS_MAX + 2];
+
+	command_line(argv, own_argv[0], flag);
+	save_pass_fds(true);
+	syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
+}
+
+static void finish(const struct err *e);
+
+void
+upgrade_go_back(const char *name, const struct err *e)
+{
+	const char *back = strchr(name, ',');
+	char flag[sizeof(FLAG) + 16 + ERR_MSG_MAX];
+	int fd;
+
+	if (!back || !own_argv)
+		return;
+	fd = upgrade_fd(back + 1);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	lseek(upgrade_fd(name), 0, SEEK_SET);
+	fmt(flag, sizeof(flag), FLAG "%d %s", upgrade_fd(name), e->msg);
+	execute(fd, flag);
+}
+
 int
 upgrade_resume(const char *name, struct upgrade_own *is,
     const struct ttrpc_service *table, void (*idle)(bool no_connection),
@@ -367,6 +424,7 @@ upgrade_resume(const char *name, struct upgrade_own *is,
 {
 	struct container *ct;
 	char *end = strrchr(own_path, '/');
+	const char *back = strchr(name, ',');
 	int fd = upgrade_fd(name);
 
 	prctl(PR_SET_NAME, end ? end + 1 : own_path);
@@ -376,26 +434,24 @@ upgrade_resume(const char *name, struct upgrade_own *is,
 	if (read_all(fd, true, e) < 0)
 		return err_prefix(e, "take over from another shim");
 	close(fd);
+	save_begin();
 	/* Who ended meanwhile has been told to nobody. */
 	kill(getpid(), SIGCHLD);
 	for (ct = state_next(NULL); ct; ct = state_next(ct))
 		ops_resume(ct);
+	if (!back) {
+		err_set(e, ERR_INTERNAL, "the successor went back to this "
+		    "one:%s", name + strcspn(name, " "));
+		finish(e);
+		return 0;
+	}
+	close(upgrade_fd(back + 1));
 	answer(loop_now() - up.held_ns);
-	events_hold(false);
-	ttrpc_hold(false);
+	hold(false);
 	return 0;
 }
 
 /* -- rest ------------------------------------------------------------------ */
-
-static void
-hold(bool on)
-{
-	up.held = on;
-	up.held_ns = loop_now();
-	events_hold(on);
-	ttrpc_hold(on);
-}
 
 /* What is under way of p and cannot be written down; NULL: nothing. */
 static const char *
@@ -470,21 +526,20 @@ on_quiet(struct defer *d)
 {
 	int64_t now = loop_now();
 	const char *why;
+	bool leaves;
 	struct err e;
 
 	if (!loop_is_quiet()) {
 		loop_defer(d, on_quiet);
 		return;
 	}
-	why = is_busy();
-	if (!ttrpc_accepts()) {
-		err_set(&e, ERR_UNAVAILABLE, "this shim is leaving");
-		finish(&e);
-	} else if (!why) {
+	leaves = !ttrpc_accepts();
+	why = leaves ? "it is leaving" : is_busy();
+	if (!why) {
 		if (!up.held)
 			hold(true);
 		up.next();
-	} else if (now >= up.until_ns) {
+	} else if (leaves || now >= up.until_ns) {
 		err_set(&e, ERR_UNAVAILABLE, "it does not come to rest: %s",
 		    why);
 		finish(&e);
@@ -517,49 +572,47 @@ rest(void (*next)(void))
 
 /* -- the successor --------------------------------------------------------- */
 
-/* Our own command line with the descriptor in it. */
-static void
-execute(int fd)
-{
-	const char *argv[ARGS_MAX + 2];
-	char flag[32];
-	int i, n = 0;
-
-	fmt(flag, sizeof(flag), FLAG "%d", fd);
-	argv[n++] = own_argv[0];
-	argv[n++] = flag;
-	for (i = 1; own_argv[i] && n < ARGS_MAX; i++) {
-		if (strncmp(own_argv[i], FLAG, sizeof(FLAG) - 1) != 0)
-			argv[n++] = own_argv[i];
-	}
-	argv[n] = NULL;
-	fcntl(fd, F_SETFD, 0);
-	save_pass_fds(true);
-	syscall(SYS_execveat, up.fd, "", argv, environ, AT_EMPTY_PATH);
-}
-
+/*
+ * The successor gets what is written down and, if it cannot read that after
+ * all, this program to go back to: what is looked at and what is taken over are
+ * not written at the same time.
+ */
 static void
 take_over(void)
 {
+	int back = open(OWN_FILE, O_PATH), fd = -1;
+	char flag[sizeof(FLAG) + 32];
 	struct err e;
-	int fd = write_all(&e);
 
+	if (back < 0)
+		err_sys(&e, "open %s", OWN_FILE);
+	else
+		fd = write_all(&e);
 	if (fd >= 0) {
-		log_info("upgrade: " VERSION " becomes %s", up.new);
-		execute(fd);
+		fmt(flag, sizeof(flag), FLAG "%d,%d", fd, back);
+		fcntl(fd, F_SETFD, 0);
+		execute(up.fd, flag);
 		err_sys(&e, "execute the successor");
 		e.code = ERR_INTERNAL;
 		save_pass_fds(false);
 		close(fd);
 	}
+	fd_close(&back);
 	finish(&e);
 }
 
 static void
 on_check_late(struct timer *t)
 {
+	struct err e;
+
 	(void)t;
-	child_kill(&up.check, SIGKILL);
+	/* With what it has started.  It may take its time to end. */
+	kill(-up.check.pid, SIGKILL);
+	child_forget(&up.check);
+	fd_close(&up.words_fd);
+	err_set(&e, ERR_PRECONDITION, "the successor does not answer");
+	finish(&e);
 }
 
 static void
@@ -575,9 +628,9 @@ on_checked(struct child *c, int status)
 	words[strcspn(words, "\n")] = '\0';
 	if (c->exec_errno) {
 		err_errno(&e, c->exec_errno, "execute the successor");
-	} else if (child_exit_code(status) == 0 && words[0] >= '0' &&
-	    words[0] <= '9') {
-		fmt(up.new, sizeof(up.new), "%s", words);
+	} else if (child_exit_code(status) == 0 &&
+	    strncmp(words, UPGRADE_YES, sizeof(UPGRADE_YES) - 1) == 0) {
+		log_info("upgrade: the successor %s", words);
 		rest(take_over);
 		return;
 	} else {
@@ -589,36 +642,34 @@ on_checked(struct child *c, int status)
 	finish(&e);
 }
 
-/* Have it look at what it would get. */
+/* Have it look at what it would get, on the command line, too. */
 static void
 check(void)
 {
-	const char *const argv[] = { CHECK_PROGRAM,
-		"-resume-check=" CHECK_STATE, NULL };
+	const char *argv[ARGS_MAX + 2];
 	struct child_spawn s = { .argv = argv, .fds = { -1, -1, -1 },
-		.extra_fds = { -1, -1, -1 }, .die_with_us = true };
-	int fds[2] = { -1, -1 }, fd;
+		.extra_fds = { -1, -1, -1 }, .die_with_us = true,
+		.own_group = true };
 	struct err e;
+	int fds[2] = { -1, -1 }, state = write_all(&e);
+	bool started = false;
 
-	fd = write_all(&e);
-	if (fd >= 0 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
-		err_sys(&e, "create a pipe");
-		fd_close(&fd);
-	}
-	if (fd >= 0) {
-		s.extra_fds[0] = fd;
+	command_line(argv, CHECK_PROGRAM, "-resume-check=" CHECK_STATE);
+	if (state >= 0 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+		err_sys(&e, "create pipe");
+	} else if (state >= 0) {
+		s.extra_fds[0] = state;
 		s.extra_fds[1] = up.fd;
 		s.fds[1] = s.fds[2] = fds[1];
-		if (child_start(&up.check, &s, on_checked, &e) < 0)
-			fd_close(&fd);
+		started = child_start(&up.check, &s, on_checked, &e) == 0;
 	}
+	fd_close(&state);
 	fd_close(&fds[1]);
-	if (fd < 0) {
+	if (!started) {
 		fd_close(&fds[0]);
 		finish(&e);
 		return;
 	}
-	close(fd);
 	up.words_fd = fds[0];
 	hold(false);
 	timer_start(&up.timer, UPGRADE_CHECK_NS, on_check_late);
@@ -633,22 +684,23 @@ static int
 open_successor(const char *path, struct err *e)
 {
 	struct stat st;
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	const char *why = NULL;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		err_sys(e, "open %s", path);
-	else if (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR))
-		err_set(e, ERR_PRECONDITION, "%s: not a program", path);
+	up.fd = open(path, O_PATH | O_CLOEXEC);
+	if (up.fd < 0 || fstat(up.fd, &st) < 0) {
+		fd_close(&up.fd);
+		return err_sys(e, "open %s", path);
+	}
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR))
+		why = "not a program";
 	else if (st.st_uid != 0 && st.st_uid != geteuid())
-		err_set(e, ERR_PRECONDITION, "%s: not root's", path);
+		why = "not root's";
 	else if (st.st_mode & (S_IWGRP | S_IWOTH))
-		err_set(e, ERR_PRECONDITION, "%s: others may write to it",
-		    path);
-	else
-		up.fd = fd;
-	if (up.fd < 0)
-		fd_close(&fd);
-	return up.fd < 0 ? -1 : 0;
+		why = "others may write to it";
+	if (!why)
+		return 0;
+	fd_close(&up.fd);
+	return err_set(e, ERR_PRECONDITION, "%s: %s", path, why);
 }
 
 /* -- the service ----------------------------------------------------------- */
@@ -661,7 +713,7 @@ find_own_path(void)
 
 	if (own_path[0])
 		return own_path;
-	n = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
+	n = readlink(OWN_FILE, own_path, sizeof(own_path) - 1);
 	own_path[n > 0 ? n : 0] = '\0';
 	end = fmt_find(own_path, DELETED);
 	if (end && !end[sizeof(DELETED) - 1])
@@ -712,10 +764,9 @@ upgrade(struct ttrpc_call *call, struct message *m, const void *row)
 	struct err e;
 
 	(void)row;
-	if (up.under_way) {
-		err_set(&e, ERR_PRECONDITION, "an upgrade is under way");
-	} else if (!own || !own_argv) {
-		err_set(&e, ERR_PRECONDITION, "this shim cannot be replaced");
+	if (up.under_way || !own || !own_argv) {
+		err_set(&e, ERR_PRECONDITION, up.under_way ?
+		    "an upgrade is under way" : "this shim cannot be replaced");
 	} else if (name_check_path("file", path, &e) == 0 &&
 	    open_successor(path, &e) < 0) {
 		e.code = ERR_PRECONDITION;

@@ -9,7 +9,9 @@
  * file, and has the successor look at it as a child, -resume-check, while the
  * shim serves on.  If that says yes, it comes to rest once more, writes it down
  * again and executes the successor, -resume, which reads it, answers Upgrade
- * and serves.  Until then nothing has changed, and what fails is told.
+ * and serves; or, if it cannot, executes the program that was there before,
+ * which can read what it has written.  Until then nothing has changed, and what
+ * fails is told.
  *
  * The order of the parts is in upgrade.c; each room writes and reads its own,
  * with wire/save.h.
@@ -35,13 +37,20 @@ struct upgrade_own {
 void upgrade_init(int argc, char **argv);
 /* own, which outlives the program, is written down, too. */
 void upgrade_allow(struct upgrade_own *own);
+/* How a successor begins to say that it can take over; its version follows. */
+#define UPGRADE_YES "resumes "
 /*
- * Take over what was written to fd, named so on the command line; after the
- * _init() of all that has one, in the place of ttrpc_serve().  Fills *own.
+ * Take over what was written to a descriptor; after the _init() of all that has
+ * one, in the place of ttrpc_serve().  Fills *own.  words, of the command line:
+ * its number; then a comma and that of the program that has written it, or, for
+ * that one itself, a blank and why it is back.
  */
-int upgrade_resume(const char *fd, struct upgrade_own *own,
+int upgrade_resume(const char *words, struct upgrade_own *own,
 	const struct ttrpc_service *services, void (*idle)(bool no_connection),
 	struct err *e);
+/* What failed for e while it was taken over: execute who was there before.
+ * Returns if there is none, or that fails. */
+void upgrade_go_back(const char *words, const struct err *e);
 /* The number of a descriptor. */
 int upgrade_fd(const char *number);
 /* Could it be taken over? */

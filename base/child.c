@@ -417,6 +417,8 @@ run_child(const struct child_spawn *s, int exec_fd, pid_t parent)
 
 	sigaction(SIGPIPE, &dfl, NULL);
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	if (s->own_group)
+		setpgid(0, 0);
 	if (s->die_with_us) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)	/* died before prctl */

@@ -64,6 +64,7 @@ struct child_spawn {
 	int fds[3];		/* what becomes 0, 1, 2; -1: /dev/null */
 	int extra_fds[3];	/* what becomes 3, 4, 5; -1: not given */
 	bool die_with_us;	/* PDEATHSIG SIGKILL */
+	bool own_group;		/* of processes */
 };
 
 /* Become subreaper, block the signals, open signalfd, raise the soft limit of

@@ -14,7 +14,6 @@
 #include "base/fmt.h"
 
 #define PROC_BYTES 16384	/* to begin with */
-#define REST_MAX (64u << 20)
 
 /* Up to n bytes; how many, or -1 and errno. */
 static ssize_t
@@ -101,7 +100,8 @@ file_load_rest(int fd, const char *what, size_t *len, struct err *e)
 	do {
 		*len += (size_t)n;
 		cap = *len + 2 > cap ? 2 * cap : cap;
-		bigger = cap > REST_MAX ? NULL : fmt_grow(text, *len, cap);
+		bigger = cap > FILE_REST_MAX + 2 ? NULL :
+		    fmt_grow(text, *len, cap);
 		if (!bigger) {
 			n = err_nomem(e);
 			break;

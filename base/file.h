@@ -23,7 +23,8 @@ long file_read(const char *path, char *buf, size_t cap);
 char *file_load(int dir_fd, const char *path, int flags, size_t max,
 	size_t *len, struct err *e);
 /* What is left to read of fd, called what in *e, and a NUL; to be freed.  *len
- * is 0 where that fails. */
+ * is 0 where that fails, or there is more. */
+#define FILE_REST_MAX ((64u << 20) - 2)
 char *file_load_rest(int fd, const char *what, size_t *len, struct err *e);
 /* The same of a file whose size nobody knows, as /proc has them. */
 char *file_load_proc(const char *path, struct err *e);

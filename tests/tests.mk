@@ -68,6 +68,13 @@ $(B)/it/bin/runsc: $(FAKE_SRCS) $(wildcard tests/it/fake*.h)
 	@mkdir -p $(B)/it/bin
 	$(CC) $(TEST_CFLAGS) -o $@ $(FAKE_SRCS) $(LDFLAGS)
 
+# A later release, for upgrade_test.
+$(B)/it/bin/next: tests/it/next.c $(SRCS:%.c=$(B)/obj/%.o)
+	@mkdir -p $(B)/it/bin
+	$(CC) $(TEST_CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--wrap=save_get
+
+$(B)/it/upgrade_test: | $(B)/it/bin/next
+
 $(IT): $(B)/it/%: tests/it/%.c $(IT_HOST) \
 		$(wildcard tests/it/*.h) tests/suite.h tests/fault/fault.h \
 		$(B)/libshim.a

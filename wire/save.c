@@ -14,7 +14,7 @@
 #define AGAIN_MS 10
 #define AGAIN_MAX 500
 
-static int *fds;		/* written */
+static int *fds;		/* written, or read for good */
 static size_t nfds;
 static bool for_good;
 static unsigned tries;
@@ -40,25 +40,34 @@ load(const void *at, size_t size)
 	return v;
 }
 
-static void
-put_fd(struct pb_out *o, uint32_t num, int fd)
+static bool
+note_fd(int fd)
 {
 	int *more;
 
-	if (fd < 0)
-		return;
-	pb_put_uint(o, num, (uint64_t)fd + 1);
 	/* Full at each power of two. */
 	if ((nfds & (nfds - 1)) == 0) {
-		more = fmt_grow(fds, nfds * sizeof(*fds),
-		    (2 * nfds + 1) * sizeof(*fds));
-		if (!more) {
-			o->bad = true;
-			return;
-		}
+		do
+			more = fmt_grow(fds, nfds * sizeof(*fds),
+			    (2 * nfds + 1) * sizeof(*fds));
+		while (!more && save_again());
+		if (!more)
+			return false;
 		fds = more;
 	}
 	fds[nfds++] = fd;
+	return true;
+}
+
+static void
+put_fd(struct pb_out *o, uint32_t num, int fd)
+{
+	if (fd < 0)
+		return;
+	pb_put_uint(o, num, (uint64_t)fd + 1);
+	/* One that is closed could not be read, by nobody. */
+	if (fcntl(fd, F_GETFD) < 0 || !note_fd(fd))
+		o->bad = true;
 }
 
 static void
@@ -122,6 +131,7 @@ save_begin(void)
 	free(fds);
 	fds = NULL;
 	nfds = 0;
+	for_good = false;
 }
 
 void
@@ -183,8 +193,8 @@ save_bad(struct err *e)
 static bool
 take_fd(int fd)
 {
-	return !for_good || fcntl(fd, F_SETFD, fd > STDERR_FILENO ?
-	    FD_CLOEXEC : 0) >= 0;
+	return !for_good || (note_fd(fd) && fcntl(fd, F_SETFD,
+	    fd > STDERR_FILENO ? FD_CLOEXEC : 0) >= 0);
 }
 
 /* A copy of b and a NUL. */

@@ -8,6 +8,7 @@
  * at the end.  A member that is 0, NULL or -1 (a descriptor) is not written.
  * Reading is strict: a number without a row, a second value and a value that
  * the member cannot have are errors; for good, a descriptor that is not open.
+ * One that is closed is an error where it is written, too.
  *
  * What is read is the shim's own only if nothing went wrong before, so it is
  * treated as any input from outside.  When it is read for good there is no way
@@ -64,7 +65,8 @@ void save_put(struct pb_out *o, const struct save_field *table,
 /* The same as message num of o. */
 void save_put_sub(struct pb_out *o, uint32_t num,
 	const struct save_field *table, const void *obj);
-/* Forget which descriptors have been written. */
+/* Forget which descriptors have been written, or read for good: nothing is read
+ * any more. */
 void save_begin(void);
 /* Let a program that is executed have all of them, or not. */
 void save_pass_fds(bool pass);

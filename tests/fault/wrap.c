@@ -366,7 +366,8 @@ begin(int argc, char **argv)
 	role = strcmp(last, "start") == 0 || strcmp(last, "delete") == 0 ?
 	    ROLE_VERB : ROLE_DAEMON;
 	/* Not a successor that only looks. */
-	counts = role == ROLE_DAEMON && strncmp(last, "-resume-check", 13);
+	counts = role == ROLE_DAEMON && (argc == 1 ||
+	    strncmp(argv[1], "-resume-check", 13) != 0);
 	if (counts)
 		ctl->live = 0;
 }

@@ -3,6 +3,7 @@
  * fuzz_save: members of structs as another shim has written them: what is read
  * is in its bounds, and written again it reads the same.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -82,6 +83,12 @@ look(struct pb_bytes in, unsigned depth)
 		save_start(&t.timer, never);
 		pb_out_init(&o, NULL, 0);
 		save_begin();
+		save_put(&o, fields, &t);
+		/* Only what is open is written. */
+		must(o.bad == (t.fd >= 0 && fcntl(t.fd, F_GETFD) < 0));
+		if (o.bad)
+			t.fd = -1;
+		pb_out_free(&o);
 		save_put(&o, fields, &t);
 		must(!o.bad);
 		must(save_get((struct pb_bytes){ o.p, o.len }, fields, &again,

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,9 +136,12 @@ static const struct {
 	{ "", "#!/bin/sh\necho 9\n", 0777, PRECONDITION, "others may write" },
 	{ "", "#!/bin/sh\necho 9\n", 0644, PRECONDITION, "not a program" },
 	{ "", "#!/nowhere\n", 0755, PRECONDITION, "No such file" },
-	{ "/bin/echo", NULL, 0, PRECONDITION, "says no: -resume-check=3" },
+	{ "", "#!/bin/sh\necho 9.9\n", 0755, PRECONDITION, "says no: 9.9" },
+	/* It is looked at with the command line that it will have. */
+	{ "/bin/echo", NULL, 0, PRECONDITION,
+	    "says no: -resume-check=3 -namespace ns -id c1 -address" },
 	/* Looked at, it says yes; but a script cannot be executed so. */
-	{ "", "#!/bin/sh\necho 9\n", 0755, INTERNAL,
+	{ "", "#!/bin/sh\necho resumes 9\n", 0755, INTERNAL,
 	    "execute the successor: No such file" },
 };
 
@@ -207,6 +211,128 @@ START_TEST(no_rest)
 	upgrade();
 	ck_assert_int_eq(task_simple(c, "Resume", "c1"), 0);
 	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+/* A successor that says nothing, and what it has started, are ended. */
+START_TEST(no_answer)
+{
+	char script[2 * PATH_MAX];
+	unsigned before;
+
+	run("c1", "\"hang\"");
+	before = count_processes();
+	snprintf(script, sizeof(script), "#!/bin/sh\ntail -f %s &\n"
+	    "tail -f %s\n", in_dir("calls"), in_dir("calls"));
+	make_file("next", script, 0755);
+	ck_assert_int_eq(call(c, "Upgrade", in_dir("next")), PRECONDITION);
+	ck_assert_msg(strstr(got.msg, "does not answer"), "%s", got.msg);
+	processes_become(before);
+	upgrade();
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit limit = { bytes, RLIM_INFINITY };
+
+	ck_assert_int_eq(prlimit(daemon_pid(), RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+/* What is written in part has an errno, too. */
+START_TEST(no_space)
+{
+	write_toml("control_socket = \"off\"\n");
+	run("c1", "\"hang\"");
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"hang\""), "", "",
+	    "", false), 0);
+	limit_files(20);
+	ck_assert_int_ne(call(c, "Upgrade", ""), 0);
+	ck_assert_msg(strstr(got.msg, "No space left"), "%s", got.msg);
+	ck_assert_int_ne(task_start(c, "c1", "e1", NULL), 0);
+	ck_assert_msg(strstr(client_error, "No space left"), "%s",
+	    client_error);
+	limit_files(RLIM_INFINITY);
+	upgrade();
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+/* An exec that was to have a terminal, and failed, has none to wait for. */
+START_TEST(no_terminal)
+{
+	int in, out;
+
+	in = open_fifo("i");
+	out = open_fifo("o");
+	write_toml("control_socket = \"off\"\n");
+	run("c1", "\"hang\"");
+	faults("exec:fail=no such file");
+	ck_assert_int_eq(task_exec(c, "c1", "e1", PROCESS("\"hang\""),
+	    in_dir("i"), in_dir("o"), "", true), 0);
+	ck_assert_int_ne(task_start(c, "c1", "e1", NULL), 0);
+	upgrade();
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
+	close(in);
+	close(out);
+	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+#define LARGE (3900u << 10)
+
+/* An exec with that in its environment. */
+static int
+large_exec(const char *id, const char *exec_id)
+{
+	static const char head[] = "{\"args\":[\"fake\"],\"cwd\":\"/\","
+	    "\"env\":[\"A=", tail[] = "\"]}";
+	static char text[sizeof(head) + LARGE + sizeof(tail)];
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, head, sizeof(head) - 1);
+	memcpy(text + sizeof(head) - 1 + LARGE, tail, sizeof(tail));
+	return task_exec(c, id, exec_id, text, "", "", "", false);
+}
+
+/* More than a part, or a successor, takes is refused while there is a way
+ * back. */
+START_TEST(too_much)
+{
+	char id[16];
+	int i;
+
+	run("c0", "\"hang\"");
+	for (i = 0; i < 17; i++) {
+		snprintf(id, sizeof(id), "c%d", i);
+		if (i)
+			ck_assert_msg(create(id, "\"hang\"", "") == 0, "%s",
+			    client_error);
+		ck_assert_msg(large_exec(id, "e") == 0, "%s", client_error);
+		if (i == 0) {
+			ck_assert_int_eq(large_exec(id, "f"), 0);
+			ck_assert_int_eq(call(c, "Upgrade", ""), UNAVAILABLE);
+			ck_assert_msg(strstr(got.msg, "container: too much "
+			    "to be written down"), "%s", got.msg);
+			ck_assert_int_eq(task_delete(c, id, "f", NULL), 0);
+			upgrade();
+		}
+	}
+	ck_assert_int_eq(call(c, "Upgrade", ""), UNAVAILABLE);
+	ck_assert_msg(strstr(got.msg, "too much to be written down"), "%s",
+	    got.msg);
+	ck_assert_int_eq(task_delete(c, id, "e", NULL), 0);
+	upgrade();
+	while (--i >= 0) {
+		snprintf(id, sizeof(id), "c%d", i);
+		remove_container(id);
+	}
 	shut_down();
 }
 END_TEST
@@ -283,6 +409,72 @@ START_TEST(another_file)
 	ck_assert_int_eq(system(command), 0);
 	upgrade();
 	remove_container("c1");
+	shut_down();
+}
+END_TEST
+
+/* A successor that cannot read what it gets, wherever that is, has the one
+ * before it back, and nobody notices. */
+START_TEST(comes_back)
+{
+	char command[3 * PATH_MAX], text[32];
+	uint32_t wait, other_wait;
+	struct client *other;
+	struct task_reply t;
+	unsigned fds;
+	int n, out, code, pid;
+
+	snprintf(command, sizeof(command), "cp %s/next %s && chmod 755 %s",
+	    getenv("FAKE_BIN"), in_dir("next"), in_dir("next"));
+	ck_assert_int_eq(system(command), 0);
+	setenv("NEXT_FAILS", in_dir("place"), 1);
+	out = open_fifo("o");
+	ck_assert_int_eq(create("c1", held("\"fill:100000\",\"hang\""),
+	    in_dir("o")), 0);
+	ck_assert_int_eq(task_start(c, "c1", "", NULL), 0);
+	run_exec("e1", INSIDE("\"hang\""), "");
+	other = client_connect(address);
+	wait = task_wait_send(c, "c1", "e1");
+	other_wait = task_wait_send(other, "c1", "");
+	ck_assert(sink_wait("TaskExecStarted c1/e1", HANG_MS));
+	sink_close();
+	upgrade();
+	pid = daemon_pid();
+	fds = count_fds(pid);
+	for (n = 1; ; n++) {
+		snprintf(text, sizeof(text), "%d\n", n);
+		write_text(in_dir("place"), text);
+		code = call(c, "Upgrade", in_dir("next"));
+		if (code == 0)
+			break;
+		ck_assert_msg(code == INTERNAL && strstr(got.msg, "went back"),
+		    "%d: %d: %s", n, code, got.msg);
+		ck_assert_msg(strstr(got.msg, "this is the place"), "%d: %s",
+		    n, got.msg);
+		ck_assert_int_eq(daemon_pid(), pid);
+		ck_assert_int_eq(given_fd(pid), 0);
+		ck_assert_uint_eq(count_fds(pid), fds);
+		ck_assert_int_eq(task_state(c, "c1", "e1", &t), 0);
+		ck_assert_uint_eq(t.status, RUNNING);
+	}
+	ck_assert_int_gt(n, 12);
+	ck_assert_int_eq(given_fd(pid), 0);
+	sink_open(events_path);
+	let_go();
+	ck_assert_int_eq(task_kill(c, "c1", "e1", SIGTERM, false), 0);
+	ck_assert_int_eq(task_wait_recv(c, wait, &t), 0);
+	ck_assert_uint_eq(t.exit_status, 143);
+	ck_assert_int_eq(task_delete(c, "c1", "e1", NULL), 0);
+	for (n = 0; n < 100000; n += code) {
+		code = (int)read(out, command, sizeof(command));
+		ck_assert_int_gt(code, 0);
+	}
+	ck_assert_int_eq(task_kill(c, "c1", "", SIGTERM, false), 0);
+	ck_assert_int_eq(task_wait_recv(other, other_wait, &t), 0);
+	ck_assert_uint_eq(t.exit_status, 143);
+	client_close(other);
+	close(out);
+	ck_assert_int_eq(task_delete(c, "c1", "", NULL), 0);
 	shut_down();
 }
 END_TEST
@@ -718,10 +910,10 @@ START_TEST(written)
 	make_file("next", command, 0755);
 	ck_assert_int_eq(call(c, "Upgrade", in_dir("next")), PRECONDITION);
 	ck_assert_msg(strstr(got.msg, "it is kept"), "%s", got.msg);
-	snprintf(command, sizeof(command), "%s -resume-check=3 3<%s >%s", shim,
+	snprintf(command, sizeof(command), "%s -resume-check=3 -namespace ns 3<%s >%s", shim,
 	    in_dir("state"), in_dir("says"));
 	ck_assert_int_eq(system(command), 0);
-	ck_assert_str_eq(read_text(in_dir("says")), VERSION "\n");
+	ck_assert_str_eq(read_text(in_dir("says")), "resumes " VERSION "\n");
 	if (getenv("UPGRADE_STATE")) {
 		snprintf(command, sizeof(command), "cp %s %s",
 		    in_dir("state"), getenv("UPGRADE_STATE"));
@@ -741,7 +933,8 @@ END_TEST
 static void
 add(TCase *tc)
 {
-	suite_add(tc, version, idle, no_rest, another_file, requests_wait,
+	suite_add(tc, version, idle, no_rest, no_answer, no_space,
+	    no_terminal, too_much, comes_back, another_file, requests_wait,
 	    events_wait, output, input, late_client, terminal,
 	    ends_meanwhile, killed, written);
 	tcase_add_loop_test(tc, no_successor, 0, COUNT(bad));
