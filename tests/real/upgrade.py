@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Have a running shim execute a successor, again and again.
 
-upgrade.py SOCKET TIMES [FILE [PAUSE_MS]]
+upgrade.py SOCKET TIMES [FILE [MORE BYTES]]
+
+Before each, the file MORE grows by BYTES: something else has gone on.
 
 Prints how long nobody was served, in microseconds: "TIMES MEDIAN P99 MAX", or
 "Upgrade: CODE TEXT" and exits with 1.  It is one process throughout.
 """
 import importlib
+import os
 import socket
 import struct
 import sys
@@ -32,18 +35,27 @@ def peer(s):
                                             socket.SO_PEERCRED, 12))[0]
 
 
+def wait_for(file, size):
+    end = time.monotonic() + common.HANG
+    while os.path.getsize(file) < size:
+        if time.monotonic() > end:
+            raise common.Failed("%s grows no more" % file)
+        time.sleep(0.001)
+
+
 def main():
     path, times = sys.argv[1], int(sys.argv[2])
     file = sys.argv[3] if len(sys.argv) > 3 else ""
-    pause = int(sys.argv[4]) / 1000 if len(sys.argv) > 4 else 0
+    more, size = sys.argv[4:6] if len(sys.argv) > 5 else ("", 0)
     shim = Shim(path)
     took = []
     try:
-        for _ in range(times):
+        for i in range(times):
+            if more:
+                wait_for(more, (i + 1) * int(size))
             reply = shim.call("Upgrade", common.text(1, file.encode())
                               if file else b"")
             took.append(reply[3] // 1000)
-            time.sleep(pause)
     except common.Failed as e:
         print("after %d: %s" % (len(took), e))
         sys.exit(1)

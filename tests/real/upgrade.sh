@@ -4,13 +4,14 @@
 # client that reads nothing for a while, a terminal, pending Waits, execs, and
 # containerd away; every byte, status and event as without.
 # UPGRADES=1000 for the long loop; 50 without.  LINES_OUT: numbers that are put
-# out.
+# out.  EXECS: how many there are for each upgrade of the busy pod.
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/lib.sh"
 CRI=io.kubernetes.cri
 P=p$$
 UPGRADES=${UPGRADES:-50}
 LINES_OUT=${LINES_OUT:-2000000}
+EXECS=${EXECS:-2}
 
 # pod ID COMMAND...; sub ID COMMAND...
 pod() {
@@ -34,12 +35,12 @@ sub() {
 	    "$@" </dev/null
 }
 
-# upgrade TIMES [PAUSE_MS]: the figures, in a file
+# upgrade TIMES [FILE BYTES]: the figures, in a file
 upgrade() {
 	local text
 
 	text=$(python3 "$lib_dir/upgrade.py" "$(socket_of "$P")" "$1" "" \
-	    "${2:-0}" 2>&1)
+	    "${@:2}" 2>&1)
 	echo "# upgrades, median, p99, longest, us: $text" >>"$T/figures"
 }
 
@@ -48,7 +49,7 @@ sum_of() {
 }
 
 case_busy() {
-	local want n=0 execs=0 pid CTR_TIMEOUT=600
+	local want n pid execs CTR_TIMEOUT=600
 
 	pod
 	pid=$(shim_pid "$P")
@@ -63,13 +64,16 @@ case_busy() {
 	    seq 1 20000 >"$T/tty" &
 	until_true 60 is_status "w$$" RUNNING || why "no third container"
 	: >"$T/figures"
-	upgrade "$UPGRADES" 20 &
-	until [ -s "$T/figures" ]; do
-		ex --exec-id "e$n" "$P" sh -c 'exit 7' </dev/null 2>/dev/null
-		[ $? = 7 ] || execs=$((execs + 1))
-		n=$((n + 1))
-	done
-	is "of $n execs, wrong" "$execs" 0
+	: >"$T/execs"
+	python3 "$lib_dir/execs.py" "$(socket_of "$P")" "$P" "$T/execs" \
+	    >"$T/execs.rate" 2>&1 &
+	execs=$!
+	# An upgrade comes in the middle of every so many of them.
+	upgrade "$UPGRADES" "$T/execs" "$EXECS"
+	touch "$T/execs.stop"
+	wait "$execs" || why "an exec: $(cat "$T/execs.rate")"
+	n=$(stat -c %s "$T/execs")
+	[ "$n" -ge $((UPGRADES * EXECS)) ] || why "only $n execs"
 	ex --exec-id ready "w$$" touch /tmp/ready
 	wait -n 2>/dev/null
 	until_true 120 grep -q . "$T/o.sum" "$T/s.sum" "$T/w.status"
@@ -89,7 +93,7 @@ case_busy() {
 	done
 	cat "$T/figures"
 	has figures "$(cat "$T/figures")" ": $UPGRADES "
-	echo "# $n execs meanwhile"
+	echo "# $n execs meanwhile, $(cat "$T/execs.rate") a second"
 	for id in "o$$" "s$$" "w$$" "$P"; do
 		gone "$id"
 	done
@@ -155,6 +159,77 @@ case_after_failed_exec() {
 	    "$T/ctd/log")" $((n + 1))
 	ctl upgrade "$P" >/dev/null || why "it is not upgraded"
 	gone "$P"
+	nothing_left
+}
+
+exec_in() {
+	printf '{"user":{"uid":0,"gid":0},"args":["%s","%s"],"env":[%s],%s}' \
+	    "$2" "$3" '"PATH=/bin"' '"cwd":"/"' |
+	    python3 "$lib_dir/exec.py" "$(socket_of "$P")" "$1" "x$RANDOM"
+}
+
+AN_EXEC="/tasks/exec-added /tasks/exec-started /tasks/exit "
+
+# Nobody but the shim is there when a container ends.  When containerd is back
+# its events come to another name, so that somebody listens before the shim can
+# tell them: that has what it told before still to tell, once, after upgrades.
+case_away() {
+	local sandbox old="$SOCK.ttrpc"
+
+	pod
+	sub -d -- "w$$" sh -c 'until [ -e /tmp/ready ]; do sleep 0.1; done
+	    exit 7' || why "no second container"
+	sandbox=$(task_pid "$P")
+	containerd_stop TERM
+	rm -f "$old"
+	ctl upgrade "$P" >/dev/null || why "it is not upgraded without containerd"
+	is "an exec" "$(exec_in "w$$" touch /tmp/ready)" "status 0"
+	until_true 60 ctl_status "w$$" stopped || why "it does not end"
+	ctl upgrade "$P" >/dev/null || why "it is not upgraded after an exit"
+	sed -i "s|$old|$old.new|" "$T/ctd/config.toml"
+	containerd_start || why "containerd does not come back"
+	events_begin
+	is "the pod" "$(status "$P")" RUNNING
+	is "its sandbox" "$(task_pid "$P")" "$sandbox"
+	is "the one that ended" "$(status "w$$")" STOPPED
+	ctl upgrade "$P" >/dev/null || why "it is not upgraded with containerd"
+	ln -s "$old.new" "$old"
+	is "the status told by delete" "$(delete_status "w$$")" 7
+	until_true 60 grep -q /tasks/delete "$T/events" || why "no event"
+	is "what was told of it" "$(grep "\"w$$\"" "$T/events" |
+	    grep -o '/tasks/[a-z-]*' | tr '\n' ' ')" \
+	    "$AN_EXEC/tasks/exit /tasks/delete "
+	events_end
+	c container delete "w$$"
+	gone "$P"
+	nothing_left
+	containerd_stop TERM
+	rm -f "$old"
+	sed -i "s|$old.new|$old|" "$T/ctd/config.toml"
+	containerd_start
+}
+
+# The watch of the cgroup goes on: who runs out of memory is told of once.
+case_oom() {
+	local killed="/tasks/oom /tasks/exit /tasks/delete "
+
+	used "$P"
+	events_begin
+	run -d --rootfs --memory-limit 60000000 "$(rootfs "$P")" "$P" sh -c \
+	    'until [ -e /tmp/ready ]; do sleep 0.1; done; exec tail /dev/zero' \
+	    </dev/null || why "it did not start"
+	for _ in 1 2; do
+		ctl upgrade "$P" >/dev/null || why "it is not upgraded"
+	done
+	exec_in "$P" touch /tmp/ready >/dev/null
+	until_true 60 is_status "$P" STOPPED || why "it does not end"
+	ctl upgrade "$P" >/dev/null || why "it is not upgraded after that"
+	is "the status told by delete" "$(delete_status "$P")" 137
+	until_true 60 grep -q /tasks/delete "$T/events" || why "no event"
+	is "what was told" "$(grep -o '/tasks/[a-z-]*' "$T/events" |
+	    tr '\n' ' ')" "/tasks/create /tasks/start $AN_EXEC$killed"
+	events_end
+	c container delete "$P"
 	nothing_left
 }
 
