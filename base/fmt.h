@@ -42,9 +42,9 @@ int fmt_utf8_put(char out[4], unsigned u);
  * Zero n bytes of p, and free it; NULL is nothing.
  */
 void fmt_wipe(void *p, size_t n);
-/* As realloc(p, cap), which would leave the old bytes where they were, and takes
- * 1.4 KiB of the static binary.  cap is more than n; after NULL, p is as it
- * was. */
+/* As realloc(p, cap), which would leave the old bytes where they were, and
+ * takes 1.4 KiB of the static binary.  cap is more than n; after NULL, p is as
+ * it was. */
 void *fmt_grow(void *p, size_t n, size_t cap);
 
 #endif

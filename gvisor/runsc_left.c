@@ -28,8 +28,8 @@
 #include "json.h"
 
 #define CHUNK 2048	/* of a command line, which may be any length */
-/* At one that executes a program, which is soon done; and how long may be waited
- * for that, by all of them. */
+/* At one that executes a program, which is soon done; and how long may be
+ * waited for that, by all of them. */
 #define LOOKS 8
 #define NAPS 5
 #define NAP_MS 1
@@ -564,8 +564,8 @@ kill_process(pid_t pid, const char *name, const char *flag,
 	return has;
 }
 
-/* How many were killed; naps: that may be taken; *unsure: how many may have been
- * to be. */
+/* How many were killed; naps: that may be taken; *unsure: how many may have
+ * been to be. */
 static unsigned
 kill_processes(const char *name, const char *flag, const char *value,
     bool ours, unsigned naps, unsigned *unsure)
