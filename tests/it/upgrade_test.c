@@ -910,8 +910,8 @@ START_TEST(written)
 	make_file("next", command, 0755);
 	ck_assert_int_eq(call(c, "Upgrade", in_dir("next")), PRECONDITION);
 	ck_assert_msg(strstr(got.msg, "it is kept"), "%s", got.msg);
-	snprintf(command, sizeof(command), "%s -resume-check=3 -namespace ns 3<%s >%s", shim,
-	    in_dir("state"), in_dir("says"));
+	snprintf(command, sizeof(command), "%s -resume-check=3 -namespace ns "
+	    "3<%s >%s", shim, in_dir("state"), in_dir("says"));
 	ck_assert_int_eq(system(command), 0);
 	ck_assert_str_eq(read_text(in_dir("says")), "resumes " VERSION "\n");
 	if (getenv("UPGRADE_STATE")) {
