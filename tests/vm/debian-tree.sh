@@ -126,13 +126,13 @@ for unit in udevd.service udevd-kernel.socket udevd-control.socket \
 	SYSTEMD="$SYSTEMD systemd.mask=systemd-$unit"
 done
 
-# boot_debian NAME DISK PAYLOAD APPEND: PAYLOAD is a directory
+# boot_debian NAME DISK PAYLOAD APPEND ARGUMENTS...: PAYLOAD is a directory
 boot_debian() {
 	tar -cf "$T/payload" -C "$3" . && debian_initrd "$T/initrd" &&
 	    boot "$1" -kernel "$DEBIAN"/boot/vmlinuz-* -initrd "$T/initrd" \
 	    -drive "file=$2,if=virtio,format=raw,cache=unsafe" \
 	    -drive "file=$T/payload,if=virtio,format=raw,readonly=on" \
-	    -append "$KERNEL_WORDS $SYSTEMD $4" </dev/null
+	    -append "$KERNEL_WORDS $SYSTEMD $4" "${@:5}"
 }
 
 # rootfs DIR: a container's, of busybox

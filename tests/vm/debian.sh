@@ -48,5 +48,5 @@ image localhost/pause:1 1
 IMAGE_FILE=$T/payload.d/busybox.tar
 image localhost/busybox:1 1
 cp --sparse=always --reflink=auto "$DEBIAN/image" "$T/disk"
-boot_debian debian "$T/disk" "$T/payload.d" ""
+boot_debian debian "$T/disk" "$T/payload.d" "" </dev/null
 told debian "$@"

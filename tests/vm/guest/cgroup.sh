@@ -214,14 +214,37 @@ case_frozen() {
 	fi
 	echo "$v" >"$f" || why "it cannot be frozen"
 	status_is c1 running || why "no State of what is frozen"
-	# Nobody in there takes a signal: kill_timeout ends the sandbox.
-	shimctl kill c1 KILL &
+}
+runscs() {
+	readlink /proc/[0-9]*/exe | grep -c runsc
+}
+# What the sandbox would have to answer fails after command_timeout, each for
+# itself, and the shim answers others meanwhile.
+case_frozen_asked() {
+	local stats signal before
+
+	before=$(runscs)
+	shimctl stats c1 >/dev/null 2>/tmp/stats &
+	stats=$!
+	shimctl kill c1 TERM 2>/tmp/signal &
+	signal=$!
+	status_is c1 running || why "no State while others wait"
+	! wait "$stats" || why "figures of what is frozen"
+	! wait "$signal" || why "a signal to what is frozen"
+	has "what Stats says" "$(cat /tmp/stats)" "did not answer within"
+	has "what Kill says" "$(cat /tmp/signal)" "did not answer within"
+	is "processes of runsc" "$(runscs)" "$before"
+	status_is c1 running || why "no State after them"
+}
+# Nobody in there takes a signal: kill_timeout ends the sandbox.
+case_frozen_kill() {
+	shimctl kill c1 KILL 2>/tmp/err &
 	[ "$V" = 2 ] || {
 		sleep 5
-		echo THAWED >"$f"
+		echo THAWED >"$(path /machine/c1 freezer/freezer.state)"
 	}
 	is status "$(shimctl wait c1)" 137
-	wait "$!"
+	wait "$!" || why "Kill: $(cat /tmp/err)"
 }
 case_cgroup_removed() {
 	shimctl delete c1 >/dev/null || why "no delete"
@@ -300,6 +323,32 @@ case_pod_limit() {
 	[ "$V" = 2 ] || is memory.limit \
 	    "$(number memory.limit "$(shimctl stats p1)")" 536870912
 }
+# Each has its own part of what the sandbox takes.
+case_pod_stats() {
+	local id text before after all
+
+	before=$(number "$CPU" "$(shimctl stats p2)")
+	shimctl exec p2 /bin/sh -c \
+	    'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done'
+	for id in p1 p2; do
+		text=$(shimctl stats $id 2>&1) || why "$id: $text"
+		between "$id: pids.current" 1 \
+		    "$(number pids.current "$text")" 2
+		between "$id: memory.usage" 1 \
+		    "$(number memory.usage "$text")" 536870912
+		echo "# $id: $(echo "$text" | tr '\n' ' ')"
+		after=$(number "$CPU" "$text")
+		all=$((${all:-0} + ${after:-0}))
+	done
+	[ "${after:-0}" -gt "${before:-0}" ] ||
+	    why "CPU time of p2: $before, and then $after"
+	if [ "$V" = 1 ]; then
+		before=$(cat "$ROOT/cpuacct$POD/cpuacct.usage")
+	else
+		before=$(number usage_usec "$(cat "$ROOT$POD/cpu.stat")")
+	fi
+	between "CPU time of both" 1 "$all" "$before"
+}
 case_pod_end() {
 	gone p2
 	gone p1
@@ -324,8 +373,11 @@ case_not_a_pod() {
 
 V=$(sed -n 's/.*cgroups=\([12]\).*/\1/p' /proc/cmdline)
 YEAR=$(sed -n 's/.*runsc=\([0-9]*\).*/\1/p' /proc/cmdline)
+CPU=cpu.total_us
+[ "$V" = 2 ] || CPU=cpu.total_ns
 cat >"$CONF" <<END
 kill_timeout = 5
+command_timeout = 10
 [runsc_config]
   network = "none"
 END

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash
-# Process 1 of a Debian whose power has been cut: containerd starts, what was
-# there can be started and deleted, and nothing else is left.  Then containers
-# come and go until the power is cut again; "last" on the kernel's command line
-# turns it off instead.  "disk" has runsc's state on the disk.
+# Process 1 of a Debian whose power is cut: containers come and go, first with
+# runsc's state on /run, then, once something is typed, with it on the disk.
+# With cuts=N on the kernel's command line the disks of N cuts of each are
+# there: of each it is seen that containerd starts, that what was there can be
+# started and deleted, and that nothing else is left.
 # shellcheck source=tests/vm/guest/lib.sh
 . /vm/lib.sh
 
@@ -52,64 +53,152 @@ nothing_left() {
 	[ -z "$(left)" ]
 }
 
-case_after_a_cut() {
+# after_a_cut NAME: on the disk of that one
+after_a_cut() {
 	local id
 
-	containerd >>/var/log/containerd.log 2>&1 &
-	until_true 60 ctr version || why "containerd does not start"
+	containerd >/var/log/containerd.log 2>&1 &
+	until_true 120 ctr version || why "containerd does not start"
 	for id in $(ctr container ls -q); do
-		echo "# $id was there"
+		echo "# $1: $id was there"
 		begun "$id"
 	done
 	run --rm --rootfs --runtime $RT /boxes/x x /bin/sh -c 'exit 7' \
 	    2>/tmp/err
 	is "status of a new one" $? 7
 	until_true 30 nothing_left || why "left: $(left | tr '\n' ' ')"
+	if [ -z "$WHY" ]; then
+		echo "ok $1"
+	else
+		echo "not ok $1: $WHY"
+		tail -n 20 /var/log/containerd.log | sed 's/^/# /'
+	fi
 }
 
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs run /run
-mkdir -p /dev/pts /etc/containerd /var/log
-mount -t devpts devpts /dev/pts
+# What process 1 finds, on a kernel that has just begun.
+mounts() {
+	mount -t proc proc /proc
+	mount -t sysfs sysfs /sys
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mount -t tmpfs run /run
+	mkdir -p /dev/pts /etc/containerd /var/log
+	mount -t devpts devpts /dev/pts
+}
+
+# state_on WHERE: of runsc, which the shims are told
+state_on() {
+	cat >/etc/containerd/runsc.toml <<-END
+	[runsc_config]
+	  network = "none"
+	END
+	if [ "$1" = disk ]; then
+		sed -i '1i root = "/var/lib/runsc"' /etc/containerd/runsc.toml
+	fi
+}
+
+# on_disk NAME DEVICE: as the root of namespaces of its own, with a part of the
+# cgroups
+on_disk() {
+	local at=/mnt/$1 cgroup=/sys/fs/cgroup/$1
+
+	mkdir -p "$at" "$cgroup/init"
+	mount -t ext4 "$2" "$at" || {
+		echo "not ok $1: no mount of $2"
+		return
+	}
+	# What is in a cgroup would keep its controllers from what is below it.
+	# shellcheck disable=SC2016 # the inner ones' words
+	CGROUP=$cgroup AT=$at NAME=$1 sh -c '
+		echo $$ >"$CGROUP/cgroup.procs"
+		exec unshare -C sh -c "
+			echo \$\$ >\"\$CGROUP/init/cgroup.procs\"
+			exec unshare -m -p -f sh /vm/main.sh enter"'
+	echo "$1" >"$BEAT"
+}
+
+poweroff() {
+	sync
+	echo o >/proc/sysrq-trigger
+	sleep 100
+}
+
+# The kernel names disks after their place: the two that every machine has are
+# the first.
+look_at_disks() {
+	local n where disks="" drive=c dog jobs=""
+
+	mount -t devtmpfs dev /dev
+	echo "+cpu +cpuset +io +memory +pids" \
+	    >/sys/fs/cgroup/cgroup.subtree_control
+	for where in run disk; do
+		n=0
+		while [ "$n" -lt "$1" ]; do
+			n=$((n + 1))
+			disks="$disks ${where}_$n:/dev/vd$drive"
+			drive=$(echo "$drive" | tr a-y b-z)
+		done
+	done
+	: >"$BEAT"
+	watchdog &
+	dog=$!
+	# Two at a time.
+	for n in 0 1; do
+		for where in $disks; do
+			n=$((1 - n))
+			[ "$n" = 0 ] || on_disk "${where%:*}" "${where#*:}"
+		done &
+		jobs="$jobs $!"
+	done
+	# shellcheck disable=SC2086 # words
+	wait $jobs
+	kill "$dog"
+}
+
+case ${1:-} in
+enter)
+	cd "$AT" && pivot_root . mnt && exec sh /vm/main.sh after "$NAME"
+	exit 1
+	;;
+after)
+	umount -l /mnt
+	mounts
+	grep -q '^root' /etc/containerd/runsc.toml && ROOT=/var/lib/runsc
+	after_a_cut "$NAME"
+	exit
+	;;
+esac
+mounts
+cuts=$(sed -n 's/.*cuts=\([0-9]*\).*/\1/p' /proc/cmdline)
+if [ -n "$cuts" ]; then
+	look_at_disks "$cuts"
+	poweroff
+fi
 install -m 755 /vm/shim /usr/bin/containerd-shim-runsc-v1
 cat >/etc/containerd/config.toml <<END
 version = 2
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 END
-cat >/etc/containerd/runsc.toml <<END
-[runsc_config]
-  network = "none"
-END
-case " $(cat /proc/cmdline) " in
-*" disk "*)
-	ROOT=/var/lib/runsc
-	sed -i "1i root = \"$ROOT\"" /etc/containerd/runsc.toml
-	;;
-esac
 for id in x l1 l2 l3; do
-	[ -d "/boxes/$id" ] || {
-		mkdir -p "/boxes/$id"
-		cp -a /vm/rootfs/. "/boxes/$id/"
-	}
+	mkdir -p "/boxes/$id"
+	cp -a /vm/rootfs/. "/boxes/$id/"
 done
-sync
-run_cases /vm/main.sh
-case " $(cat /proc/cmdline) " in
-*" last "*)
+containerd >/var/log/containerd.log 2>&1 &
+until_true 120 ctr version
+# The disk is to be whole before the first cut.
+for where in run disk; do
+	state_on "$where"
 	sync
-	echo o >/proc/sysrq-trigger
-	sleep 100
-	;;
-esac
-echo looping
-while :; do
-	for id in l1 l2 l3; do
-		run -d --rootfs --runtime $RT "/boxes/$id" "$id" \
-		    /bin/sleep 1000
-		ctr task exec --exec-id e "$id" /bin/true
-		[ "$id" = l2 ] || ended "$id"
+	rm -f /run/go
+	(read -r _ </dev/ttyS0; : >/run/go) &
+	echo "looping $where"
+	until [ -e /run/go ]; do
+		for id in l1 l2 l3; do
+			run -d --rootfs --runtime $RT "/boxes/$id" "$id" \
+			    /bin/sleep 1000
+			ctr task exec --exec-id e "$id" /bin/true
+			[ "$id" = l2 ] || ended "$id"
+		done
+		ended l2
 	done
-	ended l2
 done
+sleep 1000

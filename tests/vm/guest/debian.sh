@@ -201,12 +201,12 @@ case_upgraded_in_place() {
 		echo $? >/tmp/e5.status
 	) &
 	until_true 60 sh -c 'ctr task ps b | grep -q e5' || why "no exec"
-	before=$(ctr task ls)
+	before=$(ctr task ls | sort)
 	said=$(shimctl upgrade --all) || why "upgrade: $said"
 	echo "# $said"
 	is "shims upgraded" "$(echo "$said" | wc -l)" 1
 	is "what runs" "$(running)" "$(installed)"
-	is "containers" "$(ctr task ls)" "$before"
+	is "containers" "$(ctr task ls | sort)" "$before"
 	(
 		ctr_run --rm -- w /bin/sh -c 'i=0
 		    while [ ! -e /end ]; do i=$((i + 1)); echo $i; sleep 0.1
@@ -214,13 +214,13 @@ case_upgraded_in_place() {
 		echo $? >/tmp/w.status
 	) &
 	until_true 60 lines_more 1 || why "no output: $(cat /tmp/w.err)"
-	before=$(ctr task ls)
+	before=$(ctr task ls | sort)
 	sed -i 's/=no$/=yes/' /etc/default/containerd-shim-runsc-v1
 	dpkg -i /vm/1.deb >/tmp/out 2>&1 || why "dpkg: $(tail -n 3 /tmp/out)"
 	sed -i 's/=yes$/=no/' /etc/default/containerd-shim-runsc-v1
 	is "shims upgraded" "$(grep -c ' -> ' /tmp/out)" 2
 	is "what runs" "$(running)" "$(installed)"
-	is "containers" "$(ctr task ls)" "$before"
+	is "containers" "$(ctr task ls | sort)" "$before"
 	n=$(wc -l </tmp/w.out)
 	until_true 60 lines_more "$n" || why "no more output"
 	ctr task exec --exec-id e6 w /bin/sh -c ': >/end' || why "no exec in w"
