@@ -48,10 +48,14 @@ monitor() {
 
 # looping FILE PID WHAT: it has come to that loop
 looping() {
-	until grep -qx "looping $3" "$1"; do
+	local n
+
+	for ((n = 0; n < 900; n++)); do
+		! grep -qx "looping $3" "$1" || return 0
 		kill -0 "$2" 2>/dev/null || return 1
 		sleep 0.2
 	done
+	return 1
 }
 
 # From here each name's disk is in DISKS, once it is cut off.

@@ -25,11 +25,14 @@ build/vm/package: $(SRCS) $(HDRS) $(CTL_SRCS) $(CTL_HDRS) Makefile \
 	    { tail -n 20 build/vm/package.log; exit 1; }
 	touch $@
 
-# MACHINES="initramfs-2026 debian ..." for some of them, DEB=FILE for a package
-# that is there.
+# What machines need beyond what they fetch themselves.
+deps-vm: deps-ci deps-modern
+
+# FULL=1 for all machines, MACHINES="initramfs-2026 debian ..." for some, DEB=FILE
+# for a package that is there.
 check-vm: static build/vm/update build/vm/next $(if $(DEB),,build/vm/package)
 	-[ -n "$(MACHINES)" ] || \
 	    $(MAKE) static-aarch64 >build/vm/aarch64.log 2>&1
-	MACHINES="$(MACHINES)" DEB="$(DEB)" bash tests/vm/run.sh
+	MACHINES="$(MACHINES)" FULL="$(FULL)" DEB="$(DEB)" bash tests/vm/run.sh
 
-.PHONY: check-vm
+.PHONY: check-vm deps-vm

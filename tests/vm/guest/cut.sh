@@ -8,6 +8,7 @@
 # started and deleted, and that nothing else is left.
 # shellcheck source=tests/vm/guest/lib.sh
 . /vm/lib.sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 # shellcheck disable=SC2034 # the watchdog's
 STILL=300
@@ -21,8 +22,11 @@ run() {
 
 # begun ID: a container that had been made is begun once more
 begun() {
-	ctr task start -d "$1" 2>/tmp/err ||
-	    why "$1 does not start again: $(cat /tmp/err)"
+	ctr task start -d "$1" 2>/tmp/err || {
+		why "$1 does not start again: $(cat /tmp/err)"
+		ctr container delete "$1"
+		return
+	}
 	ctr task exec --exec-id e "$1" /bin/sh -c 'exit 3' 2>/tmp/err
 	is "status of an exec in $1" $? 3
 	ended "$1"
@@ -79,6 +83,7 @@ after_a_cut() {
 mounts() {
 	mount -t proc proc /proc
 	mount -t sysfs sysfs /sys
+	mount -t devtmpfs dev /dev
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	mount -t tmpfs run /run
 	mkdir -p /dev/pts /etc/containerd /var/log
@@ -127,7 +132,6 @@ poweroff() {
 look_at_disks() {
 	local n where disks="" drive=c dog jobs=""
 
-	mount -t devtmpfs dev /dev
 	echo "+cpu +cpuset +io +memory +pids" \
 	    >/sys/fs/cgroup/cgroup.subtree_control
 	for where in run disk; do
@@ -160,8 +164,8 @@ enter)
 	exit 1
 	;;
 after)
-	umount -l /mnt
 	mounts
+	umount -l /mnt
 	grep -q '^root' /etc/containerd/runsc.toml && ROOT=/var/lib/runsc
 	after_a_cut "$NAME"
 	exit
@@ -189,13 +193,13 @@ for where in run disk; do
 	state_on "$where"
 	sync
 	rm -f /run/go
-	(read -r _ </dev/ttyS0; : >/run/go) &
+	(read -r _ </dev/console; : >/run/go) &
 	echo "looping $where"
 	until [ -e /run/go ]; do
 		for id in l1 l2 l3; do
 			run -d --rootfs --runtime $RT "/boxes/$id" "$id" \
 			    /bin/sleep 1000
-			ctr task exec --exec-id e "$id" /bin/true
+			ctr task exec --exec-id e "$id" /bin/true </dev/null
 			[ "$id" = l2 ] || ended "$id"
 		done
 		ended l2
