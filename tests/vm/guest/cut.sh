@@ -101,8 +101,8 @@ state_on() {
 	fi
 }
 
-# on_disk NAME DEVICE: as the root of namespaces of its own, with a part of the
-# cgroups
+# on_disk NAME DEVICE: as the root of namespaces of its own, of the network too,
+# whose the names of runsc's sockets are, with a part of the cgroups
 on_disk() {
 	local at=/mnt/$1 cgroup=/sys/fs/cgroup/$1
 
@@ -117,7 +117,7 @@ on_disk() {
 		echo $$ >"$CGROUP/cgroup.procs"
 		exec unshare -C sh -c "
 			echo \$\$ >\"\$CGROUP/init/cgroup.procs\"
-			exec unshare -m -p -f sh /vm/main.sh enter"'
+			exec unshare -m -n -p -f sh /vm/main.sh enter"'
 	echo "$1" >"$BEAT"
 }
 
