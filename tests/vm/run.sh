@@ -11,7 +11,7 @@ dir=$(dirname "$0")
 . "$dir/../sum.sh"
 logs=${LOGS:-$dir/../../build/vm}
 machines=${MACHINES:-initramfs-2026 cgroup2-2022 cgroup2-2026 debian arm64}
-full="initramfs-2022 initramfs-2024 cgroup1-2022 cgroup1-2026 cut"
+full="initramfs-2022 initramfs-2024 cgroup1-2022 cut"
 left=
 if [ -z "${MACHINES:-}" ]; then
 	[ -n "${FULL:-}" ] && machines="$machines $full" || left=$full
