@@ -326,7 +326,7 @@ case_pod_limit() {
 	    "$(number memory.limit "$(shimctl stats p1)")" 536870912
 }
 # Of CPU time each has its part of what the sandbox has taken; the runsc of 2022
-# tells all memory and processes of the sandbox for each, that of 2026 maybe none.
+# tells all memory and processes of the sandbox for each, that of 2026 none.
 case_pod_stats() {
 	local id text before after all low=0
 
