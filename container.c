@@ -99,7 +99,7 @@ process_clear(struct process *p)
 		timer_stop(&p->ct->strays.again);
 	}
 	process_close_stdio(p);
-	process_close_console(p);
+	console_free(p->console);
 	process_forget_spec(p);
 	free(p->exec_id);
 	free(p->in);
@@ -155,13 +155,6 @@ container_remove_exec(struct process *p)
 	loop_free(&p->freed, p);
 }
 
-void
-process_close_console(struct process *p)
-{
-	console_free(p->console);
-	p->console = NULL;
-}
-
 static void
 on_master(void *arg, int fd, const struct err *why)
 {
@@ -173,7 +166,8 @@ on_master(void *arg, int fd, const struct err *why)
 		    why->msg);
 	else if (io_attach_master(p->io, fd, &e) < 0)
 		log_err("%s %s: terminal: %s", p->ct->id, p->exec_id, e.msg);
-	process_close_console(p);
+	console_free(p->console);
+	p->console = NULL;
 }
 
 int

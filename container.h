@@ -33,8 +33,6 @@ int process_open_stdio(struct process *p, struct err *e);
 void process_close_pair(struct process *p);
 /* The console socket, through which runsc hands over the terminal's master. */
 int process_open_console(struct process *p, struct err *e);
-/* Let go of that. */
-void process_close_console(struct process *p);
 /* Let go of stdio; of what never ran, whoever else has an end. */
 void process_close_stdio(struct process *p);
 /*

@@ -13,7 +13,6 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "console.h"
-#include "container.h"
 #include "gvisor/runsc_left.h"
 #include "gvisor/runsc_text.h"
 #include "publish.h"
@@ -76,7 +75,8 @@ drain(struct process *p)
 
 	p->end = END_OUTPUT;
 	console_collect(p->console);
-	process_close_console(p);
+	console_free(p->console);
+	p->console = NULL;
 	if (!io) {
 		tell_exit(p);
 		return;
