@@ -572,6 +572,8 @@ on_waited(void *arg, const struct runsc_result *r)
 		tell_status(p, r->status);
 		return;
 	}
+	if (loop_now() - p->wait_began > WAIT_AGAIN_MAX_NS)
+		p->wait_again_ns = 0;
 	/* A sub-container dies with the sandbox, an exec with its init. */
 	if (exec ? process_has_exited(&p->ct->init) : sandbox_ended(p)) {
 		tell_status(p, STATUS_KILLED);
@@ -606,9 +608,10 @@ exit_await(struct process *p)
 	else
 		p->wait_cmd = runsc_simple(&p->ct->env, "wait", on_waited, p,
 		    &e);
+	p->wait_began = loop_now();
 	if (!p->wait_cmd) {
 		log_err("%s: %s; trying again", process_name(p), e.msg);
-		wait_later(p);
+		timer_start(&p->end_timer, WAIT_AGAIN_NS, on_wait_again);
 	}
 }
 

@@ -401,7 +401,7 @@ begin(const struct options *o, struct err *e)
 	return chdir("/") < 0 ? err_sys(e, "chdir /") : fd;
 }
 
-/* Who has taken another's place cannot go back, and tries again. */
+/* Who takes another's place tries again before it goes back. */
 static bool
 again(const struct options *o)
 {
@@ -441,10 +441,11 @@ serve(const struct options *o)
 	check_wanted();
 	log_info("shim %s serves %s, pid %d", VERSION, o->id, (int)getpid());
 	loop_run();
-	logger_end_all();
 	ttrpc_close_all();
 	events_close();
 	remove_socket();
+	while (logger_end_all())
+		loop_turn(-1);
 	return 0;
 fail:
 	log_err("%s", e.msg);

@@ -187,6 +187,7 @@ struct process {
 	bool maybe_paused;		/* a pause or resume has failed */
 	bool wait_gone;			/* runsc wait has said so once */
 	int64_t wait_again_ns;		/* the last that it was put off */
+	int64_t wait_began;		/* CLOCK_MONOTONIC ns */
 	bool stdin_closed;		/* CloseIO before there was stdio */
 	/* Of the last ResizePty, else of consoleSize; 0: none. */
 	unsigned width, height;

@@ -56,6 +56,7 @@ static struct {
 	bool under_way;
 	struct ttrpc_call *call;	/* NULL: nobody waits any more */
 	int fd;				/* the successor, O_PATH */
+	struct stat st;			/* its, when it was opened */
 	char old[32];			/* its version */
 	bool held;
 	int64_t held_ns;		/* loop_now(): held or not since */
@@ -401,16 +402,25 @@ execute(int program, const char *flag)
 
 static void finish(const struct err *e);
 
+/* The descriptor of the program to go back to, in STATE,BACK; NULL: in "STATE
+ * REASON" is none. */
+static const char *
+find_back(const char *name)
+{
+	name += strspn(name, "0123456789");
+	return *name == ',' ? name + 1 : NULL;
+}
+
 void
 upgrade_go_back(const char *name, const struct err *e)
 {
-	const char *back = strchr(name, ',');
+	const char *back = find_back(name);
 	char flag[sizeof(FLAG) + 16 + ERR_MSG_MAX];
 	int fd;
 
 	if (!back || !own_argv)
 		return;
-	fd = upgrade_fd(back + 1);
+	fd = upgrade_fd(back);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	lseek(upgrade_fd(name), 0, SEEK_SET);
 	fmt(flag, sizeof(flag), FLAG "%d %s", upgrade_fd(name), e->msg);
@@ -424,7 +434,7 @@ upgrade_resume(const char *name, struct upgrade_own *is,
 {
 	struct container *ct;
 	char *end = strrchr(own_path, '/');
-	const char *back = strchr(name, ',');
+	const char *back = find_back(name);
 	int fd = upgrade_fd(name);
 
 	prctl(PR_SET_NAME, end ? end + 1 : own_path);
@@ -445,7 +455,7 @@ upgrade_resume(const char *name, struct upgrade_own *is,
 		finish(e);
 		return 0;
 	}
-	close(upgrade_fd(back + 1));
+	close(upgrade_fd(back));
 	answer(loop_now() - up.held_ns);
 	hold(false);
 	return 0;
@@ -572,6 +582,22 @@ rest(void (*next)(void))
 
 /* -- the successor --------------------------------------------------------- */
 
+/* Who writes over a file that nobody executes any more changes what has been
+ * checked. */
+static bool
+is_as_checked(struct err *e)
+{
+	struct stat st;
+
+	if (fstat(up.fd, &st) == 0 && st.st_size == up.st.st_size &&
+	    st.st_mtim.tv_sec == up.st.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == up.st.st_mtim.tv_nsec)
+		return true;
+	err_set(e, ERR_PRECONDITION, "the successor has been written to since "
+	    "it was opened");
+	return false;
+}
+
 /*
  * The successor gets what is written down and, if it cannot read that after
  * all, this program to go back to: what is looked at and what is taken over are
@@ -586,7 +612,7 @@ take_over(void)
 
 	if (back < 0)
 		err_sys(&e, "open %s", OWN_FILE);
-	else
+	else if (is_as_checked(&e))
 		fd = write_all(&e);
 	if (fd >= 0) {
 		fmt(flag, sizeof(flag), FLAG "%d,%d", fd, back);
@@ -626,6 +652,10 @@ on_checked(struct child *c, int status)
 	fd_close(&up.words_fd);
 	words[n > 0 ? n : 0] = '\0';
 	words[strcspn(words, "\n")] = '\0';
+	for (n = 0; words[n]; n++) {
+		if ((unsigned char)words[n] < ' ' || words[n] == 0x7f)
+			words[n] = '?';
+	}
 	if (c->exec_errno) {
 		err_errno(&e, c->exec_errno, "execute the successor");
 	} else if (child_exit_code(status) == 0 &&
@@ -683,20 +713,22 @@ check(void)
 static int
 open_successor(const char *path, struct err *e)
 {
-	struct stat st;
+	const struct stat *st = &up.st;
 	const char *why = NULL;
 
 	up.fd = open(path, O_PATH | O_CLOEXEC);
-	if (up.fd < 0 || fstat(up.fd, &st) < 0) {
+	if (up.fd < 0 || fstat(up.fd, &up.st) < 0) {
 		fd_close(&up.fd);
 		return err_sys(e, "open %s", path);
 	}
-	if (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR))
+	if (!S_ISREG(st->st_mode) || !(st->st_mode & S_IXUSR))
 		why = "not a program";
-	else if (st.st_uid != 0 && st.st_uid != geteuid())
+	else if (st->st_uid != 0 && st->st_uid != geteuid())
 		why = "not root's";
-	else if (st.st_mode & (S_IWGRP | S_IWOTH))
+	else if (st->st_mode & (S_IWGRP | S_IWOTH))
 		why = "others may write to it";
+	else if (st->st_mode & (S_ISUID | S_ISGID))
+		why = "it would run as somebody else";
 	if (!why)
 		return 0;
 	fd_close(&up.fd);

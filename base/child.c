@@ -307,6 +307,7 @@ child_init(void (*on_signal)(int sig), struct err *e)
 	if (sigprocmask(SIG_BLOCK, &mask, &old_mask) < 0)
 		return err_sys(e, "block signals");
 	sigaction(SIGPIPE, &ign, NULL);
+	sigaction(SIGXFSZ, &ign, NULL);	/* a write(2) says EFBIG */
 	/* Whoever started us may ignore it, and then nobody can be reaped. */
 	sigaction(SIGCHLD, &dfl, NULL);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -416,6 +417,7 @@ run_child(const struct child_spawn *s, int exec_fd, pid_t parent)
 	int err;
 
 	sigaction(SIGPIPE, &dfl, NULL);
+	sigaction(SIGXFSZ, &dfl, NULL);
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	if (s->own_group)
 		setpgid(0, 0);
@@ -580,6 +582,7 @@ child_fork(struct child *c, void (*run)(void *arg), void *arg,
 	pid = _Fork();
 	if (pid == 0) {
 		sigaction(SIGPIPE, &dfl, NULL);
+		sigaction(SIGXFSZ, &dfl, NULL);
 		sigprocmask(SIG_SETMASK, &old_mask, NULL);
 		run(arg);
 		_exit(EXEC_FAILED);

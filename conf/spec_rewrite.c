@@ -491,8 +491,8 @@ pod_of(struct rewrite *w)
 	return NULL;
 }
 
-/* Only a shim has reason to name a pod's parent: what a pod's author has written
- * there would take the sandbox out of the pod's limits. */
+/* Only a shim has reason to name a pod's parent: what a pod's author has
+ * written there would take the sandbox out of the pod's limits. */
 static void
 pod_cgroup(struct rewrite *w, const char *pod)
 {

@@ -259,7 +259,9 @@ upgrade_at(struct upgrade *u, const struct ctl *o, const char *path,
 	    strcmp(s.namespace, u->o->namespace) != 0)
 		goto out;
 	if (look_at_program(&r, s.pid, &p, &e) == 0) {
-		if (ask_upgrade(u, &r, &s, &e) < 0)
+		/* One of all that leaves has nothing to upgrade. */
+		if (ask_upgrade(u, &r, &s, &e) < 0 && (id ||
+		    !fmt_find(e.msg, "it is leaving")))
 			complain(u, s.namespace, id ? id : s.id, &e);
 	} else if (id || p.ours) {
 		if (e.code == ERR_UNIMPLEMENTED)

@@ -167,7 +167,7 @@ enum {
 struct words {
 	const char *flag, *value;
 	size_t flag_len;
-	size_t at;		/* in a word, which up to there is that of ... */
+	size_t at;		/* in a word, up to there that of ... */
 	bool as_one, as_two;	/* FLAG=VALUE, VALUE */
 	bool next;		/* the word before it is FLAG */
 	int has;

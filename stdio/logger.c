@@ -44,6 +44,7 @@ struct logger {
 	uint64_t dropped;
 	bool v2;
 	bool freed;			/* the container is done with it */
+	bool ended;			/* SIGTERM, since the shim leaves */
 	bool discards;			/* while it is written down */
 	struct defer gone;
 	char *label, *uri;
@@ -346,17 +347,21 @@ logger_free(struct logger *l)
 		release_if_over(l);
 }
 
-void
+bool
 logger_end_all(void)
 {
 	struct logger *l;
+	bool others = false;
 
-	/* One whose container is deleted sees the end of its input and has
-	 * its time to read that far. */
 	for (l = loggers; l; l = l->next) {
-		if (!l->freed)
+		if (!child_running(&l->child))
+			continue;
+		others |= l->freed;
+		if (!l->freed && !l->ended)
 			child_kill(&l->child, SIGTERM);
+		l->ended = true;
 	}
+	return others;
 }
 
 /* -- starting ------------------------------------------------------------- */

@@ -53,7 +53,8 @@ int logger_load(struct pb_bytes in, struct err *e);
 /* Which it is there, from 1 on; 0 for NULL.  And that one. */
 unsigned logger_number(const struct logger *l);
 struct logger *logger_numbered(unsigned n);
-/* The shim leaves: SIGTERM to those that are left. */
-void logger_end_all(void);
+/* The shim leaves: SIGTERM to those whose container is not deleted.  Are there
+ * others, which have their time to read to the end? */
+bool logger_end_all(void);
 
 #endif

@@ -14,9 +14,6 @@
 #include "base/fmt.h"
 #include "wire/save.h"
 
-/* How often a FIFO is looked at where inotify is refused (there is a limit
- * per user, 128 by default). */
-
 static void look(struct tail *t);
 
 size_t

@@ -31,6 +31,6 @@ __wrap_save_get(struct pb_bytes in, const struct save_field *table, void *obj,
 		fclose(f);
 	}
 	if (left && --left == 0)
-		return err_set(e, ERR_INVALID, "this is the place");
+		return err_set(e, ERR_INVALID, "this is the place, and no other");
 	return __real_save_get(in, table, obj, e);
 }

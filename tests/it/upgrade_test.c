@@ -134,6 +134,13 @@ static const struct {
 	{ "", "#!/bin/sh\nkill -9 $$\n", 0755, PRECONDITION, "killed" },
 	{ "", "no program", 0755, PRECONDITION, "Exec format error" },
 	{ "", "#!/bin/sh\necho 9\n", 0777, PRECONDITION, "others may write" },
+	{ "", "#!/bin/sh\necho 9\n", 02755, PRECONDITION, "somebody else" },
+	{ "", "#!/bin/sh\necho 9\n", 04755, PRECONDITION, "somebody else" },
+	{ "", "#!/bin/sh\nprintf 'a\\033[31mb'; exit 1\n", 0755, PRECONDITION,
+	    "no: a?[31mb" },
+	/* It changes itself while it is looked at. */
+	{ "", "#!/bin/sh\necho >>\"$0\"; echo resumes 9\n", 0755,
+	    PRECONDITION, "written to" },
 	{ "", "#!/bin/sh\necho 9\n", 0644, PRECONDITION, "not a program" },
 	{ "", "#!/nowhere\n", 0755, PRECONDITION, "No such file" },
 	{ "", "#!/bin/sh\necho 9.9\n", 0755, PRECONDITION, "says no: 9.9" },

@@ -325,10 +325,47 @@ START_TEST(exec_kill_names_its_pid)
 }
 END_TEST
 
+/* A sandbox that answers with nonsense is asked less and less; its end ends
+ * that. */
+START_TEST(odd_waits)
+{
+	struct asked a = { 0 };
+	struct process *p;
+	int i;
+
+	running();
+	sub = true;
+	create_id("s1");
+	complete("create");
+	p = &state_find_container("s1")->init;
+	ask_of(&a, OP_START, "start", "s1", "");
+	complete("start");
+	for (i = 0; i < 8; i++) {
+		complete_error("wait", "odd", false);
+		ck_assert_int_eq(p->end_timer.at_ns > loop_now(), 1);
+		ck_assert_int_eq(p->wait_again_ns, (i < 6 ? 1 << i : 32) *
+		    NS_PER_S);
+		timer_stop(&p->end_timer);
+		p->end_timer.cb(&p->end_timer);
+	}
+	complete_error("wait", "odd", false);
+	process_exits(init(), 1);
+	ck_assert_int_le(p->end_timer.at_ns, loop_now());
+	timer_stop(&p->end_timer);
+	p->end_timer.cb(&p->end_timer);
+	complete_error("wait", "odd", false);
+	ck_assert_int_eq(p->state, STATE_STOPPED);
+	ck_assert_uint_eq(p->exit_status, 137);
+	ask_of(&a, OP_DELETE, "delete", "s1", "");
+	complete("delete");
+	deleted();
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
-	suite_add(tc, exec_life, exec_start_fails, init_exit_ends_execs_first,
+	suite_add(tc, odd_waits, exec_life, exec_start_fails, init_exit_ends_execs_first,
 	    exec_128_waits_for_the_sandbox, exec_whose_runsc_is_killed,
 	    exec_starting_when_init_exits, exec_fails_in_restored,
 	    execs_late_end_once, execs_late_and_no_delete,

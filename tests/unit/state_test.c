@@ -710,43 +710,6 @@ START_TEST(kill_stays_paused)
 }
 END_TEST
 
-/* A sandbox that answers with nonsense is asked less and less; its end ends
- * that. */
-START_TEST(odd_waits)
-{
-	struct asked a = { 0 };
-	struct process *p;
-	int i;
-
-	running();
-	sub = true;
-	create_id("s1");
-	complete("create");
-	p = &state_find_container("s1")->init;
-	ask_of(&a, OP_START, "start", "s1", "");
-	complete("start");
-	for (i = 0; i < 8; i++) {
-		complete_error("wait", "odd", false);
-		ck_assert_int_eq(p->end_timer.at_ns > loop_now(), 1);
-		ck_assert_int_eq(p->wait_again_ns, (i < 6 ? 1 << i : 32) *
-		    NS_PER_S);
-		timer_stop(&p->end_timer);
-		p->end_timer.cb(&p->end_timer);
-	}
-	complete_error("wait", "odd", false);
-	process_exits(init(), 1);
-	ck_assert_int_le(p->end_timer.at_ns, loop_now());
-	timer_stop(&p->end_timer);
-	p->end_timer.cb(&p->end_timer);
-	complete_error("wait", "odd", false);
-	ck_assert_int_eq(p->state, STATE_STOPPED);
-	ck_assert_uint_eq(p->exit_status, 137);
-	ask_of(&a, OP_DELETE, "delete", "s1", "");
-	complete("delete");
-	deleted();
-}
-END_TEST
-
 START_TEST(pause_resume)
 {
 	struct asked a = { 0 };
@@ -1006,8 +969,7 @@ add(TCase *tc)
 	    sub_killed_while_starting, start_fails, sub_start_fails, sub_life,
 	    sub_with_own_pids, sub_wait_unknown, kill_retries, kill_gone,
 	    kill_created, checkpoint_ends_it, company,
-	    sub_ends_with_sandbox, kill_paused, kill_stays_paused,
-	    odd_waits, pause_resume,
+	    sub_ends_with_sandbox, kill_paused, kill_stays_paused, pause_resume,
 	    exit_ends_what_is_under_way, hung_kill_delays_nobody,
 	    queue_is_capped, same_questions_share, unwanted_is_not_done,
 	    waiters_are_capped_and_leave, delete_forces, delete_twice,
