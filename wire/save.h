@@ -11,8 +11,8 @@
  * One that is closed is an error where it is written, too.
  *
  * What is read is the shim's own only if nothing went wrong before, so it is
- * treated as any input from outside.  When it is read for good, want of memory is
- * waited for before the reader goes back to the program that wrote it.
+ * treated as any input from outside.  When it is read for good, want of memory
+ * is waited for before the reader goes back to the program that wrote it.
  */
 #ifndef SAVE_H
 #define SAVE_H
