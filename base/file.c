@@ -111,13 +111,13 @@ file_load_rest(int fd, const char *what, size_t *len, struct err *e)
 		if (n < 0)
 			err_sys(e, "read %s", what);
 	} while (n > 0);
-	if (n < 0) {
-		fmt_wipe(text, *len);
-		*len = 0;
-		return NULL;
+	if (n == 0 && text) {
+		text[*len] = '\0';
+		return text;
 	}
-	text[*len] = '\0';
-	return text;
+	fmt_wipe(text, *len);
+	*len = 0;
+	return NULL;
 }
 
 char *

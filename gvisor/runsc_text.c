@@ -166,15 +166,16 @@ runsc_parse_ps(const char *out, size_t len, size_t *n)
 		pids = malloc((j.toks[0].size + 1) * sizeof(*pids));
 	/* Numbers have nothing in them: the elements are the next tokens. */
 	for (*n = 0; pids && *n < j.toks[0].size && *n < PIDS_MAX; ++*n) {
-		if (!json_uint(&j, (int)*n + 1, &v) || v > UINT32_MAX) {
-			free(pids);
-			pids = NULL;
-			break;
-		}
+		if (!json_uint(&j, (int)*n + 1, &v) || v > UINT32_MAX)
+			goto fail;
 		pids[*n] = (uint32_t)v;
 	}
 	json_free(&j);
 	return pids;
+fail:
+	json_free(&j);
+	free(pids);
+	return NULL;
 }
 
 /*

@@ -498,6 +498,7 @@ static void
 finish(struct urpc *u, struct urpc_reply *r, const char *text)
 {
 	void (*done)(void *, const struct urpc_reply *) = u->done;
+	const char *name = names[u->ask.method];
 	struct json_out out = { 0 };
 	void *arg = u->arg;
 
@@ -515,7 +516,7 @@ finish(struct urpc *u, struct urpc_reply *r, const char *text)
 		return;
 	}
 	if (r->end != URPC_OK)
-		err_prefix(&r->err, "control socket: %s", names[u->ask.method]);
+		err_prefix(&r->err, "control socket: %s", name);
 	r->out = out.p ? out.p : "";
 	r->outlen = out.len;
 	release(u);
