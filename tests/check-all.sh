@@ -31,8 +31,10 @@ begin() {
 	(
 		$make "$@" >"$out" 2>&1
 		rc=$?
-		cpu=$(times | awk -F '[ms ]+' 'NR == 2 {
-			printf "%d", ($1 + $3) * 60 + $2 + $4 }')
+		# Not in a pipe, which has none.
+		times >"$out.cpu"
+		cpu=$(awk -F '[ms ]+' 'NR == 2 {
+			printf "%d", ($1 + $3) * 60 + $2 + $4 }' "$out.cpu")
 		echo "$rc $(($(date +%s) - began)) $cpu" >"$out.end"
 	)
 }
