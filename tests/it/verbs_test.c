@@ -303,6 +303,8 @@ START_TEST(signals)
 	client_send(c, "Resume", o.p, o.len);
 	pb_out_free(&o);
 	await(calls_of(" kill ") > 0 && calls_of(" pause ") > 0);
+	/* On the same connection: Resume has been read before this. */
+	ck_assert_int_eq(task_state(c, "c1", "", NULL), 0);
 	/* Until the FIFO is full, too. */
 	do {
 		kill(pid, calls++ % 2 ? SIGUSR1 : SIGUSR2);
