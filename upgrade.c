@@ -381,7 +381,7 @@ command_line(const char *argv[ARGS_MAX + 2], const char *program,
 
 	*argv++ = program;
 	*argv++ = flag;
-	for (i = 1; own_argv[i] && i < ARGS_MAX; i++) {
+	for (i = 1; i < ARGS_MAX && own_argv[i]; i++) {
 		if (strncmp(own_argv[i], FLAG, sizeof(FLAG) - 1) != 0)
 			*argv++ = own_argv[i];
 	}
