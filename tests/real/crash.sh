@@ -9,10 +9,6 @@ restart() {
 	containerd_start || why "containerd does not come back"
 }
 
-no_task() {
-	[ -z "$(status "$1")" ]
-}
-
 # The test of the leftovers must look in the right places.
 case_socket_name() {
 	run_bg sn sleep 100 || why "it did not start"

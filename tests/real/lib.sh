@@ -222,6 +222,10 @@ task_pid() {
 	c task ls | awk -v id="$1" '$1 == id { print $2 }'
 }
 
+no_task() {
+	[ -z "$(status "$1")" ]
+}
+
 # The shim of a container: what its first process was re-parented to.
 shim_pid() {
 	awk '/^PPid:/ { print $2 }' "/proc/$(task_pid "$1")/status"

@@ -4,7 +4,8 @@
 # client that reads nothing for a while, a terminal, pending Waits, execs, and
 # containerd away; every byte, status and event as without.
 # UPGRADES=1000 for the long loop; 50 without.  LINES_OUT: numbers that are put
-# out.  EXECS: how many there are for each upgrade of the busy pod.
+# out.  EXECS: how many there are for each upgrade of the busy pod.  KILLS=200:
+# how often a shim is killed in the middle; 3 without.
 # shellcheck source=tests/real/lib.sh
 . "$(dirname "$0")/lib.sh"
 CRI=io.kubernetes.cri
@@ -12,6 +13,7 @@ P=p$$
 UPGRADES=${UPGRADES:-50}
 LINES_OUT=${LINES_OUT:-2000000}
 EXECS=${EXECS:-2}
+KILLS=${KILLS:-3}
 
 # pod ID COMMAND...; sub ID COMMAND...
 pod() {
@@ -142,6 +144,29 @@ case_shimctl() {
 	is "the program" "$(readlink "/proc/$(shim_pid "$P")/exe")" "$T/next"
 	gone "$P"
 	nothing_left
+}
+
+# At any moment of upgrades that follow each other it leaves what a killed shim
+# leaves, and containerd cleans up.
+case_killed() {
+	local i id loop
+
+	for ((i = 0; i < KILLS; i++)); do
+		pod
+		sub -d -- "k$$" sleep 1000 || why "no second container"
+		python3 "$lib_dir/upgrade.py" "$(socket_of "$P")" 100000 \
+		    >"$T/loop" 2>&1 &
+		loop=$!
+		sleep "0.$((RANDOM % 3 + 1))$RANDOM"
+		kill -9 "$(shim_pid "$P")"
+		wait "$loop"
+		for id in "k$$" "$P"; do
+			until_true 20 no_task "$id" || why "$i: $id is there"
+			c container delete "$id"
+		done
+		nothing_left
+		[ -z "$WHY" ] || return
+	done
 }
 
 # What may be left of it is looked for; a sandbox's own processes, which have no
