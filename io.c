@@ -689,7 +689,7 @@ load_left(void *arg, struct pb_bytes in, struct err *e)
 		return -1;
 	LIST_ADD(*at, io);
 	*at = &io->next;
-	return !io->left || nlingering++ > LEFT_MAX ?
+	return !io->left || ++nlingering > LEFT_MAX ?
 	    save_bad(e) : 0;
 }
 

@@ -338,13 +338,20 @@ on_started_died(struct timer *t)
 	runsc_cmd_release(c);
 }
 
+/* Of who asked only what is needed to clean up stays: the rest may go with
+ * done(). */
+static void
+cmd_keep_dir(struct runsc_cmd *c, bool killed)
+{
+	c->dir_fd = killed ? fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
 /* Let the command go; our descriptors keep their numbers as long as somebody
  * may take them for something. */
 static void
 cmd_end(struct runsc_cmd *c, bool killed)
 {
 	c->done = NULL;
-	c->dir_fd = killed ? fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 0) : -1;
 	c->timeout_ns = RUNSC_UNSEEN_NS;
 	if (killed)
 		timer_start(&c->deadline, c->timeout_ns, on_started_died);
@@ -366,12 +373,14 @@ read_answer(const struct runsc_cmd *c, struct runsc_result *r, uint32_t **pids)
 {
 	bool ok = true;
 
-	if (strcmp(c->verb, "wait") == 0)
+	if (strcmp(c->verb, "wait") == 0) {
 		ok = runsc_parse_wait(r->out, r->outlen, &r->status);
-	else if (strcmp(c->verb, "ps") == 0)
-		ok = (*pids = c->parentless ?
+	} else if (strcmp(c->verb, "ps") == 0) {
+		*pids = c->parentless ?
 		    runsc_parse_parentless(r->out, r->outlen, &r->npids) :
-		    runsc_parse_ps(r->out, r->outlen, &r->npids)) != NULL;
+		    runsc_parse_ps(r->out, r->outlen, &r->npids);
+		ok = *pids != NULL;
+	}
 	if (!ok)
 		err_set(&r->err, ERR_INTERNAL, "runsc %s printed: %s", c->verb,
 		    r->out);
@@ -423,6 +432,7 @@ cmd_tell(struct runsc_cmd *c, bool killed, const struct err *why)
 	}
 	if (ok && c->env->control && c->is & ANSWERS)
 		c->env->control->started = true;
+	cmd_keep_dir(c, killed);
 	c->done(c->arg, &r);
 	free(pids);
 	free(log);
@@ -474,10 +484,12 @@ on_exit_status(struct child *child, int status)
 	if (!c->done || !succeeded(c))
 		killed = kill_started(c);
 	timer_stop(&c->deadline);
-	if (!c->done)
+	if (!c->done) {
+		cmd_keep_dir(c, killed);
 		cmd_end(c, killed);
-	else if (killed || succeeded(c) || !ask_reason(c))
+	} else if (killed || succeeded(c) || !ask_reason(c)) {
 		cmd_tell(c, killed, NULL);
+	}
 }
 
 /* It does not even die (a file system that hangs): who asked is told, and it

@@ -444,7 +444,8 @@ serve(const struct options *o)
 	ttrpc_close_all();
 	events_close();
 	remove_socket();
-	while (logger_end_all())
+	/* Of what still runs nothing more can be told. */
+	while (logger_end_all() && state_containers() == 0)
 		loop_turn(-1);
 	return 0;
 fail:

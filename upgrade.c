@@ -57,7 +57,7 @@ static struct {
 	struct ttrpc_call *call;	/* NULL: nobody waits any more */
 	int fd;				/* the successor, O_PATH */
 	struct stat st;			/* its, when it was opened */
-	char old[32];			/* its version */
+	char old[32];			/* the version before */
 	bool held;
 	int64_t held_ns;		/* loop_now(): held or not since */
 	int64_t until_ns;		/* for rest to come */
